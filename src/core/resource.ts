@@ -1,0 +1,226 @@
+import type { Json } from "./digest.ts";
+import type { TreePath } from "./entry.ts";
+
+/**
+ * Desired resources: one thing on the host that a pass manages. `compile` makes them from
+ * documents; they are plain data. `ResourceMap` is the one list of kinds: a new kind added here fails
+ * to compile until its planner, observer, executors and report texts exist.
+ */
+export interface ResourceMap {
+  readonly volume: VolumeResource;
+  readonly tree: TreeResource;
+  readonly overlay: OverlayResource;
+  readonly mount: MountResource;
+  readonly link: LinkResource;
+  readonly environment: EnvironmentResource;
+  readonly artifact: ArtifactResource;
+}
+export type ResourceKind = keyof ResourceMap;
+export type Resource = ResourceMap[ResourceKind];
+/** `kind/name`, unique in a desired graph. */
+export type ResourceId = `${ResourceKind}/${string}`;
+
+export interface Origin {
+  /** What the user wrote: `Root/debian`. */
+  readonly document: string;
+  /** Path inside the repository, with its position. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+interface ResourceBase<K extends ResourceKind> {
+  readonly id: ResourceId;
+  readonly kind: K;
+  readonly name: string;
+  /** Physical identity (`path:/srv/x`, `dataset:tank/x`, `lv:vg/x`, `mount:/target`): two resources never share one. */
+  readonly identity: string;
+  readonly dependsOn: readonly ResourceId[];
+  readonly origin: Origin;
+  readonly protect: boolean;
+  readonly onDelete: "retain" | "destroy";
+}
+
+/** Names or numbers; names resolve in the host's passwd for volumes and in the root's own for overlays. */
+export interface Ownership {
+  readonly owner: string | number;
+  readonly group: string | number;
+}
+
+export type Backend = "directory" | "btrfs" | "loop" | "zfs" | "lvm";
+
+export interface VolumeResource extends ResourceBase<"volume"> {
+  readonly backend: Backend;
+  /** Absolute path at which the volume's content is reached (a directory volume's own path, else its mount point). */
+  readonly path: string;
+  /** What the backend calls it (dataset, `group/volume`, image file); empty for a directory. */
+  readonly device: string;
+  readonly size_bytes: number | undefined;
+  readonly filesystem: string | undefined;
+  readonly label: string | undefined;
+  readonly mountOptions: readonly string[];
+  readonly ownership: Ownership;
+  readonly mode: number;
+}
+
+export type TreeSource =
+  | { readonly type: "tarball"; readonly location: string; readonly sha256: string; readonly sourceDate_s: number }
+  | {
+      readonly type: "mmdebstrap";
+      readonly suite: string;
+      readonly variant: string;
+      readonly include: readonly string[];
+      readonly architecture: string | undefined;
+      readonly mirror: string | undefined;
+      readonly components: readonly string[];
+    }
+  | { readonly type: "existing" };
+
+export interface TreeResource extends ResourceBase<"tree"> {
+  readonly volume: ResourceId;
+  readonly volumePath: string;
+  /** Absolute path of the tree's top: the volume's path, or one folder below it. */
+  readonly path: string;
+  readonly source: TreeSource;
+  readonly content: "managed" | "live";
+  readonly driftPolicy: "correct" | "report";
+  /** Tree paths that overlays lay into this tree: their drift is theirs, not the tree's. */
+  readonly laidPaths: readonly TreePath[];
+}
+
+/** An entry of an overlay: git's file with the rules applied. Names in owner and group still unresolved. */
+export interface OverlayEntry extends Ownership {
+  readonly path: TreePath;
+  readonly type: "file" | "directory" | "symlink" | "character" | "block" | "fifo";
+  readonly mode: number;
+  readonly size: number;
+  readonly sha256: string;
+  readonly target: string;
+  readonly major: number;
+  readonly minor: number;
+  /** Absolute host path of a cached file with the content of a regular file; empty for all else. */
+  readonly content: string;
+  /** False for a directory that is only the parent of something: it takes an existing directory's attributes as they are. */
+  readonly explicit: boolean;
+}
+
+/** The tree of one overlay, complete and sorted by path; independent of who checked the repository out. */
+export interface OverlayTree {
+  readonly name: string;
+  /** common 10, hardware 20, secret-sauce 30, unless overlay.yaml says otherwise. */
+  readonly order: number;
+  readonly entries: readonly OverlayEntry[];
+  /** Tree paths removed from what lies below, before the entries are laid. */
+  readonly deletions: readonly TreePath[];
+  readonly sourceDate_s: number;
+  /** Digest of all of the above but the content paths. */
+  readonly digest: string;
+  /** True for overlays/secret-sauce: contents never reach a report. */
+  readonly secret: boolean;
+}
+
+export interface OverlayResource extends ResourceBase<"overlay"> {
+  readonly tree: ResourceId;
+  readonly treePath: string;
+  readonly volumePath: string;
+  readonly overlay: OverlayTree;
+  readonly driftPolicy: "correct" | "report";
+}
+
+export interface MountResource extends ResourceBase<"mount"> {
+  /** Absolute target; `within` is the root in which it is resolved as if chrooted (empty: the host). */
+  readonly target: string;
+  readonly within: string;
+  readonly type: "bind" | "rbind" | "proc" | "tmpfs" | "sysfs" | "devtmpfs";
+  /** Absolute path for binds; a label such as `proc` for the others. */
+  readonly source: string;
+  readonly options: readonly string[];
+  readonly propagation: "private" | "slave" | "shared" | "rprivate" | "rslave" | "rshared" | undefined;
+  readonly namespace: "host" | "private";
+  readonly tree: ResourceId | undefined;
+}
+
+export interface LinkResource extends ResourceBase<"link"> {
+  readonly path: string;
+  readonly target: string;
+}
+
+export interface EnvironmentResource extends ResourceBase<"environment"> {
+  readonly path: string;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly mode: number;
+}
+
+export interface Compression {
+  readonly codec: "gzip" | "zstd" | "none";
+  readonly level: number;
+}
+
+/** Where an image's lowest layer comes from: a tree on a volume, or a tarball read without extracting it. */
+export type BaseLayer =
+  | {
+      readonly type: "tree";
+      readonly tree: ResourceId;
+      readonly path: string;
+      readonly volumePath: string;
+      readonly sourceDate_s: number | undefined;
+      readonly content: "managed" | "live";
+    }
+  | { readonly type: "tarball"; readonly location: string; readonly sha256: string; readonly sourceDate_s: number };
+
+export interface ArtifactResource extends ResourceBase<"artifact"> {
+  readonly format: "initramfs";
+  /** Directory that holds the generations and the link `current`. */
+  readonly path: string;
+  /** File name inside a generation: `initramfs.cpio.gz`. */
+  readonly file: string;
+  readonly base: BaseLayer;
+  readonly overlays: readonly OverlayTree[];
+  /** Anchored patterns, as written. */
+  readonly excludes: readonly string[];
+  /** Extra nodes that every image gets, such as /dev/console. */
+  readonly nodes: readonly OverlayEntry[];
+  /** Path of the program the kernel starts, checked to be there and executable: `/init`. */
+  readonly init: string;
+  readonly compression: Compression;
+  readonly sourceDate_s: number;
+  readonly packPolicy: "onChange" | "onApprove";
+  readonly generations: number;
+  /** Variables of the target that end up in names; part of the inputs. */
+  readonly target: string | undefined;
+}
+
+/** What the record holds of a resource: what we made, from which inputs, when. Never what is there now. */
+export interface OwnedRecord {
+  readonly id: ResourceId;
+  readonly kind: ResourceKind;
+  readonly name: string;
+  readonly identity: string;
+  /** Named input digests of the last apply; `reason` names the one that differs. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** Kind-specific facts needed to observe and to remove (marker id, path, laid files, generation). */
+  readonly details: { readonly [key: string]: Json };
+  readonly protect: boolean;
+  readonly onDelete: "retain" | "destroy";
+  readonly dependsOn: readonly ResourceId[];
+  readonly revision: string;
+  readonly runId: string;
+  /** ISO 8601, UTC. */
+  readonly appliedAt: string;
+}
+
+/** Policy of the Host document, bounded by the limits file. */
+export interface HostPolicy {
+  readonly jobs: number;
+  readonly memory_bytes: number;
+  readonly maxDeletions: number;
+  readonly driftPolicy: "correct" | "report";
+  readonly generations: number;
+  readonly runs: number;
+  readonly interval_s: number;
+}
+
+export interface DesiredGraph {
+  readonly resources: readonly Resource[];
+  readonly policy: HostPolicy;
+}

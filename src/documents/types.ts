@@ -1,0 +1,193 @@
+/** What people write: one YAML document each, as it stands after validation and before `compile`. */
+export const API_VERSION = "rootloom/v1";
+
+export interface DocumentMap {
+  readonly Host: HostSpec;
+  readonly Volume: VolumeSpec;
+  readonly Root: RootSpec;
+  readonly Overlay: OverlaySpec;
+  readonly KernelConfig: KernelConfigSpec;
+  readonly ArchTarget: ArchTargetSpec;
+  readonly Image: ImageSpec;
+}
+export type DocumentKind = keyof DocumentMap;
+export const DOCUMENT_KINDS: readonly DocumentKind[] = [
+  "Host",
+  "Volume",
+  "Root",
+  "Overlay",
+  "KernelConfig",
+  "ArchTarget",
+  "Image",
+];
+
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Position of any place in a document: a path of keys and indexes, such as ["spec", "mounts", 0]. */
+export type Locate = (path: readonly (string | number)[]) => Position;
+
+export interface DocumentOf<K extends DocumentKind> {
+  readonly kind: K;
+  readonly name: string;
+  readonly spec: DocumentMap[K];
+  readonly locate: Locate;
+}
+export type Document = { [K in DocumentKind]: DocumentOf<K> }[DocumentKind];
+
+/** Printed as `file:line:col: message: hint`. All problems of a tree are reported at once. */
+export interface Problem extends Position {
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Strings such as "10GiB", "512M" or plain numbers of bytes. */
+export type Size = string | number;
+/** "user:group", names or numbers. */
+export type OwnerText = string;
+/** Octal in quotes: "0755". */
+export type ModeText = string;
+/** Names of ArchTargets; expands the document into one per target, named by `${target.name}`. */
+export interface Matrix {
+  readonly targets: readonly string[];
+}
+
+export interface HostSpec {
+  readonly budget?: { readonly jobs?: number; readonly memory?: Size };
+  readonly prune?: { readonly maxDeletions?: number };
+  readonly drift?: { readonly policy?: "correct" | "report" };
+  readonly retention?: { readonly generations?: number; readonly runs?: number };
+  /** "60s", "5m", "1h": how often the daemon looks again without an event. */
+  readonly interval?: string;
+}
+
+export interface VolumeSpec {
+  readonly backend: "directory" | "btrfs" | "loop" | "zfs" | "lvm";
+  /** Directory backend: where it stands; relative paths are below the state directory. Default `volumes/NAME`. */
+  readonly path?: string;
+  readonly dataset?: string;
+  readonly group?: string;
+  readonly logicalVolume?: string;
+  readonly image?: string;
+  readonly size?: Size;
+  readonly filesystem?: "ext4" | "xfs" | "btrfs";
+  readonly label?: string;
+  readonly mountPoint?: string;
+  readonly mountOptions?: readonly string[];
+  readonly owner?: OwnerText;
+  readonly mode?: ModeText;
+  readonly links?: readonly LinkSpec[];
+  readonly onDelete?: "retain" | "destroy";
+  readonly protect?: boolean;
+  readonly matrix?: Matrix;
+}
+
+/** A symbolic link on the host: exact readlink, never nested. */
+export interface LinkSpec {
+  readonly path: string;
+  readonly to: string;
+}
+
+export interface RootSpec {
+  /** Not needed for a tarball that is only packed. */
+  readonly volume?: string;
+  /** Folder below the volume that is the root's top. Default `root`; for `existing` the volume itself. */
+  readonly path?: string;
+  readonly source: {
+    readonly tarball?: { readonly path: string; readonly sha256: string; readonly sourceDate?: number | string };
+    readonly mmdebstrap?: {
+      readonly suite: string;
+      readonly variant?: string;
+      readonly include?: readonly string[];
+      readonly architecture?: string;
+      readonly mirror?: string;
+      readonly components?: readonly string[];
+    };
+    readonly existing?: Readonly<Record<string, never>>;
+  };
+  readonly content?: "managed" | "live";
+  readonly drift?: { readonly policy?: "correct" | "report" };
+  readonly mounts?: readonly MountSpec[];
+  readonly links?: readonly LinkSpec[];
+  readonly onDelete?: "retain" | "destroy";
+  readonly protect?: boolean;
+  readonly matrix?: Matrix;
+}
+
+export interface MountSpec {
+  /** Path inside the root. */
+  readonly target: string;
+  readonly type: "bind" | "rbind" | "proc" | "tmpfs" | "sysfs" | "devtmpfs";
+  readonly source?: string;
+  /** Instead of `source`: a Volume whose path is bound (shared caches). */
+  readonly volume?: string;
+  readonly options?: readonly string[];
+  readonly propagation?: "private" | "slave" | "shared" | "rprivate" | "rslave" | "rshared";
+  readonly namespace?: "host" | "private";
+}
+
+export interface OverlaySpec {
+  readonly order?: number;
+  /** `image` (default): a layer at packing. `root`: copied into the live roots named. */
+  readonly into?: "image" | "root";
+  readonly roots?: readonly string[];
+  readonly drift?: { readonly policy?: "correct" | "report" };
+  readonly sourceDate?: number | string;
+  /** First match from the top wins for each of owner and mode. Globs: `*` within a name, `**` across. */
+  readonly rules?: readonly { readonly path: string; readonly owner?: OwnerText; readonly mode?: ModeText }[];
+  readonly directories?: readonly { readonly path: string; readonly owner?: OwnerText; readonly mode?: ModeText }[];
+  readonly nodes?: readonly {
+    readonly path: string;
+    readonly type: "character" | "block" | "fifo";
+    readonly major?: number;
+    readonly minor?: number;
+    readonly owner?: OwnerText;
+    readonly mode?: ModeText;
+  }[];
+  readonly delete?: readonly string[];
+  readonly onDelete?: "retain" | "destroy";
+  readonly protect?: boolean;
+}
+
+export interface KernelConfigSpec {
+  /** File beside the document. */
+  readonly config: string;
+  readonly fragments?: readonly string[];
+  /** Symbols that must hold: `RD_GZIP: y`. */
+  readonly require?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface ArchTargetSpec {
+  readonly cpu?: string;
+  readonly kernelArch?: string;
+  readonly triplet?: string;
+  readonly crossPrefix?: string;
+  readonly debianArchitecture?: string;
+  readonly multilib?: boolean;
+  /** Any names; reached as `${target.NAME}` in strings, together with the facts above. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Links on the host that stand as long as the target is declared. */
+  readonly links?: readonly LinkSpec[];
+  /** A file of `NAME='value'` lines with the variables, for `. FILE`. */
+  readonly environmentFile?: string;
+}
+
+export interface ImageSpec {
+  readonly root: string;
+  /** Overlays beside `common`, which every image gets unless `common: false`: `hardware/NAME`, `secret-sauce/NAME`. */
+  readonly overlays?: readonly string[];
+  readonly common?: boolean;
+  readonly kernel?: string;
+  readonly target?: string;
+  readonly format?: "initramfs";
+  readonly compression?: { readonly codec?: "gzip" | "zstd" | "none"; readonly level?: number };
+  readonly exclude?: readonly string[];
+  readonly sourceDate?: number | string;
+  readonly init?: string;
+  readonly pack?: "onChange" | "onApprove";
+  readonly retention?: { readonly generations?: number };
+  readonly matrix?: Matrix;
+}

@@ -1,0 +1,136 @@
+import type { Entry, TreePath } from "../core/entry.ts";
+import type { Compression, OverlayEntry } from "../core/resource.ts";
+import type { JobContext } from "./ports.ts";
+
+/** A layer as the packer reads it. Paths are absolute; all of it crosses a thread boundary as plain data. */
+export type LayerSource =
+  | {
+      readonly type: "tree";
+      readonly name: string;
+      readonly path: string;
+      /** Names the volume in the hash cache. */
+      readonly identity: string;
+      /** Entry times become the lesser of their own and this; undefined keeps their own. */
+      readonly sourceDate_s: number | undefined;
+    }
+  | {
+      readonly type: "tarball";
+      readonly name: string;
+      /** The tarball as it was given (any compression); it is decompressed into the cache once, keyed by sha256. */
+      readonly path: string;
+      readonly sha256: string;
+      readonly sourceDate_s: number;
+    }
+  | {
+      readonly type: "overlay";
+      readonly name: string;
+      /** Owners resolved to numbers, sorted by path. */
+      readonly entries: readonly (OverlayEntry & { readonly owner: number; readonly group: number })[];
+      readonly deletions: readonly TreePath[];
+      readonly sourceDate_s: number;
+      readonly digest: string;
+    };
+
+export interface LayerDigest {
+  readonly name: string;
+  readonly digest: string;
+  readonly entries: number;
+  readonly size_bytes: number;
+}
+
+export interface PackInput {
+  readonly layers: readonly LayerSource[];
+  /** Anchored patterns of what the LOWEST layer leaves out. */
+  readonly excludes: readonly string[];
+  readonly nodes: readonly (OverlayEntry & { readonly owner: number; readonly group: number })[];
+  readonly init: string;
+  readonly compression: Compression;
+  readonly sourceDate_s: number;
+  /** Directory of caches: hashes, segments, decompressed tarballs. */
+  readonly cache: string;
+}
+
+export interface ManifestDifference {
+  readonly added: number;
+  readonly removed: number;
+  readonly changed: number;
+  /** The first of them, at most 20, as `+ path`, `- path`, `~ path (mode)`; readable by people. */
+  readonly lines: readonly string[];
+}
+
+/** Long work, one entry a job. Functions stand in `src/pack` and run in a worker thread on the real side. */
+export interface JobMap {
+  /** Digest of each layer as an image sees it (excludes applied, hashes from the cache), without packing. */
+  readonly layers: { readonly input: PackInput; readonly output: readonly LayerDigest[] };
+  /** Writes `image`, `manifest` and `report` into the directory, synced and verified; nothing else is touched. */
+  readonly pack: {
+    readonly input: PackInput & { readonly image: string; readonly manifest: string };
+    readonly output: {
+      readonly sha256: string;
+      readonly size_bytes: number;
+      readonly uncompressed_bytes: number;
+      readonly entries: number;
+      readonly segments: number;
+      readonly segmentsReused: number;
+      /** sha256 of the manifest file. */
+      readonly manifestSha256: string;
+      /** Losses and advice: file capabilities lost, RAM needed. Said in the report. */
+      readonly notes: readonly string[];
+      readonly layers: readonly LayerDigest[];
+    };
+  };
+  /** Compares the merged manifest of the layers with a manifest file of an earlier generation. */
+  readonly difference: {
+    readonly input: PackInput & { readonly manifest: string };
+    readonly output: ManifestDifference;
+  };
+  /** Writes the manifest of a tree (all of it, nothing excluded), hashes from the cache. */
+  readonly record: {
+    readonly input: {
+      readonly path: string;
+      readonly identity: string;
+      readonly cache: string;
+      readonly manifest: string;
+      readonly leaveOut: readonly TreePath[];
+    };
+    readonly output: { readonly digest: string; readonly entries: number; readonly size_bytes: number };
+  };
+  /** What differs between a tree and its recorded manifest. `paths` is capped at 1,000, `count` is not. */
+  readonly drift: {
+    readonly input: {
+      readonly path: string;
+      readonly identity: string;
+      readonly cache: string;
+      readonly manifest: string;
+      readonly leaveOut: readonly TreePath[];
+    };
+    readonly output: {
+      readonly count: number;
+      readonly paths: readonly {
+        readonly path: TreePath;
+        readonly change: "added" | "removed" | "changed";
+        readonly what: string;
+      }[];
+    };
+  };
+  /** sha256 and size of a file, from the hash cache where its stamp is known and old enough. */
+  readonly hash: {
+    readonly input: { readonly path: string; readonly cache: string; readonly trustCache: boolean };
+    readonly output: { readonly sha256: string; readonly size_bytes: number } | undefined;
+  };
+  /** Reads an image back, member by member, and compares it with its manifest. */
+  readonly verify: {
+    readonly input: { readonly image: string; readonly manifest: string; readonly codec: Compression["codec"] };
+    readonly output: { readonly entries: number; readonly problems: readonly string[] };
+  };
+  /** Lists an image's manifest for people. */
+  readonly list: {
+    readonly input: { readonly manifest: string };
+    readonly output: { readonly entries: readonly Entry[] };
+  };
+}
+
+/** The table that a worker thread loads; it fails to compile until every job has its function. */
+export type JobTable = {
+  readonly [K in keyof JobMap]: (input: JobMap[K]["input"], context: JobContext) => Promise<JobMap[K]["output"]>;
+};

@@ -1,0 +1,107 @@
+import type { Json } from "../core/digest.ts";
+import type { OwnedRecord, ResourceId } from "../core/resource.ts";
+import type { OpenEffect } from "../resources/types.ts";
+
+export type ConditionType =
+  | "Ready"
+  | "Reconciling"
+  | "Stalled"
+  | "Healthy"
+  | "Drifted"
+  | "Suspended"
+  | "ApprovalRequired"
+  | "SourceVerified";
+
+export interface Condition {
+  /** Resource id, or `host` for the whole. */
+  readonly object: string;
+  readonly type: ConditionType;
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime: string;
+  /** Tree hash of `desired/` that was observed. */
+  readonly observedGeneration: string;
+}
+
+/** Somebody's word about a resource: kept with who, why and until when. */
+export interface Decision {
+  readonly id: ResourceId;
+  readonly type: "approve" | "adopt" | "suspend" | "forget";
+  /** For `approve`: the step digest it is bound to; empty for the others. */
+  readonly digest: string;
+  readonly who: string;
+  readonly why: string;
+  /** ISO 8601; empty: until it is taken back (an approval: until it is used). */
+  readonly until: string;
+  readonly at: string;
+}
+
+export interface Generation {
+  readonly artifact: ResourceId;
+  /** Name of the directory: the first 16 hex digits of the action key. */
+  readonly generation: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly sha256: string;
+  readonly size_bytes: number;
+  readonly manifestSha256: string;
+  readonly revision: string;
+  readonly runId: string;
+  readonly createdAt: string;
+}
+
+export interface RunSummary {
+  readonly runId: string;
+  readonly trigger: string;
+  readonly revision: string;
+  readonly treeHash: string;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  /** converged, failed, waiting, interrupted. */
+  readonly result: string;
+  readonly summary: Readonly<Record<string, number>>;
+}
+
+/**
+ * The store: what we made, from which inputs, when. Each method that writes is one durable
+ * transaction. A state opened to read throws on writes; a missing store reads as empty.
+ */
+export interface State {
+  readonly instance: string;
+  records(): readonly OwnedRecord[];
+  record(id: string): OwnedRecord | undefined;
+  /** Journal: `begin` before an effect, `end` after it; `finish` closes a step and writes its record in one transaction. */
+  beginStep(runId: string, stepId: string, operation: string, at: string): bigint;
+  beginEffect(step: bigint, effect: string, details: { readonly [key: string]: Json }, at: string): bigint;
+  endEffect(effect: bigint, at: string): void;
+  finishStep(
+    step: bigint,
+    outcome: {
+      readonly id: ResourceId;
+      readonly record: OwnedRecord | undefined;
+      readonly result: string;
+      readonly error: string | undefined;
+    },
+    at: string,
+  ): void;
+  /** Journal entries that a kill left open, oldest first. */
+  openEffects(): readonly (OpenEffect & { readonly step: bigint })[];
+  /** Closes all entries of a step that recovery has dealt with. */
+  closeStep(step: bigint, result: string, at: string): void;
+  decisions(): readonly Decision[];
+  decide(decision: Decision): void;
+  withdraw(id: string, type: Decision["type"]): void;
+  conditions(): readonly Condition[];
+  /** Writes only what differs but for its time; conditions of objects not named stay. `gone` are removed. */
+  setConditions(conditions: readonly Condition[], gone: readonly string[]): void;
+  generations(artifact: string): readonly Generation[];
+  addGeneration(generation: Generation): void;
+  removeGeneration(artifact: string, generation: string): void;
+  runs(limit: number): readonly RunSummary[];
+  addRun(run: RunSummary, report: Json, keep: number): void;
+  /** The stored report of a run (the latest when no id is given). */
+  report(runId?: string): Json | undefined;
+  /** Adopts a record found on the host (a marker) when a store was lost. */
+  restoreRecord(record: OwnedRecord): void;
+  close(): void;
+}
