@@ -101,6 +101,10 @@ export interface State {
   addRun(run: RunSummary, report: Json, keep: number): void;
   /** The stored report of a run (the latest when no id is given). */
   report(runId?: string): Json | undefined;
+  /** Small facts beside the records: `prune.maxDeletions` of the last commit that was applied. */
+  fact(name: string): string | undefined;
+  /** Writes only when the value differs. */
+  setFact(name: string, value: string): void;
   /** Adopts a record found on the host (a marker) when a store was lost. */
   restoreRecord(record: OwnedRecord): void;
   close(): void;
