@@ -128,7 +128,10 @@ export interface OverlayResource extends ResourceBase<"overlay"> {
 }
 
 export interface MountResource extends ResourceBase<"mount"> {
-  /** Absolute target; `within` is the root in which it is resolved as if chrooted (empty: the host). */
+  /**
+   * Absolute target on the host: `within` (the tree's path) with the target inside the root behind it.
+   * What lies below `within` is resolved as if chrooted there (empty: the host).
+   */
   readonly target: string;
   readonly within: string;
   readonly type: "bind" | "rbind" | "proc" | "tmpfs" | "sysfs" | "devtmpfs";
