@@ -99,6 +99,8 @@ export interface PassRequest {
   /** Tries stalled steps again (a person asked), though no input changed. */
   readonly retryStalled: boolean;
   readonly signal: AbortSignal;
+  /** Asked before each step starts: true when a newer commit waits, and the pass ends at this safe point. */
+  readonly superseded: () => boolean;
   readonly onEvent: (event: PassEvent) => void;
 }
 

@@ -1,0 +1,104 @@
+import type { ResourceId } from "./resource.ts";
+import type { Step } from "./step.ts";
+
+/** A condition before the store gives it its time. */
+export interface ConditionDraft {
+  readonly object: string;
+  readonly type:
+    | "Ready"
+    | "Reconciling"
+    | "Stalled"
+    | "Healthy"
+    | "Drifted"
+    | "Suspended"
+    | "ApprovalRequired"
+    | "SourceVerified";
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** How a step ended, as far as conditions care. */
+export interface Ending {
+  readonly step: Step;
+  readonly status: "done" | "kept" | "failed" | "skipped" | "interrupted";
+  readonly message: string;
+  readonly retry: string;
+}
+
+/**
+ * Conditions of every resource of a pass, and of the host as a whole. Texts hold no times and no
+ * run ids: an unchanged host gives equal conditions, so that nothing is written.
+ */
+export function conditionsOf(endings: readonly Ending[], sourceProblem: string | undefined): readonly ConditionDraft[] {
+  const lasting = endings.filter((ending) => !isGone(ending));
+  const resources = lasting.flatMap((ending) => ofResource(ending));
+  return [...ofHost(lasting, sourceProblem), ...resources];
+}
+
+/** Resources whose removal ended: their conditions go with them. */
+export function goneObjects(endings: readonly Ending[]): readonly ResourceId[] {
+  return endings.filter(isGone).map((ending) => ending.step.id);
+}
+
+function isGone(ending: Ending): boolean {
+  const { action } = ending.step;
+  return (action === "delete" || action === "forget") && ending.status === "done";
+}
+
+function ofResource(ending: Ending): readonly ConditionDraft[] {
+  const { step } = ending;
+  const object = step.id;
+  const ready = readyOf(ending);
+  const exceptions: ConditionDraft[] = [];
+  const condition = step.blocked?.condition;
+  const message = step.blocked?.message ?? "";
+  if (condition === "ApprovalRequired" || condition === "Suspended" || condition === "Stalled") {
+    exceptions.push({ object, type: condition, status: "True", reason: condition, message });
+  } else if (ending.status === "failed" && ending.retry === "terminal") {
+    exceptions.push({ object, type: "Stalled", status: "True", reason: "Failed", message: ending.message });
+  }
+  if (step.cause === "corrective" && step.action !== "keep" && ending.status !== "done") {
+    exceptions.push({ object, type: "Drifted", status: "True", reason: "Drift", message: step.reason });
+  }
+  return [ready, ...exceptions];
+}
+
+function readyOf(ending: Ending): ConditionDraft {
+  const { step, status } = ending;
+  const object = step.id;
+  if (status === "done" || (status === "kept" && step.blocked === undefined)) {
+    return { object, type: "Ready", status: "True", reason: "Reconciled", message: "as declared" };
+  }
+  if (status === "failed") return { object, type: "Ready", status: "False", reason: "Failed", message: ending.message };
+  if (status === "interrupted") {
+    return { object, type: "Ready", status: "Unknown", reason: "Interrupted", message: "the pass was interrupted" };
+  }
+  return {
+    object,
+    type: "Ready",
+    status: "False",
+    reason: step.blocked?.condition ?? "Waiting",
+    message: step.blocked?.message ?? ending.message,
+  };
+}
+
+function ofHost(endings: readonly Ending[], sourceProblem: string | undefined): readonly ConditionDraft[] {
+  const object = "host";
+  const unready = endings.filter((ending) => readyOf(ending).status !== "True").map((ending) => ending.step.id);
+  const ready: ConditionDraft =
+    unready.length === 0
+      ? { object, type: "Ready", status: "True", reason: "Converged", message: "all resources are as declared" }
+      : { object, type: "Ready", status: "False", reason: "NotConverged", message: `not ready: ${unready.join(", ")}` };
+  const source: ConditionDraft =
+    sourceProblem === undefined
+      ? {
+          object,
+          type: "SourceVerified",
+          status: "True",
+          reason: "Loaded",
+          message: "the commit was read and is valid",
+        }
+      : { object, type: "SourceVerified", status: "False", reason: "SourceProblem", message: sourceProblem };
+  return [ready, source];
+}

@@ -1,0 +1,57 @@
+import type { Decisions } from "../core/plan.ts";
+import type { ResourceId } from "../core/resource.ts";
+import type { Host } from "../host/ports.ts";
+import type { Decision, State } from "../state/types.ts";
+import type { StepOutcome } from "./types.ts";
+
+const MAX_DELETIONS = "prune.maxDeletions";
+
+/** What people decided and what failed for good, as the planner wants it. Decisions past their time are left out. */
+export function readDecisions(state: State, host: Host, retryStalled: boolean): Decisions {
+  const now_ms = host.clock.now_ms();
+  const valid = state.decisions().filter((decision) => decision.until === "" || Date.parse(decision.until) > now_ms);
+  const idsOf = (type: Decision["type"]): ReadonlySet<ResourceId> =>
+    new Set(valid.filter((decision) => decision.type === type).map((decision) => decision.id));
+  const approvals = valid.filter((decision) => decision.type === "approve");
+  const suspensions = valid.filter((decision) => decision.type === "suspend");
+  return {
+    adoptions: idsOf("adopt"),
+    forgets: idsOf("forget"),
+    approvals: new Map(approvals.map((decision) => [decision.id, decision.digest])),
+    suspended: new Map(suspensions.map((decision) => [decision.id, decision.why || `by ${decision.who}`])),
+    stalled: retryStalled ? new Map() : readStalled(state),
+  };
+}
+
+/** Decisions that have done their work are taken back; failures for good are kept until their input changes. */
+export function settle(state: State, outcomes: readonly StepOutcome[]): void {
+  const stalled = new Map(readStalled(state));
+  for (const { step, status, error } of outcomes) {
+    if (status === "failed" && error?.retry === "terminal") {
+      stalled.set(step.id, { digest: step.digest, message: error.message });
+    } else if (status === "done" || status === "kept") {
+      stalled.delete(step.id);
+    }
+    if (status !== "done") continue;
+    state.withdraw(step.id, "approve");
+    if (step.action === "adopt") state.withdraw(step.id, "adopt");
+    if (step.action === "forget") state.withdraw(step.id, "forget");
+  }
+  state.setFact("stalled", JSON.stringify([...stalled]));
+}
+
+function readStalled(state: State): ReadonlyMap<ResourceId, { readonly digest: string; readonly message: string }> {
+  const text = state.fact("stalled");
+  return new Map(text === undefined ? [] : (JSON.parse(text) as [ResourceId, { digest: string; message: string }][]));
+}
+
+/** The strictest of this commit's limit, the last applied commit's, and the host's own. */
+export function deletionLimit(state: State, declared: number, hostLimit: number | undefined): number {
+  const last = state.fact(MAX_DELETIONS);
+  return Math.min(declared, last === undefined ? declared : Number(last), hostLimit ?? declared);
+}
+
+/** Kept once a pass of this commit has been applied: from then on its limit is the old one. */
+export function rememberDeletionLimit(state: State, declared: number): void {
+  state.setFact(MAX_DELETIONS, String(declared));
+}

@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import { availableParallelism, totalmem } from "node:os";
+import { compile } from "../compile/compile.ts";
+import type { DesiredGraph } from "../core/resource.ts";
+import { loadDocuments } from "../documents/load.ts";
+import type { Problem } from "../documents/types.ts";
+import { loadSnapshot } from "../source/load.ts";
+import type { Snapshot } from "../source/types.ts";
+import type { Session } from "./types.ts";
+
+export interface Desired {
+  readonly snapshot: Snapshot;
+  readonly graph: DesiredGraph;
+  /** Of documents, references and compilation, all at once; with any, nothing is planned. */
+  readonly problems: readonly Problem[];
+}
+
+/** Lower-case hex sha256 of a text: the digest that the pure parts are given. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** From git to the graph of what the host should have: load, then compile. */
+export async function loadDesired(session: Session): Promise<Desired> {
+  const { host, configuration } = session;
+  const snapshot = await loadSnapshot(host, configuration.source);
+  const loaded = loadDocuments(snapshot);
+  const compiled = compile({
+    documents: loaded.documents,
+    overlays: loaded.overlays,
+    state: configuration.state,
+    baseDirectory: configuration.source.desired,
+    defaults: { jobs: availableParallelism(), memory_bytes: totalmem() },
+    digest: sha256,
+  });
+  const problems = loaded.problems.length > 0 ? loaded.problems : compiled.problems;
+  return { snapshot, graph: compiled.graph, problems };
+}

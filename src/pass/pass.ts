@@ -1,0 +1,97 @@
+import { RootloomError } from "../core/error.ts";
+import { type PlanInput, plan } from "../core/plan.ts";
+import type { Plan } from "../core/step.ts";
+import { planners } from "../resources/index.ts";
+import type { Places } from "../resources/types.ts";
+import { openState } from "../state/state.ts";
+import type { State } from "../state/types.ts";
+import { applyPlan } from "./apply.ts";
+import { deletionLimit, readDecisions, rememberDeletionLimit, settle } from "./decisions.ts";
+import { type Desired, loadDesired, sha256 } from "./desired.ts";
+import { observeAll } from "./observe.ts";
+import { recover } from "./recover.ts";
+import { beginRun, type Ended, record, resultOf } from "./result.ts";
+import type { PassRequest, PassResult, Session } from "./types.ts";
+
+/**
+ * One pass: load, compile, observe, plan, apply, record. With mode `plan` it ends after planning and
+ * leaves the host and the state byte for byte as they were. For mode `apply` the caller holds the state's lock.
+ * @throws RootloomError when the source or the store cannot be read at all, or a plan file is out of
+ * date; problems of documents and failures of steps are part of the result.
+ */
+export async function runPass(session: Session, request: PassRequest): Promise<PassResult> {
+  const run = beginRun(session, request);
+  const desired = await loadDesired(session);
+  const state = openState(session.host, session.configuration.state, request.mode === "apply" ? "write" : "read");
+  try {
+    const ended =
+      desired.problems.length > 0 ? invalid(desired) : await reconcile(session, request, run.runId, desired, state);
+    const result = resultOf(session, run, desired, ended, state);
+    if (request.mode === "apply") record(session, state, result);
+    return result;
+  } finally {
+    state.close();
+  }
+}
+
+async function reconcile(
+  session: Session,
+  request: PassRequest,
+  runId: string,
+  desired: Desired,
+  state: State,
+): Promise<Ended> {
+  const { host } = session;
+  const { graph } = desired;
+  const places = placesOf(session, state);
+  if (request.mode === "apply") await recover(state, host, places, request, runId);
+  const owned = state.records();
+  const context = { ...places, host, signal: request.signal, owned: (id: string) => state.record(id) };
+  const observations = await observeAll(graph.resources, owned, context);
+  const planned = plan({ ...planInput(session, request, desired, state), ...observations, owned });
+  if (request.mode === "plan") return { plan: planned, outcomes: [] };
+  refuseOutdated(request, planned);
+  const { jobs } = graph.policy;
+  const outcomes = await applyPlan({ plan: planned, host, state, places, runId, jobs, request });
+  settle(state, outcomes);
+  rememberDeletionLimit(state, graph.policy.maxDeletions);
+  return { plan: planned, outcomes };
+}
+
+function planInput(
+  session: Session,
+  request: PassRequest,
+  desired: Desired,
+  state: State,
+): Omit<PlanInput, "observed" | "unobserved" | "owned"> {
+  const { snapshot, graph } = desired;
+  return {
+    revision: snapshot.revision,
+    treeHash: snapshot.treeHash,
+    desired: graph,
+    decisions: readDecisions(state, session.host, request.retryStalled),
+    maxDeletions: deletionLimit(state, graph.policy.maxDeletions, session.configuration.limits.maxDeletions),
+    approveAll: request.approveAll,
+    planners,
+    digest: sha256,
+  };
+}
+
+/** Missing or invalid desired state plans nothing (DESIGN, rule 4). */
+function invalid(desired: Desired): Ended {
+  const { revision, treeHash } = desired.snapshot;
+  const empty: Plan = { revision, treeHash, steps: [], problems: [], digest: "" };
+  return { plan: empty, outcomes: [] };
+}
+
+function refuseOutdated(request: PassRequest, planned: Plan): void {
+  if (request.planDigest === undefined || request.planDigest === planned.digest) return;
+  throw new RootloomError("cannot apply the plan file: the commit or the host has changed since it was made", {
+    hint: "make a new one: rootloom plan --out FILE",
+  });
+}
+
+function placesOf(session: Session, state: State): Places {
+  const { state: directory, cache, limits } = session.configuration;
+  return { instance: state.instance, state: directory, cache, limits };
+}

@@ -1,0 +1,58 @@
+import type { ResourceKind } from "../core/resource.ts";
+import { artifactExecutors, artifactObserver, artifactPlanner, recoverArtifact } from "./artifact/index.ts";
+import { environmentExecutors, environmentObserver, environmentPlanner } from "./environment/index.ts";
+import { linkExecutors, linkObserver, linkPlanner } from "./link/index.ts";
+import { mountExecutors, mountObserver, mountPlanner } from "./mount/index.ts";
+import { overlayExecutors, overlayObserver, overlayPlanner } from "./overlay/index.ts";
+import { recoverTree, treeExecutors, treeObserver, treePlanner } from "./tree/index.ts";
+import type { ApplyContext, Executors, Observers, OpenEffect, Planners } from "./types.ts";
+import { volumeExecutors, volumeObserver, volumePlanner } from "./volume/index.ts";
+
+/** Every kind's three parts in one place; a kind or an operation without its part fails to compile. */
+export const planners: Planners = {
+  volume: volumePlanner,
+  tree: treePlanner,
+  overlay: overlayPlanner,
+  mount: mountPlanner,
+  link: linkPlanner,
+  environment: environmentPlanner,
+  artifact: artifactPlanner,
+};
+
+export const observers: Observers = {
+  volume: volumeObserver,
+  tree: treeObserver,
+  overlay: overlayObserver,
+  mount: mountObserver,
+  link: linkObserver,
+  environment: environmentObserver,
+  artifact: artifactObserver,
+};
+
+export const executors: Executors = {
+  ...volumeExecutors,
+  ...treeExecutors,
+  ...overlayExecutors,
+  ...mountExecutors,
+  ...linkExecutors,
+  ...environmentExecutors,
+  ...artifactExecutors,
+  /** Only the record goes: data and marker stay, and the object can be adopted or declared again. */
+  forget: async () => ({ record: undefined, result: "forgotten; its data and marker were kept" }),
+};
+
+type Recovery = (open: OpenEffect, context: ApplyContext) => Promise<void>;
+
+/**
+ * What each kind does about an effect that a kill left open. Kinds whose effects are single atomic
+ * calls need nothing: the next observation decides.
+ */
+export const recoveries: { readonly [K in ResourceKind]: Recovery | undefined } = {
+  volume: undefined,
+  tree: recoverTree,
+  overlay: undefined,
+  mount: undefined,
+  link: undefined,
+  environment: undefined,
+  artifact: recoverArtifact,
+};
