@@ -268,8 +268,10 @@ export interface Git {
   listTree(repository: string, treeHash: string): Promise<readonly GitTreeEntry[]>;
   /** Contents of blobs by oid. */
   readBlobs(repository: string, oids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
-  /** Paths below `location.path` that differ from the ref, staged, unstaged and untracked, sorted. */
+  /** Paths below `location.path` that differ from the ref, staged, unstaged and untracked, sorted; from the top, as people read them. */
   uncommitted(location: GitLocation): Promise<readonly string[]>;
+  /** Files of a checkout below a directory, tracked or not, ignored ones left out; relative to it, sorted. For `--worktree`. */
+  worktreeFiles(directory: string): Promise<readonly TreePath[]>;
   /** Keeps a bare mirror; fast-forward only. Throws a transient RootloomError when the fetch fails, a terminal one when history was rewritten. */
   fetch(mirror: string, url: string, branch: string): Promise<void>;
 }

@@ -34,6 +34,8 @@ export interface Snapshot {
   readonly uncommitted: readonly string[];
   /** Submodules, LFS pointers, undecodable documents. */
   readonly problems: readonly Problem[];
+  /** What a person should know of the load itself: a fetch that failed and kept the last commit, a status that could not be read. */
+  readonly notes: readonly string[];
 }
 
 export interface SourceOptions {

@@ -1,0 +1,37 @@
+import { join } from "node:path";
+import type { Host } from "../host/ports.ts";
+import { sha256, writePrivate } from "./blobs.ts";
+import type { LoadedTree, TreeContent } from "./tree.ts";
+
+/** Raised when the meaning of an index changes: older ones are then made again. */
+const VERSION = 1;
+
+/** The kept index of a tree; undefined when there is none, or when it does not agree with its own digest. */
+export function readIndex(host: Host, cache: string, treeHash: string): LoadedTree | undefined {
+  const text = host.files.readText(indexPath(cache, treeHash));
+  const parts = text === undefined ? null : /^\{"digest":"([0-9a-f]{64})","tree":(.*)\}\n$/s.exec(text);
+  const [, digest, body] = parts ?? [];
+  if (body === undefined || sha256(body) !== digest) return undefined;
+  const stored = JSON.parse(body) as StoredTree;
+  if (stored.version !== VERSION || stored.treeHash !== treeHash) return undefined;
+  return { entries: stored.entries, submodules: stored.submodules, contents: new Map(stored.contents) };
+}
+
+export function writeIndex(host: Host, cache: string, treeHash: string, tree: LoadedTree): void {
+  const { entries, submodules, contents } = tree;
+  const stored: StoredTree = { version: VERSION, treeHash, entries, submodules, contents: [...contents] };
+  const body = JSON.stringify(stored);
+  writePrivate(host, cache, indexPath(cache, treeHash), `{"digest":"${sha256(body)}","tree":${body}}\n`);
+}
+
+interface StoredTree {
+  readonly version: number;
+  readonly treeHash: string;
+  readonly entries: LoadedTree["entries"];
+  readonly submodules: LoadedTree["submodules"];
+  readonly contents: readonly (readonly [string, TreeContent])[];
+}
+
+function indexPath(cache: string, treeHash: string): string {
+  return join(cache, "trees", `${treeHash}.json`);
+}
