@@ -1,0 +1,168 @@
+import { backoff_ms } from "../core/backoff.ts";
+import { asRootloomError, type RootloomError } from "../core/error.ts";
+import { execute } from "../pass/commands.ts";
+import { runPass } from "../pass/pass.ts";
+import type { PassEvent, PassResult, Session } from "../pass/types.ts";
+import { LOCKED, withStateLock } from "../state/lock.ts";
+import { serveControl } from "./control.ts";
+import { createQueue, type Queue } from "./queue.ts";
+import { createWakes, type Trigger, type Wakes } from "./wakes.ts";
+import { watchSource } from "./watch.ts";
+import { startWatchdog, type Watchdog } from "./watchdog.ts";
+
+/** What the daemon writes to its log: pino has this shape. */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** How long SIGTERM waits for steps that cannot be cancelled. */
+const LONGEST_STOP_MS = 15_000;
+const LOCK_RETRY_MS = 1_000;
+const DEFAULT_INTERVAL_MS = 60_000;
+
+/** Everything the parts of one running daemon share. */
+interface Daemon {
+  readonly session: () => Session;
+  readonly log: Log;
+  readonly wakes: Wakes;
+  readonly queue: Queue;
+  readonly watchdog: Watchdog;
+  /** Ends cancellable work. */
+  readonly stopping: AbortController;
+}
+
+/** What a pass leaves for the next wait: in memory only, so that an idle daemon writes nothing. */
+interface Wait {
+  readonly longest_ms: number;
+  readonly failures: number;
+}
+
+/**
+ * The service. Returns when it was told to stop, with the exit code.
+ * @param reload reads the configuration again (SIGHUP)
+ */
+export async function runDaemon(first: Session, reload: () => Session, log: Log): Promise<number> {
+  const { host } = first;
+  let session = first;
+  const daemon: Daemon = {
+    session: () => session,
+    log,
+    wakes: createWakes(host.clock),
+    queue: createQueue(),
+    watchdog: startWatchdog(host),
+    stopping: new AbortController(),
+  };
+  const handlers = [
+    host.events.onSignal("SIGTERM", () => stop(daemon)),
+    host.events.onSignal("SIGINT", () => stop(daemon)),
+    host.events.onSignal("SIGHUP", () => {
+      session = reload();
+      daemon.wakes.wake("hangup");
+    }),
+  ];
+  const control = await serveControl(host, `${session.configuration.state}/control.sock`, (request, emit) =>
+    answer(daemon, request, emit),
+  );
+  const watcher = await watchSource(session, daemon.wakes, log);
+  daemon.wakes.wake("start");
+  await host.events.notify("READY=1\nSTATUS=waiting for the first pass");
+  try {
+    await loop(daemon);
+  } finally {
+    await host.events.notify("STOPPING=1");
+    await Promise.race([daemon.queue.idle(), host.clock.sleep(LONGEST_STOP_MS)]);
+    for (const unsubscribe of handlers) unsubscribe();
+    await watcher.close();
+    await control.close();
+    daemon.watchdog.stop();
+  }
+  return 0;
+}
+
+/** The main loop: wait for a reason, run a pass, decide how long to wait. */
+async function loop(daemon: Daemon): Promise<void> {
+  let wait: Wait = { longest_ms: DEFAULT_INTERVAL_MS, failures: 0 };
+  for (;;) {
+    daemon.watchdog.rest();
+    const trigger = await daemon.wakes.next(wait.longest_ms);
+    if (trigger === "stop" || daemon.stopping.signal.aborted) return;
+    wait = await daemon.queue.run(() => guardedPass(daemon, trigger, wait.failures));
+  }
+}
+
+async function guardedPass(daemon: Daemon, trigger: Trigger, failures: number): Promise<Wait> {
+  const { host, configuration } = daemon.session();
+  daemon.watchdog.progress();
+  try {
+    const result = await withStateLock(host, configuration.state, () =>
+      runPass(daemon.session(), {
+        trigger,
+        mode: "apply",
+        approveAll: false,
+        planDigest: undefined,
+        retryStalled: trigger === "trigger",
+        signal: daemon.stopping.signal,
+        superseded: () => daemon.wakes.pending("commit"),
+        onEvent: (event) => told(daemon, event),
+      }),
+    );
+    return await afterPass(daemon, result, failures);
+  } catch (thrown) {
+    return afterError(daemon, asRootloomError(thrown), trigger, failures);
+  }
+}
+
+async function afterPass(daemon: Daemon, result: PassResult, failures: number): Promise<Wait> {
+  const { host } = daemon.session();
+  const worked = result.outcomes.filter((outcome) => outcome.status === "done" || outcome.status === "failed").length;
+  const { result: verdict, revision, runId, trigger, duration_ms } = result;
+  if (worked > 0 || verdict !== "converged")
+    daemon.log.info({ runId, revision, trigger, worked, duration_ms }, `pass ${verdict}`);
+  for (const problem of result.documentProblems) {
+    daemon.log.error(problem, `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`);
+  }
+  await host.events.notify(`STATUS=${verdict} at ${revision.slice(0, 12)}`);
+  if (verdict === "failed") return retryLater(daemon, failures + 1);
+  const jitter = 0.9 + Number.parseInt(host.clock.random(2), 16) / 0xffff / 5;
+  return { longest_ms: result.graph.policy.interval_s * 1000 * jitter, failures: 0 };
+}
+
+function afterError(daemon: Daemon, error: RootloomError, trigger: Trigger, failures: number): Wait {
+  if (daemon.stopping.signal.aborted) return { longest_ms: 0, failures };
+  if (error.condition === LOCKED) {
+    daemon.wakes.wake(trigger, LOCK_RETRY_MS);
+    return { longest_ms: DEFAULT_INTERVAL_MS, failures };
+  }
+  daemon.log.error({ hint: error.hint, retry: error.retry }, error.message);
+  return retryLater(daemon, failures + 1);
+}
+
+function retryLater(daemon: Daemon, failures: number): Wait {
+  const { clock } = daemon.session().host;
+  const fraction = Number.parseInt(clock.random(4), 16) / 2 ** 32;
+  return { longest_ms: backoff_ms(failures, fraction), failures };
+}
+
+/** A command from the socket: in line with the passes; `trigger` only wakes the loop. */
+function answer(daemon: Daemon, request: unknown, emit: (event: object) => void): Promise<object> {
+  return daemon.queue.run(async () => {
+    daemon.watchdog.progress();
+    const result = await execute(daemon.session(), request, (event) => emit(event), daemon.stopping.signal);
+    daemon.wakes.wake("trigger");
+    return result;
+  });
+}
+
+function told(daemon: Daemon, event: PassEvent): void {
+  daemon.watchdog.progress();
+  if (event.type === "apply_complete") daemon.log.info({ id: event.id, duration_ms: event.duration_ms }, event.result);
+  if (event.type === "apply_errored")
+    daemon.log.error({ id: event.id, hint: event.hint, retry: event.retry }, event.message);
+}
+
+function stop(daemon: Daemon): void {
+  daemon.stopping.abort();
+  daemon.wakes.wake("stop");
+}

@@ -1,0 +1,29 @@
+import { cpSync, existsSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fixtures, makeSite, project, type Site } from "../kit.ts";
+import { boot } from "./guest.ts";
+
+/** The repository's own example, converged from nothing by the program and booted by a Debian kernel. */
+describe("the example", () => {
+  let site: Site;
+
+  beforeAll(() => {
+    site = makeSite({});
+    cpSync(join(project, "desired"), join(site.directory, "desired"), { recursive: true });
+    site.commit({}, "the example");
+    const ran = site.run("apply");
+    expect(ran.exitCode, ran.stdout + ran.stderr).toBe(0);
+  });
+
+  afterAll(() => site.remove());
+
+  it("boots its initramfs, runs the overlay's init with every layer in place, and powers off", async () => {
+    const initrd = join(site.state, "artifacts/debian/current/initramfs.cpio.gz");
+    expect(existsSync(initrd)).toBe(true);
+    const booted = await boot({ kernel: join(fixtures, "vmlinuz"), initrd });
+    expect(booted.output).toContain("ROOTLOOM-BOOT-OK");
+    expect(booted.output).not.toMatch(/Initramfs unpacking failed|Kernel panic/);
+    expect(booted.end).toBe("off");
+  });
+});

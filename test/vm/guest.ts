@@ -1,0 +1,71 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+
+export interface Guest {
+  readonly kernel: string;
+  readonly initrd: string;
+  /** Added to the kernel's command line. */
+  readonly append?: string;
+  readonly memory_mib?: number;
+  readonly timeout_ms?: number;
+}
+
+/** Everything the guest printed, and how it ended: `off` when it powered off by itself. */
+export interface Booted {
+  readonly output: string;
+  readonly end: "off" | "timeout";
+  readonly accelerator: "kvm" | "tcg";
+}
+
+/**
+ * Boots a kernel with an initramfs in QEMU and waits until it powers off. KVM is used only after a probe
+ * has booted the same kernel under it: on some hosts /dev/kvm is there and guests hang.
+ */
+export async function boot(guest: Guest): Promise<Booted> {
+  const accelerator = (await kvmWorks(guest.kernel)) ? "kvm" : "tcg";
+  return { ...(await run(guest, accelerator)), accelerator };
+}
+
+let probed: Promise<boolean> | undefined;
+
+/** A kernel without a root panics within a second: any kernel message is proof enough that guests run. */
+function kvmWorks(kernel: string): Promise<boolean> {
+  probed ??= existsSync("/dev/kvm")
+    ? run({ kernel, initrd: "", append: "panic=-1", timeout_ms: 8_000 }, "kvm").then(
+        ({ output }) => output.includes("Linux version"),
+        () => false,
+      )
+    : Promise.resolve(false);
+  return probed;
+}
+
+function run(guest: Guest, accelerator: "kvm" | "tcg"): Promise<Omit<Booted, "accelerator">> {
+  const probe = guest.initrd === "";
+  const append = `console=ttyS0 panic=-1 ${probe ? "" : "quiet "}${guest.append ?? ""}`;
+  const arguments_ = [
+    ...["-accel", accelerator === "kvm" ? "kvm" : "tcg,thread=multi"],
+    ...["-cpu", "max", "-m", String(guest.memory_mib ?? 1024), "-smp", "1"],
+    ...["-nographic", "-nodefaults", "-serial", "stdio", "-no-reboot"],
+    ...["-kernel", guest.kernel, "-append", append],
+    ...(probe ? [] : ["-initrd", guest.initrd]),
+  ];
+  return new Promise((resolve, reject) => {
+    const child = spawn("qemu-system-x86_64", arguments_, { stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    let end: Booted["end"] = "off";
+    const timer = setTimeout(() => {
+      end = "timeout";
+      child.kill("SIGKILL");
+    }, guest.timeout_ms ?? 120_000);
+    const keep = (chunk: Buffer): void => {
+      output += chunk.toString("latin1");
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    child.on("error", reject);
+    child.on("close", () => {
+      clearTimeout(timer);
+      resolve({ output, end });
+    });
+  });
+}
