@@ -84,7 +84,10 @@ export interface TreeResource extends ResourceBase<"tree"> {
   readonly source: TreeSource;
   readonly content: "managed" | "live";
   readonly driftPolicy: "correct" | "report";
-  /** Tree paths that overlays lay into this tree: their drift is theirs, not the tree's. */
+  /**
+   * Tree paths that overlays lay into this tree: their drift is theirs, not the tree's. One that ends in a
+   * slash is a directory that an overlay may make: itself is left out, what lies below it is not.
+   */
   readonly laidPaths: readonly TreePath[];
 }
 

@@ -1,0 +1,116 @@
+import type { Digest } from "../core/digest.ts";
+import type { DesiredGraph, OverlayResource, OverlayTree, Resource, ResourceId } from "../core/resource.ts";
+import { expandDocuments } from "../documents/expand.ts";
+import type { OverlaySource } from "../documents/overlays.ts";
+import type { Document, Problem } from "../documents/types.ts";
+import { findConflicts, findCycle } from "./conflicts.ts";
+import { type CompileContext, findDocument, isBelow, ofKind } from "./context.ts";
+import { compileImage } from "./images.ts";
+import { compileLaidOverlay, compileOverlay, laidPathsOf } from "./overlays.ts";
+import { compilePolicy } from "./policy.ts";
+import { compileRoot } from "./roots.ts";
+import { compileTarget } from "./targets.ts";
+import { compileVolume } from "./volumes.ts";
+
+export interface CompileInput {
+  /** As `loadDocuments` gives them; only a tree without problems is compiled. */
+  readonly documents: readonly Document[];
+  readonly overlays: readonly OverlaySource[];
+  /** Absolute path of the state directory: relative paths of volumes are below it. */
+  readonly state: string;
+  /** Absolute path of the documents' folder in a checkout, for relative tarballs; undefined where there is none. */
+  readonly baseDirectory?: string | undefined;
+  /** What the machine has to give where the Host document says nothing. */
+  readonly defaults: { readonly jobs: number; readonly memory_bytes: number };
+  readonly digest: Digest;
+}
+
+/** What people wrote becomes what the host should have. Pure; the same input gives the same list in the same order. */
+export function compile(input: CompileInput): {
+  readonly graph: DesiredGraph;
+  readonly problems: readonly Problem[];
+} {
+  const expansion = expandDocuments(input.documents);
+  const problems: Problem[] = [...expansion.problems];
+  const policy = compilePolicy(expansion.documents, input.defaults);
+  const context: CompileContext = {
+    state: input.state,
+    baseDirectory: input.baseDirectory,
+    digest: input.digest,
+    policy,
+    documents: expansion.documents,
+    overlays: input.overlays,
+    report: (document, path, message, hint) => problems.push({ ...document.locate(path), message, hint }),
+  };
+  const resources = inOrder(dependOnPlaces(compileResources(context)));
+  problems.push(...findConflicts(resources), ...cycleProblems(resources));
+  return { graph: { resources, policy }, problems: unique(problems) };
+}
+
+function compileResources(context: CompileContext): readonly Resource[] {
+  const overlays = new Map<string, OverlayTree>();
+  const laid: OverlayResource[] = [];
+  for (const source of context.overlays) {
+    const document = findDocument(context, "Overlay", source.name);
+    if (document === undefined) continue;
+    const tree = compileOverlay(source, document, context);
+    overlays.set(source.name, tree);
+    laid.push(...compileLaidOverlay(document, tree, context));
+  }
+  const laidInto = Map.groupBy(laid, (resource) => resource.tree);
+  const laidIds = new Map([...laidInto].map(([tree, layers]) => [tree, layers.map(({ id }) => id)]));
+  return [
+    ...ofKind(context, "ArchTarget").flatMap((document) => compileTarget(document, context)),
+    ...ofKind(context, "Volume").flatMap((document) => compileVolume(document, context)),
+    ...ofKind(context, "Root").flatMap((document) => {
+      const layers = laidInto.get(`tree/${document.name}`) ?? [];
+      const paths = new Set(layers.flatMap((resource) => laidPathsOf(resource.overlay)));
+      return compileRoot(document, context, [...paths].sort());
+    }),
+    ...laid,
+    ...ofKind(context, "Image").flatMap((document) => compileImage(document, overlays, laidIds, context) ?? []),
+  ];
+}
+
+/** What stands inside a volume depends on it: parents come first, whoever declared them. */
+function dependOnPlaces(resources: readonly Resource[]): readonly Resource[] {
+  const volumes = resources.filter((resource) => resource.kind === "volume");
+  return resources.map((resource) => {
+    const place = placeOf(resource);
+    if (place === undefined) return resource;
+    const parents = volumes.filter(({ id, path }) => isBelow(place, path) && !resource.dependsOn.includes(id));
+    return { ...resource, dependsOn: [...resource.dependsOn, ...parents.map(({ id }) => id)] };
+  });
+}
+
+function placeOf(resource: Resource): string | undefined {
+  if (resource.kind === "volume" && resource.backend === "loop") return resource.device;
+  if (resource.kind === "tree" || resource.kind === "mount" || resource.kind === "overlay") return undefined;
+  return resource.path;
+}
+
+const KIND_ORDER = ["volume", "tree", "mount", "overlay", "link", "environment", "artifact"] as const;
+
+/** By kind, then by name. Dependencies are sorted, too, and name only what is there. */
+function inOrder(resources: readonly Resource[]): readonly Resource[] {
+  const ids = new Set<ResourceId>(resources.map(({ id }) => id));
+  return resources
+    .map((resource) => ({ ...resource, dependsOn: resource.dependsOn.filter((id) => ids.has(id)).sort() }))
+    .sort(
+      (left, right) =>
+        KIND_ORDER.indexOf(left.kind) - KIND_ORDER.indexOf(right.kind) || (left.name < right.name ? -1 : 1),
+    );
+}
+
+function cycleProblems(resources: readonly Resource[]): readonly Problem[] {
+  const cycle = findCycle(resources);
+  const first = resources.find(({ id }) => id === cycle?.[0]);
+  if (cycle === undefined || first === undefined) return [];
+  const { file, line, column } = first.origin;
+  const message = `cannot order the resources: ${cycle.join(" needs ")}`;
+  return [{ file, line, column, message, hint: "take one of these dependencies away" }];
+}
+
+function unique(problems: readonly Problem[]): readonly Problem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}

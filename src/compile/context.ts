@@ -1,0 +1,86 @@
+import type { Digest } from "../core/digest.ts";
+import type { HostPolicy, Origin, Resource, ResourceId, ResourceKind } from "../core/resource.ts";
+import type { ExpandedDocument } from "../documents/expand.ts";
+import type { OverlaySource } from "../documents/overlays.ts";
+import type { DocumentKind, LinkSpec } from "../documents/types.ts";
+
+/** A document of one kind, with its variables filled in. */
+export type Expanded<K extends DocumentKind> = Extract<ExpandedDocument, { kind: K }>;
+
+/** What the compilers of all kinds share. */
+export interface CompileContext {
+  /** Absolute path of the state directory. */
+  readonly state: string;
+  /** Absolute path of the documents' folder in a checkout; undefined where there is none. */
+  readonly baseDirectory: string | undefined;
+  readonly digest: Digest;
+  readonly policy: HostPolicy;
+  readonly documents: readonly ExpandedDocument[];
+  readonly overlays: readonly OverlaySource[];
+  readonly report: (
+    document: ExpandedDocument,
+    path: readonly (string | number)[],
+    message: string,
+    hint: string,
+  ) => void;
+}
+
+export function ofKind<K extends DocumentKind>(context: CompileContext, kind: K): readonly Expanded<K>[] {
+  return context.documents.filter((document): document is Expanded<K> => document.kind === kind);
+}
+
+export function findDocument<K extends DocumentKind>(
+  context: CompileContext,
+  kind: K,
+  name: string | undefined,
+): Expanded<K> | undefined {
+  return ofKind(context, kind).find((document) => document.name === name);
+}
+
+/** Where a resource comes from; the document's top unless a path is given. */
+export function originOf(document: ExpandedDocument, path: readonly (string | number)[] = []): Origin {
+  return { document: `${document.kind}/${document.name}`, ...document.locate(path) };
+}
+
+export function resourceId(kind: ResourceKind, name: string): ResourceId {
+  return `${kind}/${name}`;
+}
+
+/** An absolute path without `.` and empty components; relative ones are taken below `base`, and `..` goes up. */
+export function resolvePath(base: string, path: string): string {
+  const components: string[] = [];
+  for (const component of (path.startsWith("/") ? path : `${base}/${path}`).split("/")) {
+    if (component === "..") components.pop();
+    else if (component !== "" && component !== ".") components.push(component);
+  }
+  return `/${components.join("/")}`;
+}
+
+/** True for paths strictly below the other one. */
+export function isBelow(path: string, parent: string): boolean {
+  return path !== parent && (parent === "/" || path.startsWith(`${parent}/`));
+}
+
+/** Links on the host, which stand as long as their document does. */
+export function compileLinks(
+  document: ExpandedDocument,
+  links: readonly LinkSpec[] | undefined,
+  dependsOn: readonly ResourceId[],
+): readonly Resource[] {
+  return (links ?? []).map((link, index) => {
+    const path = resolvePath("/", link.path);
+    const name = `${document.name}:${path}`;
+    return {
+      id: resourceId("link", name),
+      kind: "link",
+      name,
+      identity: `path:${path}`,
+      dependsOn,
+      origin: originOf(document, ["spec", "links", index]),
+      protect: false,
+      onDelete: "destroy",
+      path,
+      target: link.to,
+    };
+  });
+}

@@ -1,0 +1,51 @@
+/**
+ * A matcher of whole tree paths: `*` stands for any bytes within a name, `**` for any number of names
+ * (`etc/**` is all below etc, `**` + `/x` is x anywhere). All else is literal, and anchored at the top.
+ */
+export function globMatcher(pattern: string): (path: string) => boolean {
+  const names = pattern.split("/").filter((name, index, all) => !(name === "**" && all[index - 1] === "**"));
+  return (path) => matchNames(names, path.split("/"));
+}
+
+export function hasWildcard(pattern: string): boolean {
+  return pattern.includes("*");
+}
+
+/** Both sides advance; at a mismatch the last `**` takes one name more: no worse than quadratic. */
+function matchNames(pattern: readonly string[], path: readonly string[]): boolean {
+  let [patternIndex, pathIndex] = [0, 0];
+  let retry: { pattern: number; path: number } | undefined;
+  while (pathIndex < path.length) {
+    const name = pattern[patternIndex];
+    if (name === "**") {
+      // At the end of a pattern `**` stands for at least one name, so that `etc/**` is not etc itself.
+      if (patternIndex === pattern.length - 1) return true;
+      retry = { pattern: patternIndex, path: pathIndex };
+      patternIndex += 1;
+    } else if (name !== undefined && matchName(name, path[pathIndex] ?? "")) {
+      patternIndex += 1;
+      pathIndex += 1;
+    } else if (retry !== undefined) {
+      retry = { pattern: retry.pattern, path: retry.path + 1 };
+      patternIndex = retry.pattern + 1;
+      pathIndex = retry.path;
+    } else return false;
+  }
+  return patternIndex === pattern.length;
+}
+
+function matchName(pattern: string, name: string): boolean {
+  const parts = pattern.split("*");
+  const first = parts[0] ?? "";
+  if (parts.length === 1) return name === pattern;
+  const last = parts.at(-1) ?? "";
+  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false;
+  let position = first.length;
+  const end = name.length - last.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, position);
+    if (found < 0 || found + part.length > end) return false;
+    position = found + part.length;
+  }
+  return true;
+}

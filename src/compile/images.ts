@@ -1,0 +1,94 @@
+import type { ArtifactResource, Compression, OverlayTree } from "../core/resource.ts";
+import { parseDate } from "../documents/units.ts";
+import { type CompileContext, type Expanded, findDocument, originOf, resolvePath, resourceId } from "./context.ts";
+import { blank } from "./overlays.ts";
+import { baseLayer } from "./roots.ts";
+
+/** What a root leaves out of its images unless the Image says otherwise; anchored at the root's top. */
+export const DEFAULT_EXCLUDES: readonly string[] = [
+  "proc/*",
+  "sys/*",
+  "dev/*",
+  "var/db/repos",
+  "var/db/pkg",
+  "var/cache/*",
+  "var/lib/portage",
+  "var/lib/gentoo",
+  "var/gentoo",
+  "usr/share/portage",
+  "root/*",
+  "home/*",
+  "var/tmp/*",
+  "tmp/*",
+  "etc/portage",
+  "var/log/*",
+  "usr/src",
+  "usr/share/doc/*",
+  "usr/share/man/*",
+];
+
+/** Without these two the kernel starts init with no output at all. */
+const NODES = [
+  { ...blank("dev", "directory"), explicit: false },
+  { ...blank("dev/console", "character"), major: 5, minor: 1 },
+];
+
+const ENDINGS = { gzip: ".gz", zstd: ".zst", none: "" } as const;
+const LEVELS = { gzip: 6, zstd: 3, none: 0 } as const;
+
+/** `overlays`: the trees of all overlays; `laid`: ids of overlays that are copied into a root, by tree. */
+export function compileImage(
+  document: Expanded<"Image">,
+  overlays: ReadonlyMap<string, OverlayTree>,
+  laid: ReadonlyMap<string, readonly ArtifactResource["id"][]>,
+  context: CompileContext,
+): ArtifactResource | undefined {
+  const { name, spec } = document;
+  const root = findDocument(context, "Root", spec.root);
+  const base = root === undefined ? undefined : baseLayer(root, context);
+  if (base === undefined) return undefined;
+  const compression = compressionOf(document);
+  const path = resolvePath(context.state, `artifacts/${name}`);
+  return {
+    id: resourceId("artifact", name),
+    kind: "artifact",
+    name,
+    identity: `path:${path}`,
+    dependsOn: base.type === "tree" ? [base.tree, ...(laid.get(base.tree) ?? [])] : [],
+    origin: originOf(document),
+    protect: false,
+    onDelete: "retain",
+    format: "initramfs",
+    path,
+    file: `initramfs.cpio${ENDINGS[compression.codec]}`,
+    base,
+    overlays: layersOf(document, overlays, context),
+    excludes: spec.exclude ?? DEFAULT_EXCLUDES,
+    nodes: NODES,
+    init: spec.init ?? "/init",
+    compression,
+    sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
+    packPolicy: spec.pack ?? "onChange",
+    generations: spec.retention?.generations ?? context.policy.generations,
+    target: document.target ?? spec.target,
+  };
+}
+
+function compressionOf({ spec }: Expanded<"Image">): Compression {
+  const codec = spec.compression?.codec ?? "gzip";
+  return { codec, level: spec.compression?.level ?? LEVELS[codec] };
+}
+
+/** `common` and the overlays named, by order and then by name; those copied into roots come with their root. */
+function layersOf(
+  { spec }: Expanded<"Image">,
+  overlays: ReadonlyMap<string, OverlayTree>,
+  context: CompileContext,
+): readonly OverlayTree[] {
+  const names = new Set([...(spec.common === false ? [] : ["common"]), ...(spec.overlays ?? [])]);
+  const layers = [...names].flatMap((name) => {
+    const copied = findDocument(context, "Overlay", name)?.spec.into === "root";
+    return copied ? [] : (overlays.get(name) ?? []);
+  });
+  return layers.sort((left, right) => left.order - right.order || (left.name < right.name ? -1 : 1));
+}

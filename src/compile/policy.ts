@@ -1,0 +1,22 @@
+import type { HostPolicy } from "../core/resource.ts";
+import type { ExpandedDocument } from "../documents/expand.ts";
+import { parseInterval, parseSize } from "../documents/units.ts";
+
+/** The Host document's policy; without one, the defaults. `defaults` is what the machine has to give. */
+export function compilePolicy(
+  documents: readonly ExpandedDocument[],
+  defaults: { readonly jobs: number; readonly memory_bytes: number },
+): HostPolicy {
+  const host = documents.find((document) => document.kind === "Host");
+  const spec = host?.kind === "Host" ? host.spec : {};
+  const memory_bytes = spec.budget?.memory === undefined ? undefined : parseSize(spec.budget.memory);
+  return {
+    jobs: spec.budget?.jobs ?? defaults.jobs,
+    memory_bytes: memory_bytes ?? defaults.memory_bytes,
+    maxDeletions: spec.prune?.maxDeletions ?? 3,
+    driftPolicy: spec.drift?.policy ?? "correct",
+    generations: spec.retention?.generations ?? 3,
+    runs: spec.retention?.runs ?? 50,
+    interval_s: (spec.interval === undefined ? undefined : parseInterval(spec.interval)) ?? 60,
+  };
+}

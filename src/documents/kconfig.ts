@@ -1,0 +1,36 @@
+import type { ImageSpec, KernelConfigSpec } from "./types.ts";
+
+/** Values by symbol, without CONFIG_: `y`, `m`, `n`, a number or a text without its quotes. */
+export type KernelSymbols = ReadonlyMap<string, string>;
+
+/** Reads .kconfig texts in their order: a later file wins, and within a file a later line. */
+export function readKernelSymbols(texts: readonly string[]): KernelSymbols {
+  const symbols = new Map<string, string>();
+  for (const line of texts.flatMap((text) => text.split(/\r?\n/))) {
+    const set = /^\s*CONFIG_(\w+)=(.*?)\s*$/.exec(line);
+    const unset = /^\s*#\s*CONFIG_(\w+) is not set\s*$/.exec(line);
+    if (set !== null) symbols.set(set[1] ?? "", unquote(set[2] ?? ""));
+    else if (unset !== null) symbols.set(unset[1] ?? "", "n");
+  }
+  return symbols;
+}
+
+/** The symbols an image needs of its kernel so that it boots, with the values that the KernelConfig requires. */
+export function requiredSymbols(image: ImageSpec, kernel: KernelConfigSpec): ReadonlyMap<string, string> {
+  const required = new Map([
+    ["BLK_DEV_INITRD", "y"],
+    ["BINFMT_ELF", "y"],
+  ]);
+  const codec = image.compression?.codec ?? "gzip";
+  if (codec !== "none") required.set(`RD_${codec.toUpperCase()}`, "y");
+  for (const [symbol, value] of Object.entries(kernel.require ?? {})) required.set(symbol, requiredText(value));
+  return required;
+}
+
+function requiredText(value: string | number | boolean): string {
+  return typeof value === "boolean" ? (value ? "y" : "n") : unquote(String(value));
+}
+
+function unquote(value: string): string {
+  return /^".*"$/.test(value) ? value.slice(1, -1).replace(/\\(["\\])/g, "$1") : value;
+}

@@ -1,0 +1,86 @@
+import {
+  choice,
+  DATE,
+  DRIFT,
+  fields,
+  type JsonSchema,
+  LINKS,
+  list,
+  MATRIX,
+  ON_DELETE,
+  PROTECT,
+  text,
+  texts,
+} from "./common.ts";
+
+const SOURCE = fields(
+  {
+    tarball: fields(
+      {
+        path: text("The archive: an absolute path, or a path relative to the folder of the documents."),
+        sha256: text("Its sha256, 64 hex digits; checked before it is read."),
+        sourceDate: DATE,
+      },
+      "A stage tarball, any compression.",
+      ["path", "sha256"],
+    ),
+    mmdebstrap: fields(
+      {
+        suite: text("Release, such as bookworm."),
+        variant: choice(
+          ["extract", "custom", "essential", "apt", "required", "minbase", "buildd", "important", "standard"],
+          "Set of packages. Default minbase.",
+        ),
+        include: texts("Further packages."),
+        architecture: text("Debian architecture. Default: the host's own."),
+        mirror: text("Address of the mirror. Default: the host's own apt sources."),
+        components: texts("Archive areas, such as main. Default main."),
+      },
+      "A Debian root made by mmdebstrap.",
+      ["suite"],
+    ),
+    existing: fields({}, "A root that is there already; nothing is made."),
+  },
+  "Where the root's files come from: exactly one of these.",
+);
+
+const MOUNT = fields(
+  {
+    target: text("Absolute path inside the root."),
+    type: choice(["bind", "rbind", "proc", "tmpfs", "sysfs", "devtmpfs"], "What is mounted."),
+    source: text("bind, rbind: the absolute path on the host."),
+    volume: text("bind, rbind: instead of source, the Volume that is bound (a shared cache)."),
+    options: texts("Mount options, such as ro or size=1G."),
+    propagation: choice(
+      ["private", "slave", "shared", "rprivate", "rslave", "rshared"],
+      "Whether mounts below it are passed on.",
+    ),
+    namespace: choice(
+      ["private", "host"],
+      "private (default): made for one step or one shell. host: stands in the host's own mount namespace.",
+    ),
+  },
+  "A mount inside the root.",
+  ["target", "type"],
+);
+
+/** Root: a root filesystem. */
+export const rootSchema: JsonSchema = fields(
+  {
+    volume: text("The Volume that holds it. Not needed for a tarball that is only packed."),
+    path: text("Folder below the volume that is the root's top. Default root; for existing the volume itself."),
+    source: { ...SOURCE, minProperties: 1, maxProperties: 1 },
+    content: choice(
+      ["managed", "live"],
+      "managed: edits are drift. live (default for existing): people work in it, and its content is an input.",
+    ),
+    drift: DRIFT,
+    mounts: list(MOUNT, "What is mounted inside the root."),
+    links: LINKS,
+    onDelete: ON_DELETE,
+    protect: PROTECT,
+    matrix: MATRIX,
+  },
+  "A root filesystem.",
+  ["source"],
+);

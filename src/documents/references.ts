@@ -1,0 +1,106 @@
+import type { ExpandedDocument } from "./expand.ts";
+import { suggest } from "./nearest.ts";
+import type { DocumentKind, Problem } from "./types.ts";
+
+/** What a document names: the kind, the name, and where it stands below `spec`. */
+interface Reference {
+  readonly kind: DocumentKind;
+  readonly name: string;
+  readonly path: readonly (string | number)[];
+}
+
+/** Names declared by documents that could not be read whole; "all" where even the name is not known. */
+export type BrokenNames = ReadonlyMap<DocumentKind, "all" | ReadonlySet<string>>;
+
+/** Names that stand twice and names that lead nowhere, with the nearest one. */
+export function checkReferences(documents: readonly ExpandedDocument[], broken: BrokenNames): readonly Problem[] {
+  const names = new Map<DocumentKind, Map<string, ExpandedDocument>>();
+  const problems: Problem[] = [];
+  for (const document of documents) {
+    const ofKind = names.get(document.kind) ?? new Map<string, ExpandedDocument>();
+    names.set(document.kind, ofKind);
+    const first = document.kind === "Host" ? [...ofKind.values()][0] : ofKind.get(document.name);
+    if (first === undefined) ofKind.set(document.name, document);
+    else problems.push(duplicate(document, first));
+  }
+  for (const document of documents) {
+    for (const reference of referencesOf(document)) {
+      const declared = names.get(reference.kind) ?? new Map<string, ExpandedDocument>();
+      if (declared.has(reference.name) || isBroken(broken, reference)) continue;
+      const message = `cannot find ${reference.kind} \`${reference.name}\`, which ${document.kind} ${document.name} names`;
+      const hint = suggest(reference.name, [...declared.keys()], `no ${reference.kind} is declared: add one`);
+      problems.push({ ...document.locate(["spec", ...reference.path]), message, hint });
+    }
+  }
+  return [...problems, ...checkUses(documents, names)];
+}
+
+function duplicate(document: ExpandedDocument, first: ExpandedDocument): Problem {
+  const place = first.locate(["metadata", "name"]);
+  const where = `${place.file}:${place.line}:${place.column}`;
+  const at = document.locate(["metadata", "name"]);
+  if (document.kind === "Host") {
+    return { ...at, message: `cannot use a second Host: the first is at ${where}`, hint: "keep one of the two" };
+  }
+  const message = `cannot declare ${document.kind} ${document.name} twice: the first is at ${where}`;
+  return { ...at, message, hint: "rename one of the two, or remove it" };
+}
+
+function isBroken(broken: BrokenNames, reference: Reference): boolean {
+  const names = broken.get(reference.kind);
+  return names === "all" || names?.has(reference.name) === true;
+}
+
+function referencesOf(document: ExpandedDocument): readonly Reference[] {
+  if (document.kind === "Root") {
+    const { volume, mounts = [] } = document.spec;
+    const mounted = mounts.flatMap((mount, index) => refer("Volume", mount.volume, ["mounts", index, "volume"]));
+    return [...refer("Volume", volume, ["volume"]), ...mounted];
+  }
+  if (document.kind === "Overlay") {
+    return (document.spec.roots ?? []).flatMap((root, index) => refer("Root", root, ["roots", index]));
+  }
+  if (document.kind === "Image") {
+    const { root, overlays = [], kernel, target } = document.spec;
+    return [
+      ...refer("Root", root, ["root"]),
+      ...overlays.flatMap((overlay, index) => refer("Overlay", overlay, ["overlays", index])),
+      ...refer("KernelConfig", kernel, ["kernel"]),
+      ...refer("ArchTarget", target, ["target"]),
+    ];
+  }
+  return [];
+}
+
+function refer(kind: DocumentKind, name: string | undefined, path: Reference["path"]): readonly Reference[] {
+  return name === undefined ? [] : [{ kind, name, path }];
+}
+
+/** What is there, but cannot be used that way. */
+function checkUses(
+  documents: readonly ExpandedDocument[],
+  names: ReadonlyMap<DocumentKind, ReadonlyMap<string, ExpandedDocument>>,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const document of documents) {
+    if (document.kind === "Image") {
+      for (const [index, name] of (document.spec.overlays ?? []).entries()) {
+        const overlay = names.get("Overlay")?.get(name);
+        if (overlay?.kind !== "Overlay" || overlay.spec.into !== "root") continue;
+        const message = `cannot lay overlay ${name} into Image ${document.name}: it is copied into roots`;
+        const hint = "leave it out: the image gets it with its root; or take `into: root` from the overlay";
+        problems.push({ ...document.locate(["spec", "overlays", index]), message, hint });
+      }
+    }
+    if (document.kind === "Overlay") {
+      for (const [index, name] of (document.spec.roots ?? []).entries()) {
+        const root = names.get("Root")?.get(name);
+        if (root?.kind !== "Root" || root.spec.volume !== undefined) continue;
+        const message = `cannot lay overlay ${document.name} into Root ${name}: it has no volume`;
+        const hint = "give the root a volume, or make the overlay a layer of the image";
+        problems.push({ ...document.locate(["spec", "roots", index]), message, hint });
+      }
+    }
+  }
+  return problems;
+}
