@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  futimesSync,
+  openSync,
+  readSync,
+  writeSync,
+} from "node:fs";
+import type { Attributes, Reader, Writer } from "../ports.ts";
+import { errorCode } from "./failure.ts";
+import { openNoAccessTime, statDescriptor } from "./system-calls.ts";
+
+export const chunk_bytes = 1024 * 1024;
+
+/** Writes all of `bytes`, however the kernel cuts it. */
+export function writeAll(descriptor: number, bytes: Uint8Array): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(descriptor, bytes, done, bytes.length - done);
+}
+
+/** Copies a whole open file to another, from its start. */
+export function copyAll(from: number, to: number): void {
+  const buffer = Buffer.allocUnsafe(chunk_bytes);
+  for (let position = 0; ; ) {
+    const length = readSync(from, buffer, 0, buffer.length, position);
+    if (length === 0) return;
+    writeAll(to, buffer.subarray(0, length));
+    position += length;
+  }
+}
+
+/** All bytes of an open file, in lower-case hex sha256. */
+export function hashDescriptor(descriptor: number): string {
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(chunk_bytes);
+  for (let position = 0; ; ) {
+    const length = readSync(descriptor, buffer, 0, buffer.length, position);
+    if (length === 0) return hash.digest("hex");
+    hash.update(buffer.subarray(0, length));
+    position += length;
+  }
+}
+
+/** All bytes of an open file. */
+export function readAll(descriptor: number): Uint8Array {
+  const parts: Buffer[] = [];
+  let buffer = Buffer.allocUnsafe(Math.max(4_096, statDescriptor(descriptor).size + 1));
+  for (let position = 0; ; ) {
+    const length = readSync(descriptor, buffer, 0, buffer.length, position);
+    if (length === 0) return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+    parts.push(buffer.subarray(0, length));
+    position += length;
+    buffer = Buffer.allocUnsafe(chunk_bytes);
+  }
+}
+
+/**
+ * Owner, mode and time of an open file. The owner goes first: a change of owner clears the set-user-id bit.
+ * The owner is left alone where it is right, so that an ordinary user can write own files.
+ */
+export function setDescriptorAttributes(descriptor: number, attributes: Attributes): void {
+  const facts = statDescriptor(descriptor);
+  if (facts.owner !== attributes.owner || facts.group !== attributes.group) {
+    fchownSync(descriptor, attributes.owner, attributes.group);
+  }
+  fchmodSync(descriptor, attributes.mode);
+  if (attributes.modified_s !== undefined) futimesSync(descriptor, attributes.modified_s, attributes.modified_s);
+}
+
+/**
+ * Runs `open` with flags to read a file: without touching its access time where we may (the owner and
+ * root may), never waiting for the other end of a fifo, and refusing all but regular files.
+ */
+export function openToRead(open: (flags: number) => number): number {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+  const descriptor = openWithoutAccessTime(open, flags);
+  try {
+    const { type } = statDescriptor(descriptor);
+    if (type === "file") return descriptor;
+    throw Object.assign(new Error(`it is a ${type}, not a regular file`), { code: "EFTYPE" });
+  } catch (thrown) {
+    closeSync(descriptor);
+    throw thrown;
+  }
+}
+
+function openWithoutAccessTime(open: (flags: number) => number, flags: number): number {
+  try {
+    return open(flags | openNoAccessTime);
+  } catch (thrown) {
+    if (errorCode(thrown) !== "EPERM") throw thrown;
+    return open(flags);
+  }
+}
+
+export function readerOf(descriptor: number): Reader {
+  let open = true;
+  return {
+    read: (into, position) => readSync(descriptor, into, 0, into.length, position),
+    stat: () => statDescriptor(descriptor),
+    close() {
+      if (open) closeSync(descriptor);
+      open = false;
+    },
+  };
+}
+
+/** @param mode exact permission bits, whatever the umask. */
+export function writerOf(path: string, mode: number): Writer {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+  const descriptor = openSync(path, flags, mode);
+  fchmodSync(descriptor, mode);
+  let written_bytes = 0;
+  let open = true;
+  return {
+    write(bytes) {
+      writeAll(descriptor, bytes);
+      written_bytes += bytes.length;
+    },
+    sync: () => fsyncSync(descriptor),
+    close() {
+      if (open) closeSync(descriptor);
+      open = false;
+    },
+    get bytes() {
+      return written_bytes;
+    },
+  };
+}

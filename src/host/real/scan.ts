@@ -1,0 +1,105 @@
+import { closeSync, constants, readdirSync, readlinkSync } from "node:fs";
+import { showPath, type TreePath } from "../../core/entry.ts";
+import { RootloomError } from "../../core/error.ts";
+import type { ScannedEntry, ScanOptions } from "../ports.ts";
+import { failure, isMissing } from "./failure.ts";
+import { below, descriptorPath, nodePath, openDirectory } from "./paths.ts";
+import { extendedAttributeNames, type NodeFacts, openBelow, openPath, resolveFlags, statAt } from "./system-calls.ts";
+
+const onlyDown = resolveFlags.beneath | resolveFlags.noXdev | resolveFlags.noSymlinks;
+
+interface Level {
+  readonly directory: number;
+  /** Path of the directory with a slash behind it; empty at the top. */
+  readonly prefix: TreePath;
+  readonly names: readonly TreePath[];
+  next: number;
+}
+
+/**
+ * Walks a tree, a directory before its contents, names in the order of their bytes; the top itself is
+ * not reported. Every level is held open while it is walked, so that nothing moved meanwhile leads the
+ * walk outside. An entry that vanishes was never there; a directory that does ends the walk with a
+ * transient error, for its contents may have gone to where the walk has been.
+ */
+export function* scanTree(treePath: string, options: ScanOptions): Iterable<ScannedEntry> {
+  const levels: Level[] = [];
+  try {
+    levels.push(openLevel(treePath, "", () => openDirectory(treePath)));
+    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+      const name = level.names[level.next];
+      level.next += 1;
+      if (name === undefined) {
+        levels.pop();
+        closeSync(level.directory);
+        continue;
+      }
+      const facts = statName(treePath, level, name);
+      if (facts === undefined) continue;
+      const entry = describe(treePath, level, name, facts, options);
+      if (entry === undefined) continue;
+      yield entry;
+      const { path, type, mountPoint } = entry;
+      if (type !== "directory" || mountPoint || options.enter?.(path) === false) continue;
+      const { directory } = level;
+      levels.push(
+        openLevel(treePath, path, () => openBelow(directory, name, openPath | constants.O_DIRECTORY, onlyDown)),
+      );
+    }
+  } finally {
+    for (const level of levels) closeSync(level.directory);
+  }
+}
+
+function openLevel(treePath: string, path: TreePath, open: () => number): Level {
+  let directory: number | undefined;
+  try {
+    directory = open();
+    const names = readdirSync(`${descriptorPath(directory)}/.`, "latin1").sort();
+    return { directory, prefix: path === "" ? "" : `${path}/`, names, next: 0 };
+  } catch (thrown) {
+    if (directory !== undefined) closeSync(directory);
+    if (path === "" || !isMissing(thrown)) throw failure("walk", show(treePath, path), thrown);
+    throw new RootloomError(`cannot walk ${show(treePath, path)}: the directory vanished meanwhile`, {
+      retry: "transient",
+      cause: thrown,
+      hint: "something else is changing this tree; it is tried again",
+    });
+  }
+}
+
+function statName(treePath: string, level: Level, name: TreePath): NodeFacts | undefined {
+  try {
+    return statAt(level.directory, name);
+  } catch (thrown) {
+    throw failure("look at", show(treePath, level.prefix + name), thrown);
+  }
+}
+
+/** Undefined when the entry vanished in between. */
+function describe(
+  treePath: string,
+  level: Level,
+  name: TreePath,
+  facts: NodeFacts,
+  options: ScanOptions,
+): ScannedEntry | undefined {
+  const path = level.prefix + name;
+  try {
+    const place = below(level.directory, name);
+    const target = facts.type === "symlink" ? readlinkSync(nodePath(place), "latin1") : "";
+    const extendedAttributes = options.attributes === true ? extendedAttributeNames(place) : none;
+    const { type, mode, owner, group, size, modified_s, inode, device, links, major, minor, stamp, changed_ms } = facts;
+    const stat = { type, mode, owner, group, size, modified_s, inode, device, links, major, minor, stamp, changed_ms };
+    return { ...stat, path, target, mountPoint: facts.mountRoot, extendedAttributes };
+  } catch (thrown) {
+    if (isMissing(thrown)) return undefined;
+    throw failure("look at", show(treePath, path), thrown);
+  }
+}
+
+const none: readonly string[] = [];
+
+function show(treePath: string, path: TreePath): string {
+  return path === "" ? treePath : `${treePath}/${showPath(path)}`;
+}

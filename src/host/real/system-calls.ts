@@ -1,0 +1,259 @@
+import ffi from "node:ffi";
+import { getSystemErrorName } from "node:util";
+import type { EntryType, TreePath } from "../../core/entry.ts";
+import type { FileStat } from "../ports.ts";
+
+/**
+ * The system calls that Node lacks, through node:ffi; nothing else in the program speaks to libc.
+ * Failures are thrown in Node's own form (an Error with `code` and `syscall`). Numbers and layouts are
+ * those of x86_64 and aarch64, where all of them are alike; flags that differ are the caller's, from node:fs.
+ */
+
+/** https://man7.org/linux/man-pages/man2/openat2.2.html */
+export const resolveFlags = {
+  noXdev: 0x01,
+  noMagicLinks: 0x02,
+  noSymlinks: 0x04,
+  beneath: 0x08,
+  inRoot: 0x10,
+} as const;
+export const openPath = 0o10000000;
+export const openNoAccessTime = 0o1000000;
+export const currentDirectory = -100;
+
+const closeOnExec = 0o2000000;
+const openat2Number = 437n;
+const emptyPath = 0x1000;
+const symlinkNoFollow = 0x100;
+const unixFamily = 1;
+const datagramType = 2;
+const statxMask = 0x17ff; // basic facts and the mount id
+const attributeMountRoot = 0x2000;
+const attributeListSize_bytes = 65_536;
+
+const { functions: libc } = ffi.dlopen("libc.so.6", {
+  syscall: { return: "int64", arguments: ["int64", "int64", "pointer", "pointer", "int64"] },
+  statx: { return: "int32", arguments: ["int32", "pointer", "int32", "uint32", "pointer"] },
+  renameat2: { return: "int32", arguments: ["int32", "pointer", "int32", "pointer", "uint32"] },
+  linkat: { return: "int32", arguments: ["int32", "pointer", "int32", "pointer", "int32"] },
+  mknod: { return: "int32", arguments: ["pointer", "uint32", "uint64"] },
+  llistxattr: { return: "int64", arguments: ["pointer", "pointer", "uint64"] },
+  syncfs: { return: "int32", arguments: ["int32"] },
+  flock: { return: "int32", arguments: ["int32", "int32"] },
+  ioctl: { return: "int32", arguments: ["int32", "uint64", "pointer"] },
+  socket: { return: "int32", arguments: ["int32", "int32", "int32"] },
+  sendto: { return: "int64", arguments: ["int32", "pointer", "uint64", "int32", "pointer", "uint32"] },
+  close: { return: "int32", arguments: ["int32"] },
+  __errno_location: { return: "pointer", arguments: [] },
+});
+
+// Buffers that libc reads and fills. They stay for the life of the thread, outside V8's heap, so that
+// their addresses hold; a call is short and synchronous, so one of each is enough.
+const pathLimit_bytes = 4_096;
+const [firstPath, firstPathPointer] = area(pathLimit_bytes);
+const [secondPath, secondPathPointer] = area(pathLimit_bytes);
+const [how, howPointer] = area(128);
+const [facts, factsPointer] = area(256);
+const [scratch, scratchPointer] = area(attributeListSize_bytes);
+const factsView = new DataView(facts.buffer, facts.byteOffset, facts.byteLength);
+const errnoPointer = libc.__errno_location(); // one per thread, and so is this module
+
+/** What statx tells of a node, with the mount it is on. */
+export interface NodeFacts extends FileStat {
+  readonly mountId: number;
+  /** True when the node is the top of a mount. */
+  readonly mountRoot: boolean;
+}
+
+/**
+ * Opens `path` below the directory `directory` under the given resolve rules (openat2).
+ * @returns a descriptor, to be closed by the caller.
+ */
+export function openBelow(directory: number, path: TreePath, flags: number, resolve: number): number {
+  how.fill(0, 0, 24);
+  how.writeBigUInt64LE(BigInt(flags | closeOnExec), 0);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
+  fillPath(firstPath, path === "" ? "." : path, "latin1");
+  // EAGAIN: a rename elsewhere made a ".." unsafe to judge; the manual page says to try again.
+  for (let attempt = 0; ; attempt += 1) {
+    const result = libc.syscall(openat2Number, BigInt(directory), firstPathPointer, howPointer, 24n);
+    if (result >= 0n) return Number(result);
+    const code = lastErrorCode();
+    if ((code !== "EAGAIN" && code !== "EINTR") || attempt >= 1_000) throw systemCallError("openat2", code);
+  }
+}
+
+/** lstat of `name` in an open directory; undefined when nothing is there. */
+export function statAt(directory: number, name: string, encoding: "latin1" | "utf8" = "latin1"): NodeFacts | undefined {
+  fillPath(firstPath, name, encoding);
+  if (libc.statx(directory, firstPathPointer, symlinkNoFollow, statxMask, factsPointer) === 0) return readFacts();
+  const code = lastErrorCode();
+  if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+  throw systemCallError("statx", code);
+}
+
+/** Facts of what a descriptor holds, O_PATH ones too. */
+export function statDescriptor(descriptor: number): NodeFacts {
+  firstPath[0] = 0;
+  check("statx", libc.statx(descriptor, firstPathPointer, emptyPath, statxMask, factsPointer));
+  return readFacts();
+}
+
+/** rename that fails with EEXIST where anything stands at the target; EINVAL where the filesystem cannot say. */
+export function renameWithoutReplacing(from: string, to: string): void {
+  fillPath(firstPath, from, "utf8");
+  fillPath(secondPath, to, "utf8");
+  check("renameat2", libc.renameat2(currentDirectory, firstPathPointer, currentDirectory, secondPathPointer, 1));
+}
+
+/** Gives a file without a name (O_TMPFILE) its name `path`, one byte a character. */
+export function linkDescriptor(descriptor: number, path: string): void {
+  fillPath(firstPath, `/proc/self/fd/${descriptor}`, "latin1");
+  fillPath(secondPath, path, "latin1");
+  const symlinkFollow = 0x400;
+  check("linkat", libc.linkat(currentDirectory, firstPathPointer, currentDirectory, secondPathPointer, symlinkFollow));
+}
+
+/** mknod of a device, fifo or socket at `path` (one byte a character), readable by its owner only. */
+export function makeNodeAt(path: string, type: EntryType, major: number, minor: number): void {
+  const format = formats.get(type);
+  if (format === undefined || type === "directory" || type === "symlink") throw systemCallError("mknod", "EINVAL");
+  const [high, low] = [BigInt(major), BigInt(minor)];
+  // glibc's makedev
+  const device = ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) | ((low & 0xffffff00n) << 12n) | (low & 0xffn);
+  fillPath(firstPath, path, "latin1");
+  check("mknod", libc.mknod(firstPathPointer, format | 0o600, device));
+}
+
+/** Names of the extended attributes of the node at `path` (one byte a character), a symlink's own. */
+export function extendedAttributeNames(path: string): readonly string[] {
+  fillPath(firstPath, path, "latin1");
+  const length = libc.llistxattr(firstPathPointer, scratchPointer, BigInt(attributeListSize_bytes));
+  if (length >= 0n) return scratch.toString("latin1", 0, Number(length)).split("\0").filter(Boolean).sort();
+  const code = lastErrorCode();
+  if (code === "ENOTSUP" || code === "EOPNOTSUPP") return [];
+  throw systemCallError("llistxattr", code);
+}
+
+/** Writes out all of the filesystem that an open file is on. */
+export function syncFilesystemOf(descriptor: number): void {
+  check("syncfs", libc.syncfs(descriptor));
+}
+
+/** Takes an exclusive flock on an open file; false when another open file holds one. */
+export function tryLock(descriptor: number): boolean {
+  const exclusiveWithoutWaiting = 2 | 4;
+  if (libc.flock(descriptor, exclusiveWithoutWaiting) === 0) return true;
+  const code = lastErrorCode();
+  if (code === "EAGAIN" || code === "EWOULDBLOCK") return false;
+  throw systemCallError("flock", code);
+}
+
+/** The uuid of the filesystem of an open file as lower-case hex, or undefined where the kernel does not tell (FS_IOC_GETFSUUID, Linux 6.9). */
+export function filesystemUuid(descriptor: number): string | undefined {
+  scratch.fill(0, 0, 17);
+  if (libc.ioctl(descriptor, 0x80111500n, scratchPointer) !== 0) return undefined;
+  const uuid = scratch.toString("hex", 1, 1 + Math.min(16, scratch[0] ?? 0));
+  return /[1-9a-f]/.test(uuid) ? uuid : undefined;
+}
+
+/** The id of the btrfs subvolume that an open directory is in; undefined on other filesystems (BTRFS_IOC_INO_LOOKUP). */
+export function subvolumeId(descriptor: number): bigint | undefined {
+  scratch.fill(0, 0, pathLimit_bytes);
+  scratch.writeBigUInt64LE(256n, 8); // BTRFS_FIRST_FREE_OBJECTID: the subvolume's own top
+  return libc.ioctl(descriptor, 0xd0009412n, scratchPointer) === 0 ? scratch.readBigUInt64LE(0) : undefined;
+}
+
+/** Sends one datagram to a unix socket, by path or by abstract name (`@name`), without waiting. */
+export function sendDatagram(address: string, message: string): void {
+  const name = Buffer.from(address.startsWith("@") ? `\0${address.slice(1)}` : `${address}\0`);
+  const text = Buffer.from(message);
+  if (name.length > 108 || text.length > attributeListSize_bytes) throw systemCallError("sendto", "EMSGSIZE");
+  how.fill(0);
+  how.writeUInt16LE(unixFamily, 0);
+  how.set(name, 2);
+  scratch.set(text);
+  const descriptor = libc.socket(unixFamily, datagramType | closeOnExec, 0);
+  check("socket", descriptor);
+  try {
+    const withoutWaitingOrSignal = 0x40 | 0x4000;
+    const length = BigInt(text.length);
+    const sent = libc.sendto(descriptor, scratchPointer, length, withoutWaitingOrSignal, howPointer, 2 + name.length);
+    check("sendto", Number(sent));
+  } finally {
+    libc.close(descriptor);
+  }
+}
+
+function readFacts(): NodeFacts {
+  const format = factsView.getUint16(28, true);
+  const type = types.get(format & 0o170000) ?? "file";
+  const modified_s = signed64(112);
+  const changed_s = signed64(96);
+  const changed_ns = factsView.getUint32(104, true);
+  const size = unsigned64(40);
+  const inode = unsigned64(32);
+  const isDevice = type === "character" || type === "block";
+  return {
+    type,
+    mode: format & 0o7777,
+    owner: factsView.getUint32(20, true),
+    group: factsView.getUint32(24, true),
+    size: type === "file" || type === "symlink" ? size : 0,
+    modified_s,
+    inode,
+    device: factsView.getUint32(136, true) * 2 ** 20 + factsView.getUint32(140, true),
+    links: factsView.getUint32(16, true),
+    major: isDevice ? factsView.getUint32(128, true) : 0,
+    minor: isDevice ? factsView.getUint32(132, true) : 0,
+    // The inode in halves: overlayfs uses all 64 bits, more than a number holds.
+    stamp: `${factsView.getUint32(36, true)}.${factsView.getUint32(32, true)}.${size}.${modified_s}.${factsView.getUint32(120, true)}.${changed_s}.${changed_ns}`,
+    changed_ms: changed_s * 1_000 + changed_ns / 1e6,
+    mountId: unsigned64(144),
+    mountRoot: (factsView.getUint32(8, true) & attributeMountRoot) !== 0,
+  };
+}
+
+function unsigned64(offset: number): number {
+  return factsView.getUint32(offset + 4, true) * 2 ** 32 + factsView.getUint32(offset, true);
+}
+
+function signed64(offset: number): number {
+  return factsView.getInt32(offset + 4, true) * 2 ** 32 + factsView.getUint32(offset, true);
+}
+
+function fillPath(into: Buffer, path: string, encoding: "latin1" | "utf8"): void {
+  const length_bytes = encoding === "latin1" ? path.length : Buffer.byteLength(path);
+  if (length_bytes >= pathLimit_bytes) throw systemCallError("path", "ENAMETOOLONG");
+  if (path.includes("\0")) throw systemCallError("path", "EINVAL");
+  into.write(path, 0, encoding);
+  into[length_bytes] = 0;
+}
+
+function check(syscall: string, result: number): void {
+  if (result < 0) throw systemCallError(syscall, lastErrorCode());
+}
+
+function lastErrorCode(): string {
+  return getSystemErrorName(-ffi.getInt32(errnoPointer));
+}
+
+function systemCallError(syscall: string, code: string): Error {
+  return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall });
+}
+
+function area(size_bytes: number): readonly [Buffer, bigint] {
+  const buffer = Buffer.allocUnsafeSlow(size_bytes);
+  return [buffer, ffi.getRawPointer(buffer)];
+}
+
+const formats: ReadonlyMap<EntryType, number> = new Map([
+  ["file", 0o100000],
+  ["directory", 0o040000],
+  ["symlink", 0o120000],
+  ["character", 0o020000],
+  ["block", 0o060000],
+  ["fifo", 0o010000],
+  ["socket", 0o140000],
+]);
+const types: ReadonlyMap<number, EntryType> = new Map([...formats].map(([type, format]) => [format, type]));
