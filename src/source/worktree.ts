@@ -52,7 +52,7 @@ export async function loadWorktree(host: Host, options: SourceOptions): Promise<
 function allFiles(host: Host, desired: string): readonly TreePath[] {
   const paths: TreePath[] = [];
   for (const entry of host.files.scan(desired)) if (entry.type !== "directory") paths.push(entry.path);
-  return paths;
+  return paths.sort();
 }
 
 type Keep = (oid: string, content: Uint8Array) => Omit<TreeContent, "pointer">;
@@ -69,13 +69,14 @@ async function readFiles(
   const submodules: TreePath[] = [];
   const contents = new Map<string, TreeContent>();
   const problems: Problem[] = [];
+  const folders = new Map<TreePath, boolean>();
   let total = 0;
   const handle = host.files.openTree(desired);
   try {
     for (const listed of paths) {
       const path = listed.replace(/\/$/, "");
-      const stat = isThere(handle, path) ? handle.stat(path) : undefined;
-      if (stat?.type === "directory") submodules.push(path);
+      const stat = isThere(handle, path, folders) ? handle.stat(path) : undefined;
+      if (stat?.type === "directory" && handle.stat(`${path}/.git`) !== undefined) submodules.push(path);
       if (stat?.type === "symlink") {
         const target = handle.readLink(path);
         const oid = blobId(Buffer.from(target, "latin1"), SHA1_LENGTH);
@@ -99,8 +100,12 @@ async function readFiles(
 }
 
 /** git lists tracked paths that are gone, or that now lie behind a symlink: neither is a file of this folder. */
-function isThere(handle: TreeHandle, path: TreePath): boolean {
-  return handle.resolve(path) === path;
+function isThere(handle: TreeHandle, path: TreePath, folders: Map<TreePath, boolean>): boolean {
+  const parent = path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+  if (parent === "") return true;
+  const known = folders.get(parent) ?? (isThere(handle, parent, folders) && handle.stat(parent)?.type === "directory");
+  folders.set(parent, known);
+  return known;
 }
 
 function tooLarge(prefix: string, path: TreePath, alone: boolean): Problem {
