@@ -102,7 +102,7 @@ async function guardedPass(daemon: Daemon, trigger: Trigger, failures: number): 
         mode: "apply",
         approveAll: false,
         planDigest: undefined,
-        retryStalled: trigger === "trigger",
+        retryStalled: false,
         signal: daemon.stopping.signal,
         superseded: () => daemon.wakes.pending("commit"),
         onEvent: (event) => told(daemon, event),
@@ -126,7 +126,8 @@ async function afterPass(daemon: Daemon, result: PassResult, failures: number): 
   await host.events.notify(`STATUS=${verdict} at ${revision.slice(0, 12)}`);
   if (verdict === "failed") return retryLater(daemon, failures + 1);
   const jitter = 0.9 + Number.parseInt(host.clock.random(2), 16) / 0xffff / 5;
-  return { longest_ms: result.graph.policy.interval_s * 1000 * jitter, failures: 0 };
+  const interval_s = daemon.session().configuration.interval_s ?? result.graph.policy.interval_s;
+  return { longest_ms: interval_s * 1000 * jitter, failures: 0 };
 }
 
 function afterError(daemon: Daemon, error: RootloomError, trigger: Trigger, failures: number): Wait {
@@ -145,13 +146,15 @@ function retryLater(daemon: Daemon, failures: number): Wait {
   return { longest_ms: backoff_ms(failures, fraction), failures };
 }
 
-/** A command from the socket: in line with the passes; `trigger` only wakes the loop. */
+/** A command from the socket, in line with the passes; one that needs a pass runs it itself. */
 function answer(daemon: Daemon, request: unknown, emit: (event: object) => void): Promise<object> {
   return daemon.queue.run(async () => {
     daemon.watchdog.progress();
-    const result = await execute(daemon.session(), request, (event) => emit(event), daemon.stopping.signal);
-    daemon.wakes.wake("trigger");
-    return result;
+    const told = (event: PassEvent): void => {
+      daemon.watchdog.progress();
+      emit(event);
+    };
+    return execute(daemon.session(), request, told, daemon.stopping.signal);
   });
 }
 

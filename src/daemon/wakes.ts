@@ -1,7 +1,7 @@
 import type { Clock } from "../host/ports.ts";
 
 /** Why the loop goes round: shown in the run's `trigger`. */
-export type Trigger = "start" | "commit" | "worktree" | "timer" | "trigger" | "hangup" | "retry" | "stop";
+export type Trigger = "start" | "commit" | "worktree" | "timer" | "hangup" | "stop";
 
 export interface Wakes {
   /** Asks for a pass after `delay_ms`; the soonest of several wins. */
