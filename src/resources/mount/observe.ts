@@ -1,0 +1,123 @@
+import { asRootloomError, RootloomError } from "../../core/error.ts";
+import type { MountResource, OwnedRecord } from "../../core/resource.ts";
+import type { MountEntry } from "../../host/ports.ts";
+import { checkHostPath, isWithin } from "../limits.ts";
+import type { ObserveContext } from "../types.ts";
+import { isRecorded, isSourceOf, optionDifferences } from "./match.ts";
+import { resolveTarget } from "./target.ts";
+
+export type MountState = "private" | "absent" | "mounted" | "drifted" | "outdated" | "foreign" | "stacked";
+
+export interface ObservedMount {
+  readonly state: MountState;
+  /** Where the target really is; as declared while its root is not there. */
+  readonly target: string;
+  /** What differs, for people; for foreign and stacked what stands there. */
+  readonly differences: readonly string[];
+  /** Why nothing may be mounted: a link out of the root, a source that the host's limits forbid. */
+  readonly problem: { readonly message: string; readonly hint: string } | undefined;
+}
+
+/** What a look needs; both an observing and an applying context have it. */
+export type LookContext = Pick<ObserveContext, "host" | "limits" | "state">;
+
+const KERNEL_FILESYSTEMS = ["/dev", "/proc", "/sys"];
+
+/** Looks at the one mount that should stand at the target, in the namespace of the host's mounts. */
+export function observeMount(
+  resource: MountResource,
+  owned: OwnedRecord | undefined,
+  context: LookContext,
+): ObservedMount {
+  const nothing = { target: resource.target, differences: [], problem: undefined };
+  const state: MountState = resource.namespace === "private" ? "private" : "absent";
+  try {
+    checkSource(resource, context);
+    const treeIsThere = resource.within === "" || context.host.files.stat(resource.within)?.type === "directory";
+    if (resource.within === "")
+      throwIfRefused(checkHostPath(context.host.files, resource.target, context.limits, context.state));
+    const target = treeIsThere ? resolveTarget(context.host.files, resource).path : resource.target;
+    if (state === "private") return { ...nothing, state, target };
+    return { ...nothing, target, ...look(resource, owned, context, target) };
+  } catch (thrown) {
+    const error = asRootloomError(thrown);
+    if (error.retry !== "terminal") throw error;
+    return { ...nothing, state, problem: { message: error.message, hint: error.hint ?? "" } };
+  }
+}
+
+/** What is left of a mount whose declaration is gone. */
+export function observeRemovedMount(record: OwnedRecord, context: LookContext): ObservedMount {
+  const target = String(record.details.target ?? "");
+  const nothing = { target, differences: [], problem: undefined };
+  if (record.details.namespace === "private") return { ...nothing, state: "private" };
+  const mounts = context.host.files.mounts();
+  if (findRecorded(mounts, record) !== undefined) return { ...nothing, state: "mounted" };
+  const others = mounts.filter((entry) => entry.target === target);
+  return { ...nothing, state: others.length === 0 ? "absent" : "foreign", differences: others.map(describe) };
+}
+
+/**
+ * The mount that a record tells of: at its target, or in a replaced root that we keep. Nowhere else: ids
+ * and devices are used again after a boot, and a look-alike elsewhere is somebody else's.
+ */
+export function findRecorded(mounts: readonly MountEntry[], record: OwnedRecord | undefined): MountEntry | undefined {
+  if (record === undefined || record.details.namespace === "private") return undefined;
+  const { details } = record;
+  const target = String(details.target ?? "");
+  const inside = target.slice(String(details.within ?? "").length);
+  const ours = mounts.filter((entry) => isRecorded(details, entry));
+  return (
+    ours.find((entry) => entry.target === target) ??
+    ours.find(
+      (entry) =>
+        entry.id === details.mountId && entry.target.includes("/.rootloom/kept/") && entry.target.endsWith(inside),
+    )
+  );
+}
+
+function look(
+  resource: MountResource,
+  owned: OwnedRecord | undefined,
+  context: LookContext,
+  target: string,
+): Pick<ObservedMount, "state" | "differences"> {
+  const { files } = context.host;
+  const mounts = files.mounts();
+  const there = mounts.filter((entry) => entry.target === target);
+  const recorded = findRecorded(mounts, owned);
+  const [entry] = there;
+  if (there.length > 1) return { state: "stacked", differences: there.map(describe) };
+  if (entry === undefined) {
+    if (recorded === undefined) return { state: "absent", differences: [] };
+    return { state: "outdated", differences: [`it is mounted at ${recorded.target}`] };
+  }
+  if (isSourceOf(files, mounts, resource, entry)) {
+    const differences = optionDifferences(resource, entry);
+    return { state: differences.length === 0 ? "mounted" : "drifted", differences };
+  }
+  return { state: entry === recorded ? "outdated" : "foreign", differences: [describe(entry)] };
+}
+
+function checkSource(resource: MountResource, context: LookContext): void {
+  const { type, source, options } = resource;
+  if (type !== "bind" && type !== "rbind") return;
+  if (type === "rbind" && options.length > 0) {
+    throw new RootloomError(
+      `cannot mount ${resource.target}: the kernel would apply ${options.join(",")} to the top of an rbind only`,
+      {
+        hint: "declare a bind for each mount that needs the options",
+      },
+    );
+  }
+  if (KERNEL_FILESYSTEMS.some((path) => isWithin(source, path))) return;
+  throwIfRefused(checkHostPath(context.host.files, source, context.limits, context.state));
+}
+
+function throwIfRefused(refusal: RootloomError | undefined): void {
+  if (refusal !== undefined) throw refusal;
+}
+
+function describe(entry: MountEntry): string {
+  return `${entry.type} of ${entry.source}${entry.root === "/" ? "" : ` at ${entry.root}`}`;
+}
