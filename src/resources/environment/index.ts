@@ -1,0 +1,3 @@
+export { environmentExecutors } from "./apply.ts";
+export { environmentObserver } from "./observe.ts";
+export { environmentPlanner } from "./plan.ts";

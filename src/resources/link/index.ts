@@ -1,0 +1,3 @@
+export { linkExecutors } from "./apply.ts";
+export { linkObserver } from "./observe.ts";
+export { linkPlanner } from "./plan.ts";

@@ -1,0 +1,108 @@
+import type { Json } from "../core/digest.ts";
+import { RootloomError } from "../core/error.ts";
+import type { Files } from "../host/ports.ts";
+
+/**
+ * What we leave beside an object that we made: whose it is and which object it means. A marker that
+ * was copied or inherited names another inode or filesystem, and is foreign (DESIGN, rule 5).
+ */
+export interface Marker {
+  readonly version: 1;
+  /** Id of the installation that made the object. */
+  readonly instance: string;
+  readonly kind: "volume" | "tree";
+  readonly name: string;
+  readonly identity: MarkerIdentity;
+  readonly runId: string;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly details: { readonly [key: string]: Json };
+}
+
+export interface MarkerIdentity {
+  readonly filesystem: string;
+  readonly inode: number;
+}
+
+export interface Ownership {
+  readonly verdict: "ours" | "foreign";
+  /** Completes "it is ...". */
+  readonly reason: string;
+}
+
+/** Folder at the top of a volume with our own files: 0700, never part of a tree or an image. */
+export const OWN_FOLDER = ".rootloom";
+
+/** The marker in a file: undefined when there is none, "invalid" when something stands there that is no marker. */
+export function readMarker(files: Files, path: string): Marker | undefined | "invalid" {
+  const type = files.stat(path)?.type;
+  if (type === undefined) return undefined;
+  if (type !== "file") return "invalid";
+  const text = files.readText(path);
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isMarker(value) ? value : "invalid";
+  } catch {
+    return "invalid";
+  }
+}
+
+/** Durable when it returns; mode 0600. Its directory must exist. */
+export function writeMarker(files: Files, path: string, marker: Marker): void {
+  files.writeFile(path, `${JSON.stringify(marker, undefined, 2)}\n`, { owner: 0, group: 0, mode: 0o600 });
+}
+
+/** Says whether an object is the one that a marker means, and made by this installation. */
+export function ownership(
+  marker: Marker | undefined | "invalid",
+  instance: string,
+  inode: number,
+  filesystem: string,
+): Ownership {
+  if (marker === undefined) return { verdict: "foreign", reason: "not made by Rootloom" };
+  if (marker === "invalid") return { verdict: "foreign", reason: "marked by a file that cannot be read" };
+  if (marker.instance !== instance)
+    return { verdict: "foreign", reason: `made by another installation (${marker.instance.slice(0, 8)})` };
+  if (marker.identity.inode !== inode || !sameFilesystem(marker.identity.filesystem, filesystem))
+    return { verdict: "foreign", reason: "a copy: its marker names another object" };
+  return { verdict: "ours", reason: `made by run ${marker.runId}` };
+}
+
+/** Identity of the object at a path, as a marker holds it. */
+export function identityOf(files: Files, path: string): MarkerIdentity {
+  const stat = files.stat(path);
+  if (stat === undefined) throw new RootloomError(`cannot mark ${path}: it is not there`);
+  return { filesystem: files.filesystemIdentity(path), inode: stat.inode };
+}
+
+/**
+ * Where a filesystem has no uuid its name is the id of its mount, which changes with each boot and in
+ * each mount namespace: then the inode alone decides.
+ */
+export function sameFilesystem(recorded: string, observed: string): boolean {
+  return recorded === observed || (recorded.startsWith("mount:") && observed.startsWith("mount:"));
+}
+
+function isMarker(value: unknown): value is Marker {
+  if (typeof value !== "object" || value === null) return false;
+  const marker = value as Partial<Record<keyof Marker, unknown>>;
+  const identity = marker.identity as Partial<MarkerIdentity> | null | undefined;
+  return (
+    marker.version === 1 &&
+    typeof marker.instance === "string" &&
+    (marker.kind === "volume" || marker.kind === "tree") &&
+    typeof marker.name === "string" &&
+    typeof marker.runId === "string" &&
+    typeof marker.createdAt === "string" &&
+    isObject(marker.inputs) &&
+    isObject(marker.details) &&
+    typeof identity?.filesystem === "string" &&
+    typeof identity.inode === "number"
+  );
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,167 @@
+import { posix } from "node:path";
+import type { Json } from "../../core/digest.ts";
+import type { OwnedRecord, TreeResource } from "../../core/resource.ts";
+import type { JobMap } from "../../host/jobs.ts";
+import type { Files } from "../../host/ports.ts";
+import { checkHostPath, isWithin } from "../limits.ts";
+import { type Marker, OWN_FOLDER, ownership, readMarker } from "../marker.ts";
+import { detail } from "../owned.ts";
+import type { ObserveContext, Observer, Places } from "../types.ts";
+import { findBuilt } from "./built.ts";
+import { isBuildOf, treePaths } from "./paths.ts";
+import { isSourceKept, sourceKey } from "./source.ts";
+
+export type TreeDrift = JobMap["drift"]["output"];
+
+export interface ObservedTree {
+  readonly state: "absent" | "ours" | "foreign";
+  readonly path: string;
+  /** Why nothing may be done here at all; empty when something may. */
+  readonly refusal: string;
+  readonly hint: string;
+  /** What stands at the top when it is not ours, for people. */
+  readonly what: string;
+  /** Whether there is anything in it but our own folder. */
+  readonly populated: boolean;
+  /** Key of the declared source. */
+  readonly sourceKey: string;
+  /** What the marker says the tree was made from. */
+  readonly marked: { readonly source: string; readonly content: string; readonly facts: Json } | undefined;
+  /** Source key of a build that is whole and only needs to be placed; empty when there is none. */
+  readonly built: string;
+  /** Whether the tarball it was filled from is still there to restore from. */
+  readonly sourceKept: boolean;
+  readonly manifest: boolean;
+  /** How it differs from its manifest; undefined where that was not looked for. */
+  readonly drift: TreeDrift | undefined;
+  /** Parts of it that an interrupted removal left; looked for only when the tree is to go. */
+  readonly remnants: boolean;
+}
+
+export const treeObserver: Observer<"tree"> = { observe, observeRemoved };
+
+/** What stands at a tree's top, and whose it is. */
+export function standing(
+  tree: { readonly name: string; readonly path: string; readonly volumePath: string },
+  places: Places,
+  files: Files,
+): Pick<ObservedTree, "state" | "what" | "populated"> & {
+  readonly marker: Marker | undefined;
+  readonly inode: number;
+} {
+  const stat = files.stat(tree.path);
+  if (stat === undefined) return { state: "absent", what: "", populated: false, marker: undefined, inode: 0 };
+  if (stat.type !== "directory")
+    return { state: "foreign", what: `a ${stat.type}`, populated: true, marker: undefined, inode: stat.inode };
+  const entries = (files.list(tree.path) ?? []).filter((name) => name !== OWN_FOLDER).length;
+  const marker = readMarker(files, treePaths(tree.volumePath, tree.name).marker);
+  const whose = ownership(marker, places.instance, stat.inode, files.filesystemIdentity(tree.path));
+  const ours = whose.verdict === "ours";
+  const what = `a directory with ${entries} ${entries === 1 ? "entry" : "entries"}, ${whose.reason}`;
+  return {
+    state: ours ? "ours" : "foreign",
+    what: ours ? "" : what,
+    populated: entries > 0,
+    marker: ours ? (marker as Marker) : undefined,
+    inode: stat.inode,
+  };
+}
+
+/** What neither the manifest nor the drift check of a tree looks at: our own folder. */
+export function leftOut(tree: { readonly path: string; readonly volumePath: string }): readonly string[] {
+  return tree.path === tree.volumePath ? [OWN_FOLDER] : [];
+}
+
+/** How a tree of ours differs from its manifest; hashes come from the cache. */
+export async function readDrift(resource: TreeResource, context: Places & Pick<ObserveContext, "host" | "signal">) {
+  const { files, jobs } = context.host;
+  return jobs.run(
+    "drift",
+    {
+      path: resource.path,
+      identity: files.filesystemIdentity(resource.path),
+      cache: context.cache,
+      manifest: treePaths(resource.volumePath, resource.name).manifest,
+      leaveOut: [...leftOut(resource), ...resource.laidPaths],
+    },
+    { signal: context.signal },
+  );
+}
+
+/** A refusal when the path may not be used, or leads out of its volume. */
+export function refusalOf(
+  tree: { readonly path: string; readonly volumePath: string },
+  places: Places,
+  files: Files,
+): { readonly refusal: string; readonly hint: string } {
+  const refused = checkHostPath(files, tree.path, places.limits, places.state);
+  if (refused !== undefined) return { refusal: refused.message, hint: refused.hint ?? "" };
+  const volume = files.realPath(tree.volumePath);
+  const parent = tree.path === tree.volumePath ? undefined : files.realPath(posix.dirname(tree.path));
+  if (volume !== undefined && parent !== undefined && !isWithin(parent, volume))
+    return { refusal: `${tree.path} leads out of its volume, to ${parent}`, hint: "remove the link in its path" };
+  return { refusal: "", hint: "" };
+}
+
+async function observe(
+  resource: TreeResource,
+  _owned: OwnedRecord | undefined,
+  context: ObserveContext,
+): Promise<ObservedTree> {
+  const { files } = context.host;
+  const key = sourceKey(resource.source);
+  const refused = refusalOf(resource, context, files);
+  const base = { path: resource.path, sourceKey: key, ...refused };
+  if (refused.refusal !== "") return { ...base, ...NOTHING };
+  const { marker, state, what, populated } = standing(resource, context, files);
+  const manifest = files.stat(treePaths(resource.volumePath, resource.name).manifest)?.type === "file";
+  const marked = marker === undefined ? undefined : markedOf(marker);
+  const comparable =
+    manifest && resource.content === "managed" && marked?.content === "managed" && marked.source === key;
+  return {
+    ...base,
+    state,
+    what,
+    populated,
+    marked,
+    built: findBuilt(resource, context, files)?.source ?? "",
+    sourceKept: isSourceKept(resource.source, context.cache, files),
+    manifest,
+    drift: comparable ? await readDrift(resource, context) : undefined,
+    remnants: false,
+  };
+}
+
+async function observeRemoved(record: OwnedRecord, context: ObserveContext): Promise<ObservedTree> {
+  const { files } = context.host;
+  const tree = { name: record.name, path: detail(record, "path"), volumePath: detail(record, "volumePath") };
+  const refused = refusalOf(tree, context, files);
+  const base = { path: tree.path, sourceKey: record.inputs.source ?? "", ...refused, ...NOTHING };
+  if (refused.refusal !== "") return base;
+  const { marker, state, what, populated } = standing(tree, context, files);
+  const paths = treePaths(tree.volumePath, tree.name);
+  const builds = files.list(paths.builds) ?? [];
+  const remnants = files.stat(paths.marker) !== undefined || builds.some((folder) => isBuildOf(folder, tree.name));
+  const marked = marker === undefined ? undefined : markedOf(marker);
+  return { ...base, state, what, populated, marked, remnants };
+}
+
+const NOTHING = {
+  state: "absent",
+  what: "",
+  populated: false,
+  marked: undefined,
+  built: "",
+  sourceKept: false,
+  manifest: false,
+  drift: undefined,
+  remnants: false,
+} as const;
+
+function markedOf(marker: Marker): NonNullable<ObservedTree["marked"]> {
+  return {
+    source: marker.inputs.source ?? "",
+    content: marker.inputs.content ?? "",
+    facts: marker.details.source ?? null,
+  };
+}

@@ -1,0 +1,153 @@
+import { posix } from "node:path";
+import { type Entry, showPath, type TreePath } from "../../core/entry.ts";
+import { RootloomError } from "../../core/error.ts";
+import type { TreeResource } from "../../core/resource.ts";
+import type { TreeHandle } from "../../host/ports.ts";
+import { shortRun } from "../owned.ts";
+import type { ApplyContext } from "../types.ts";
+import { extract, makeOwnFolders, sweepBuilds } from "./build.ts";
+import { layEntry } from "./lay.ts";
+import { readDrift, type TreeDrift } from "./observe.ts";
+import { buildPaths, type TreePaths, treePaths } from "./paths.ts";
+import { setAside } from "./set-aside.ts";
+import { keptTarball, type Tarball } from "./source.ts";
+
+/** The drift job names at most this many paths at once; more rounds follow. */
+const ROUNDS_MAX = 100;
+
+interface Restored {
+  readonly laid: number;
+  /** Where what was taken out stands; empty when nothing was. */
+  readonly setAside: string;
+  readonly moved: number;
+}
+
+/**
+ * Brings the differing paths of a managed tree back to its manifest: from the kept tarball, file by
+ * file; what was added is moved aside. Looks anew at what differs: a path that was put right meanwhile stays.
+ */
+export async function restoreTree(resource: TreeResource, context: ApplyContext): Promise<Restored> {
+  const { files } = context.host;
+  const paths = treePaths(resource.volumePath, resource.name);
+  makeOwnFolders(paths, files);
+  const tarball = await keptTarball(resource, context);
+  const aside = posix.join(paths.setAside, shortRun(context.runId));
+  let laid = 0;
+  let moved = 0;
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const drift = await readDrift(resource, context);
+    if (drift.count === 0) break;
+    const done = await context.effect("tree.restore", { path: resource.path, count: drift.count }, () =>
+      restoreRound(resource, drift, tarball, aside, context),
+    );
+    laid += done.laid;
+    moved += done.moved;
+    if (done.laid + done.moved === 0) throw notRestored(resource, drift);
+  }
+  files.syncFilesystem(resource.path);
+  return { laid, moved, setAside: moved > 0 ? aside : "" };
+}
+
+async function restoreRound(
+  resource: TreeResource,
+  drift: TreeDrift,
+  tarball: Tarball | undefined,
+  aside: string,
+  context: ApplyContext,
+): Promise<{ readonly laid: number; readonly moved: number }> {
+  const { files, jobs } = context.host;
+  const paths = treePaths(resource.volumePath, resource.name);
+  const { entries } = await jobs.run("list", { manifest: paths.manifest }, { signal: context.signal });
+  const wanted = drift.paths.flatMap(({ path, change }) => (change === "added" ? [] : [path]));
+  const source = await extractMembers(resource, withLinkSets(wanted, entries), paths, tarball, context);
+  const top = files.openTree(resource.path);
+  const from = files.openTree(source);
+  try {
+    // Deepest first: a directory that was added is empty once what it holds has been moved.
+    const added = drift.paths.filter(({ change }) => change === "added").map(({ path }) => path);
+    let moved = 0;
+    for (const path of added.sort().reverse()) if (setAside(resource, top, path, aside, context)) moved++;
+    const laid = layAll(resource, wanted, entries, { top, from, source, aside }, context);
+    restoreTimes(top, [...added, ...wanted], entries);
+    return { laid, moved };
+  } finally {
+    top.close();
+    from.close();
+    sweepBuilds(paths, resource.name, undefined, files);
+  }
+}
+
+function layAll(
+  resource: TreeResource,
+  wanted: readonly TreePath[],
+  entries: readonly Entry[],
+  trees: { readonly top: TreeHandle; readonly from: TreeHandle; readonly source: string; readonly aside: string },
+  context: ApplyContext,
+): number {
+  const byPath = new Map(entries.map((entry) => [entry.path, entry]));
+  let laid = 0;
+  for (const path of [...wanted].sort()) {
+    const entry = byPath.get(path);
+    if (entry !== undefined && layEntry(resource, entry, trees, context)) laid++;
+  }
+  return laid;
+}
+
+/** Extracts members into a build folder of this run and returns the folder's top; whatever did not come out is simply not there. */
+async function extractMembers(
+  resource: TreeResource,
+  members: readonly TreePath[],
+  paths: TreePaths,
+  tarball: Tarball | undefined,
+  context: ApplyContext,
+): Promise<string> {
+  const { files } = context.host;
+  sweepBuilds(paths, resource.name, undefined, files);
+  const folder = posix.join(paths.builds, `${resource.name}-${shortRun(context.runId)}`);
+  const { root } = buildPaths(folder);
+  files.makeDirectory(folder, { owner: 0, group: 0, mode: 0o700 });
+  files.makeDirectory(root, { owner: 0, group: 0, mode: 0o755 });
+  if (tarball === undefined || members.length === 0) return root;
+  // Archives name their members `./x` or `x`; both are asked for, and GNU tar takes what there is.
+  const names = members.flatMap((path) => (path === "" ? ["./"] : [`./${path}`, path])).map((name) => `${name}\0`);
+  const list = posix.join(folder, "members");
+  files.writeFile(
+    list,
+    Uint8Array.from(names.join(""), (character) => character.charCodeAt(0)),
+    {
+      owner: 0,
+      group: 0,
+      mode: 0o600,
+    },
+  );
+  await extract(tarball, root, context, list);
+  return root;
+}
+
+/** A hard link comes out of an archive only together with the member that it links to. */
+function withLinkSets(wanted: readonly TreePath[], entries: readonly Entry[]): readonly TreePath[] {
+  const asked = new Set(wanted);
+  const sets = new Set(entries.flatMap(({ path, linkSet }) => (asked.has(path) && linkSet !== "" ? [linkSet] : [])));
+  return entries
+    .filter((entry) => asked.has(entry.path) || sets.has(entry.linkSet))
+    .filter((entry) => entry.type !== "directory")
+    .map((entry) => entry.path);
+}
+
+/** Laying and moving changed the times of the directories above; images carry those times. */
+function restoreTimes(top: TreeHandle, touched: readonly TreePath[], entries: readonly Entry[]): void {
+  const parents = new Set(touched.map((path) => path.slice(0, Math.max(path.lastIndexOf("/"), 0))));
+  for (const entry of entries) {
+    if (entry.type !== "directory" || entry.path === "" || !(parents.has(entry.path) || touched.includes(entry.path)))
+      continue;
+    if (top.stat(entry.path)?.type === "directory") top.setAttributes(entry.path, entry);
+  }
+}
+
+function notRestored(resource: TreeResource, drift: TreeDrift): RootloomError {
+  const names = drift.paths.slice(0, 5).map(({ path }) => showPath(path));
+  return new RootloomError(
+    `cannot restore ${drift.count} paths of tree ${resource.name}: ${names.join(", ")}${drift.count > 5 ? ", ..." : ""}`,
+    { hint: "the kept tarball does not hold them as recorded: set them right by hand, or declare a new source" },
+  );
+}

@@ -1,0 +1,81 @@
+import { posix } from "node:path";
+import { RootloomError } from "../../core/error.ts";
+import type { TreeResource } from "../../core/resource.ts";
+import type { Files } from "../../host/ports.ts";
+import { writeMarker } from "../marker.ts";
+import type { ApplyContext, OpenEffect } from "../types.ts";
+import { type Built, readBuilt } from "./built.ts";
+import { buildPaths, treePaths } from "./paths.ts";
+
+interface Place {
+  readonly name: string;
+  readonly path: string;
+  readonly volumePath: string;
+}
+
+/**
+ * Puts a finished build into the tree's place, which must be empty. Each part may have been done before:
+ * the marker goes first, and means the new top wherever it stands.
+ */
+export function placeBuilt(tree: Place, built: Built, files: Files): void {
+  const paths = treePaths(tree.volumePath, tree.name);
+  const parts = buildPaths(built.folder);
+  if (files.stat(tree.path) !== undefined)
+    throw new RootloomError(`cannot place tree ${tree.name}: something stands at ${tree.path}`, { hint: "plan again" });
+  if (files.stat(parts.manifest) !== undefined) files.rename(parts.manifest, paths.manifest);
+  writeMarker(files, paths.marker, built.marker);
+  files.makeDirectories(posix.dirname(tree.path));
+  files.rename(parts.root, tree.path);
+  files.removeFile(parts.marker);
+  files.removeDirectory(built.folder);
+}
+
+/** Moves the old top with copies of its marker and manifest into a folder of `.rootloom/kept`. */
+export function keepOld(tree: Place, kept: string, files: Files): void {
+  const paths = treePaths(tree.volumePath, tree.name);
+  if (files.stat(kept) === undefined) files.makeDirectory(kept, { owner: 0, group: 0, mode: 0o700 });
+  copy(paths.marker, posix.join(kept, "marker.json"), files);
+  copy(paths.manifest, posix.join(kept, "manifest"), files);
+  files.rename(tree.path, posix.join(kept, "root"));
+  if (files.stat(paths.laid) !== undefined) files.rename(paths.laid, posix.join(kept, "laid.json"));
+}
+
+/** The two journaled renames of a replacement; returns the folder in which the old root is kept. */
+export async function swap(resource: TreeResource, built: Built, context: ApplyContext): Promise<string> {
+  const { files, clock } = context.host;
+  const { name, path, volumePath } = resource;
+  const time = new Date(clock.now_ms()).toISOString().replace(/[-:]|\.\d+/g, "");
+  const kept = freeName(posix.join(treePaths(volumePath, name).kept, `${name}-${time}`), files);
+  const details = { name, path, volumePath, kept, build: built.folder };
+  await context.effect("tree.swap.keep-old", details, () => keepOld(resource, kept, files));
+  await context.effect("tree.swap.place-new", details, () => placeBuilt(resource, built, files));
+  return kept;
+}
+
+/**
+ * Mends a swap that a kill cut in two: the old root was moved away and the new one not placed. What is
+ * there decides, so it may run any number of times.
+ */
+export async function recoverTree(open: OpenEffect, context: ApplyContext): Promise<void> {
+  if (!open.effect.startsWith("tree.swap.")) return;
+  const { files } = context.host;
+  const text = (key: string) => (typeof open.details[key] === "string" ? open.details[key] : "");
+  const tree = { name: text("name"), path: text("path"), volumePath: text("volumePath") };
+  if (tree.path === "" || files.stat(tree.volumePath) === undefined || files.stat(tree.path) !== undefined) return;
+  const built = readBuilt(text("build"), context, files);
+  if (built !== undefined) return placeBuilt(tree, built, files);
+  const old = posix.join(text("kept"), "root");
+  if (files.stat(old)?.type === "directory") files.rename(old, tree.path);
+}
+
+function copy(from: string, to: string, files: Files): void {
+  if (files.stat(from) === undefined) return;
+  if (files.stat(to) !== undefined) files.removeFile(to);
+  files.copyFile(from, to);
+}
+
+function freeName(path: string, files: Files): string {
+  let name = path;
+  for (let count = 2; files.stat(name) !== undefined; count++) name = `${path}-${count}`;
+  return name;
+}
