@@ -6,6 +6,9 @@ import type { BlobCache } from "./blobs.ts";
 import type { LoadedTree } from "./tree.ts";
 import type { Snapshot, SourceFile } from "./types.ts";
 
+/** Far beyond what a person writes; a text is held in memory whole. */
+const TEXT_LIMIT_BYTES = 4 * 1024 * 1024;
+
 /**
  * True for what is read as text: YAML and kconfig files. Below `overlays/` everything is content, but for the
  * `overlay.yaml` at the top of an overlay: `overlays/common`, `overlays/hardware/NAME`, `overlays/secret-sauce/NAME`.
@@ -28,7 +31,9 @@ export function describeFiles(
   prefix: string,
   blobs: BlobCache,
 ): Pick<Snapshot, "files" | "texts" | "problems"> {
-  const problems: Problem[] = tree.submodules.map((path) => submoduleProblem(prefix, path));
+  const problems: Problem[] = tree.refused.map(({ path, reason }) =>
+    reason === "submodule" ? submoduleProblem(prefix, path) : nameProblem(prefix, path),
+  );
   const files: SourceFile[] = [];
   const texts = new Map<TreePath, string>();
   for (const { target, ...entry } of tree.entries) {
@@ -40,6 +45,7 @@ export function describeFiles(
     const { size, sha256, pointer } = content;
     files.push({ ...entry, size, sha256, target: "", content: blobs.path(entry.oid) });
     if (pointer) problems.push(pointerProblem(prefix, entry.path));
+    else if (isText(entry.path) && size > TEXT_LIMIT_BYTES) problems.push(sizeProblem(prefix, entry.path));
     else if (isText(entry.path)) {
       const text = decode(readContent(host, blobs.path(entry.oid)));
       if (text === undefined) problems.push(encodingProblem(prefix, entry.path));
@@ -63,6 +69,15 @@ function submoduleProblem(prefix: string, path: TreePath): Problem {
   );
 }
 
+function nameProblem(prefix: string, path: TreePath): Problem {
+  return problemAt(
+    prefix,
+    path,
+    "a name that no folder can hold, or the same name twice",
+    "the tree was not made by git add: commit it again from a checkout",
+  );
+}
+
 function pointerProblem(prefix: string, path: TreePath): Problem {
   return problemAt(
     prefix,
@@ -70,6 +85,10 @@ function pointerProblem(prefix: string, path: TreePath): Problem {
     "a Git LFS pointer: the content is not in this repository",
     "commit the content itself: git lfs untrack PATH, git add --renormalize PATH",
   );
+}
+
+function sizeProblem(prefix: string, path: TreePath): Problem {
+  return problemAt(prefix, path, "larger than 4 MiB, which no document is", "move it below overlays/ if it is content");
 }
 
 function encodingProblem(prefix: string, path: TreePath): Problem {

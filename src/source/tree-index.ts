@@ -14,12 +14,12 @@ export function readIndex(host: Host, cache: string, treeHash: string): LoadedTr
   if (body === undefined || sha256(body) !== digest) return undefined;
   const stored = JSON.parse(body) as StoredTree;
   if (stored.version !== VERSION || stored.treeHash !== treeHash) return undefined;
-  return { entries: stored.entries, submodules: stored.submodules, contents: new Map(stored.contents) };
+  return { entries: stored.entries, refused: stored.refused, contents: new Map(stored.contents) };
 }
 
 export function writeIndex(host: Host, cache: string, treeHash: string, tree: LoadedTree): void {
-  const { entries, submodules, contents } = tree;
-  const stored: StoredTree = { version: VERSION, treeHash, entries, submodules, contents: [...contents] };
+  const { entries, refused, contents } = tree;
+  const stored: StoredTree = { version: VERSION, treeHash, entries, refused, contents: [...contents] };
   const body = JSON.stringify(stored);
   writePrivate(host, cache, indexPath(cache, treeHash), `{"digest":"${sha256(body)}","tree":${body}}\n`);
 }
@@ -28,7 +28,7 @@ interface StoredTree {
   readonly version: number;
   readonly treeHash: string;
   readonly entries: LoadedTree["entries"];
-  readonly submodules: LoadedTree["submodules"];
+  readonly refused: LoadedTree["refused"];
   readonly contents: readonly (readonly [string, TreeContent])[];
 }
 

@@ -23,7 +23,8 @@ export interface TreeContent extends CachedBlob {
 export interface LoadedTree {
   /** Sorted by the bytes of the path. */
   readonly entries: readonly TreeEntry[];
-  readonly submodules: readonly TreePath[];
+  /** What git can hold and a folder here cannot: they become problems. */
+  readonly refused: readonly { readonly path: TreePath; readonly reason: "submodule" | "name" }[];
   /** By object id, regular files only. */
   readonly contents: ReadonlyMap<string, TreeContent>;
 }
@@ -58,7 +59,7 @@ export async function loadTree(host: Host, request: TreeRequest): Promise<Loaded
   }
   if (index !== undefined && examined === 0) return index;
   for (const batch of batches(missing)) await readContents(host, request, batch, contents);
-  const tree: LoadedTree = { entries: listed.entries, submodules: listed.submodules, contents };
+  const tree: LoadedTree = { entries: listed.entries, refused: listed.refused, contents };
   writeIndex(host, request.cache, request.treeHash, tree);
   return tree;
 }
@@ -69,10 +70,12 @@ async function listTree(host: Host, { repository, treeHash }: TreeRequest): Prom
   const links = listed.filter((entry) => entry.mode === "120000").map((entry) => entry.oid);
   const targets = links.length === 0 ? new Map() : await host.git.readBlobs(repository, [...new Set(links)]);
   const entries: TreeEntry[] = [];
-  const submodules: TreePath[] = [];
+  const refused: { path: TreePath; reason: "submodule" | "name" }[] = [];
+  const seen = new Set<TreePath>();
   const contents = new Map<string, TreeContent>();
   for (const { mode, oid, path, size } of listed) {
-    if (mode === "160000") submodules.push(path);
+    if (mode === "160000") refused.push({ path, reason: "submodule" });
+    else if (!isProperPath(path) || seen.has(path)) refused.push({ path, reason: "name" });
     else if (mode === "120000") {
       const target = Buffer.from(targets.get(oid) ?? []).toString("latin1");
       entries.push({ path, type: "symlink", executable: false, oid, target });
@@ -80,9 +83,15 @@ async function listTree(host: Host, { repository, treeHash }: TreeRequest): Prom
       entries.push({ path, type: "file", executable: mode === "100755", oid, target: "" });
       contents.set(oid, { size, sha256: "", stamp: "", pointer: false });
     }
+    seen.add(path);
   }
   entries.sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { entries, submodules, contents };
+  return { entries, refused, contents };
+}
+
+/** A pushed tree object may hold names that no checkout could make: they would lead out of an overlay. */
+function isProperPath(path: TreePath): boolean {
+  return path.split("/").every((name) => name !== "" && name !== "." && name !== "..");
 }
 
 /** `known` itself while nothing touched the cached file; a fresh description where it was hashed again. */

@@ -66,7 +66,7 @@ async function readFiles(
   keep: Keep,
 ): Promise<{ readonly tree: LoadedTree; readonly problems: readonly Problem[] }> {
   const entries: TreeEntry[] = [];
-  const submodules: TreePath[] = [];
+  const refused: { path: TreePath; reason: "submodule" }[] = [];
   const contents = new Map<string, TreeContent>();
   const problems: Problem[] = [];
   const folders = new Map<TreePath, boolean>();
@@ -76,7 +76,8 @@ async function readFiles(
     for (const listed of paths) {
       const path = listed.replace(/\/$/, "");
       const stat = isThere(handle, path, folders) ? handle.stat(path) : undefined;
-      if (stat?.type === "directory" && handle.stat(`${path}/.git`) !== undefined) submodules.push(path);
+      if (stat?.type === "directory" && handle.stat(`${path}/.git`) !== undefined)
+        refused.push({ path, reason: "submodule" });
       if (stat?.type === "symlink") {
         const target = handle.readLink(path);
         const oid = blobId(Buffer.from(target, "latin1"), SHA1_LENGTH);
@@ -96,7 +97,7 @@ async function readFiles(
   } finally {
     handle.close();
   }
-  return { tree: { entries, submodules, contents }, problems };
+  return { tree: { entries, refused, contents }, problems };
 }
 
 /** git lists tracked paths that are gone, or that now lie behind a symlink: neither is a file of this folder. */

@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { lstatSync, mkdirSync, readFileSync, renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createGit } from "../../src/host/real/git.ts";
 import { commit, fingerprint, git, repository, temporaryFolder, write } from "../source/repository.ts";
 
@@ -23,6 +24,15 @@ describe("discovering a repository", () => {
     git(folder, "init", "--quiet", "--bare", "conf.git");
     const bare = join(folder, "conf.git");
     expect(await port.discover(bare)).toEqual({ repository: bare, bare: true, top: bare, gitDirectory: bare });
+  });
+
+  test("takes no word from the environment of this process about which repository it is", async () => {
+    const folder = repository({ "desired/host.yaml": "x" });
+    process.env.GIT_DIR = "/nowhere";
+    onTestFinished(() => {
+      delete process.env.GIT_DIR;
+    });
+    expect(await port.discover(folder)).toMatchObject({ top: folder });
   });
 
   test("says what git says of a damaged repository, rather than that there is none", async () => {
@@ -158,13 +168,9 @@ describe("uncommitted paths", () => {
       const traces = join(folder, "traces");
       mkdirSync(traces, { mode: 0o777 });
       git(folder, "config", "filter.mine.clean", `id -u > ${traces}/user; cat`);
-      git(folder, "config", "core.excludesFile", "/dev/null");
-      git(temporaryFolder(), "-C", folder, "status");
-      const { execFileSync } = await import("node:child_process");
       execFileSync("chown", ["-R", "65534:65534", folder]);
       write(folder, { "desired/a": "2" });
       expect(await port.uncommitted(at(folder))).toEqual(["desired/a"]);
-      const { readFileSync, lstatSync } = await import("node:fs");
       expect(lstatSync(`${traces}/user`).uid).toBe(65534);
       expect(readFileSync(`${traces}/user`, "utf8").trim()).toBe("65534");
     },

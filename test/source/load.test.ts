@@ -14,7 +14,7 @@ import { describe, expect, test } from "vitest";
 import { loadSnapshot } from "../../src/source/load.ts";
 import type { Snapshot, SourceOptions } from "../../src/source/types.ts";
 import { countingHost } from "./host.ts";
-import { commit, fingerprint, git, repository, temporaryFolder, write } from "./repository.ts";
+import { commit, fingerprint, git, makeTree, repository, temporaryFolder, write } from "./repository.ts";
 
 const { host } = countingHost();
 const HOST = "kind: Host\n";
@@ -195,6 +195,19 @@ describe("problems in a commit are told with file and hint, all at once", () => 
     expect(texts.size).toBe(0);
     expect((await load(folder, { cache })).problems).toEqual(problems);
   });
+});
+
+test("names that only a crafted tree object can hold are a problem, and no file", async () => {
+  const folder = repository({ "desired/host.yaml": HOST });
+  const blob = git(folder, "rev-parse", "HEAD:desired/host.yaml");
+  const tree = (entries: string) => makeTree(folder, entries);
+  const up = tree(`100644 blob ${blob}\tpasswd\n`);
+  const desired = tree(`100644 blob ${blob}\thost.yaml\n040000 tree ${up}\t..\n`);
+  const crafted = git(folder, "commit-tree", "-m", "crafted", tree(`040000 tree ${desired}\tdesired\n`));
+  git(folder, "update-ref", "refs/heads/crafted", crafted);
+  const snapshot = await load(folder, { ref: "crafted" });
+  expect(paths(snapshot)).toEqual(["host.yaml"]);
+  expect(snapshot.problems).toMatchObject([{ file: "desired/../passwd", message: expect.stringContaining("a name") }]);
 });
 
 describe("where there is nothing to load, the error says what and what to do", () => {

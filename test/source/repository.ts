@@ -71,6 +71,11 @@ export function repository(files: Files = {}): string {
   return folder;
 }
 
+/** A tree object from lines of `git ls-tree`: of names too that no checkout could make. */
+export function makeTree(folder: string, lines: string): string {
+  return execFileSync("git", ["-C", folder, "mktree"], { input: lines }).toString().trim();
+}
+
 /** Every byte below a folder, with modes and times: to show that nothing was written. */
 export function fingerprint(folder: string): string {
   const hash = createHash("sha256");

@@ -48,12 +48,14 @@ const SETTINGS = [
 export async function runGit(command: GitCommand): Promise<GitAnswer> {
   const answer = await tryGit(command);
   if ("output" in answer) return answer;
-  throw new RootloomError(`cannot run git ${command.arguments[0]} in ${command.directory}: ${answer.lastLine}`, {
-    hint:
-      answer.exitCode < 0
-        ? "install git: apt-get install git"
-        : `check the repository: git -C ${command.directory} fsck`,
-    details: [`git -C ${command.directory} ${command.arguments.join(" ")}`],
+  const { directory } = command;
+  const started = answer.exitCode >= 0;
+  throw new RootloomError(`cannot run git ${command.arguments[0]} in ${directory}: ${answer.lastLine}`, {
+    retry: started ? "terminal" : "transient",
+    hint: started
+      ? `check the repository: git -C ${directory} fsck`
+      : `check that git is installed, and ${directory} there`,
+    details: [`git -C ${directory} ${command.arguments.join(" ")}`],
   });
 }
 

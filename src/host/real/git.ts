@@ -32,7 +32,10 @@ async function discover(directory: string): ReturnType<Git["discover"]> {
   if (!("output" in answer)) {
     if (answer.exitCode > 0 && !hasRepositoryAbove(directory)) return undefined;
     throw new RootloomError(`cannot read the git repository of ${directory}: ${answer.lastLine}`, {
-      hint: answer.exitCode < 0 ? "install git (apt-get install git)" : `see what git says: git -C ${directory} status`,
+      hint:
+        answer.exitCode < 0
+          ? "check that git is installed: apt-get install git"
+          : `see what git says: git -C ${directory} status`,
     });
   }
   const [inside, prefix, gitDirectory, ...rest] = answer.output.toString().split("\n");
