@@ -1,0 +1,36 @@
+const MESSAGES = {
+  EACCES: "permission denied",
+  EBUSY: "resource busy or locked",
+  EEXIST: "file already exists",
+  EINVAL: "invalid argument",
+  EISDIR: "illegal operation on a directory",
+  ELOOP: "too many symbolic links encountered",
+  ENAMETOOLONG: "name too long",
+  ENODEV: "no such device",
+  ENOENT: "no such file or directory",
+  ENOSPC: "no space left on device",
+  ENOTDIR: "not a directory",
+  ENOTEMPTY: "directory not empty",
+  EPERM: "operation not permitted",
+  EROFS: "read-only file system",
+  EXDEV: "cross-device link not permitted",
+  EIO: "input/output error",
+} as const;
+export type ErrnoCode = keyof typeof MESSAGES;
+
+/** What a system call of the fake machine fails with; shaped like Node's own. */
+export class ErrnoError extends Error {
+  readonly code: ErrnoCode;
+  readonly path: string;
+
+  constructor(code: ErrnoCode, path: string) {
+    super(`${code}: ${MESSAGES[code]}, '${path}'`);
+    this.name = "ErrnoError";
+    this.code = code;
+    this.path = path;
+  }
+}
+
+export function isErrno(thrown: unknown, ...codes: readonly ErrnoCode[]): thrown is ErrnoError {
+  return thrown instanceof ErrnoError && (codes.length === 0 || codes.includes(thrown.code));
+}

@@ -1,0 +1,39 @@
+import { RootloomError } from "../../core/error.ts";
+import type { JobMap, JobTable } from "../jobs.ts";
+import type { Files, Jobs } from "../ports.ts";
+
+export interface JobsContext {
+  readonly files: Files;
+  readonly now_ms: () => number;
+  readonly loadTable: () => Promise<JobTable>;
+}
+
+/** The job port: the same functions that a worker thread runs, in place, on the files in memory. */
+export function createFakeJobs(context: JobsContext): Jobs {
+  return {
+    run: async <K extends keyof JobMap>(
+      job: K,
+      input: JobMap[K]["input"],
+      options: Parameters<Jobs["run"]>[2] = {},
+    ): Promise<JobMap[K]["output"]> => {
+      const { signal, onProgress } = options;
+      const isCancelled = (): boolean => signal?.aborted === true;
+      if (isCancelled()) throw cancelled(job);
+      const table = await context.loadTable();
+      // A worker's input crosses a thread boundary: what cannot be copied must fail here too.
+      const copied = structuredClone(input);
+      const result = await table[job](copied, {
+        files: context.files,
+        progress: (done_bytes, total_bytes) => onProgress?.(done_bytes, total_bytes),
+        cancelled: isCancelled,
+        now_ms: context.now_ms,
+      });
+      if (isCancelled()) throw cancelled(job);
+      return structuredClone(result);
+    },
+  };
+}
+
+function cancelled(job: string): RootloomError {
+  return new RootloomError(`cannot finish the job ${job}: cancelled`, { retry: "waiting", condition: "Cancelled" });
+}

@@ -1,0 +1,130 @@
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { RootloomError } from "../../core/error.ts";
+import type { Database, SqlValue, Stores } from "../ports.ts";
+import { attempt } from "../real/failure.ts";
+import { bytesContent, contentSize } from "./content.ts";
+import type { Guard } from "./guard.ts";
+import type { Inode } from "./inode.ts";
+import { encode, type Kernel } from "./kernel.ts";
+
+export interface LockHolder {
+  readonly pid: number;
+  readonly command: string;
+}
+/** Kernel locks by the file's inode; those of a dead host are gone. */
+export type Locks = Map<Inode, LockHolder>;
+
+export interface StoreContext {
+  readonly kernel: Kernel;
+  readonly locks: Locks;
+  readonly self: LockHolder;
+  readonly guard: Guard;
+}
+
+/** Real SQLite in memory, tied to the inode of its file: it moves with the file and dies with its content. */
+export function createFakeStores(context: StoreContext): Stores {
+  const { kernel, locks, self } = context;
+  return {
+    open: (path, mode) =>
+      attempt("open the store", path, () => {
+        const location = kernel.look(encode(path), true);
+        if (location === undefined && mode === "read") return undefined;
+        const inode = location?.inode ?? kernel.open(encode(path), 0o600, false);
+        return openDatabase(context, inode, path, mode);
+      }),
+    lock: async (path) => {
+      const inode = attempt("lock", path, () => kernel.open(encode(path), 0o600, false));
+      if (locks.has(inode)) return undefined;
+      locks.set(inode, self);
+      return {
+        release: () => {
+          if (locks.get(inode) === self) locks.delete(inode);
+        },
+      };
+    },
+    holders: (path) => {
+      const inode = kernel.look(encode(path), true)?.inode;
+      const holder = inode && locks.get(inode);
+      return holder === undefined ? [] : [holder];
+    },
+  };
+}
+
+function openDatabase(context: StoreContext, inode: Inode, path: string, mode: "read" | "write"): Database {
+  const connection = connectionOf(inode, path);
+  const statements = new Map<string, StatementSync>();
+  let open = true;
+  let inside = false;
+  const prepare = (sql: string): StatementSync => {
+    if (!open) throw new RootloomError(`cannot use the store ${path}: it is closed`);
+    let statement = statements.get(sql);
+    if (statement === undefined) {
+      statement = connection.prepare(sql);
+      statement.setReadBigInts(true);
+      statements.set(sql, statement);
+    }
+    return statement;
+  };
+  const commit = (before: string): void => {
+    if (signature(connection) !== before) saveFile(inode, connection);
+  };
+  const database: Database = {
+    run: (sql, ...values) => {
+      if (mode === "read") throw new RootloomError(`cannot write to the store ${path}: it is open for reading`);
+      const before = inside ? "" : signature(connection);
+      prepare(sql).run(...values);
+      if (!inside) commit(before);
+    },
+    all: (sql, ...values) => prepare(sql).all(...values) as Record<string, SqlValue>[],
+    transaction: (body) => {
+      if (inside) throw new RootloomError(`cannot begin a transaction in ${path}: one is open`);
+      const before = signature(connection);
+      connection.exec("BEGIN");
+      inside = true;
+      try {
+        const result = body();
+        context.guard.point("stores.transaction/commit", path);
+        connection.exec("COMMIT");
+        commit(before);
+        return result;
+      } catch (thrown) {
+        connection.exec("ROLLBACK");
+        throw thrown;
+      } finally {
+        inside = false;
+      }
+    },
+    close: () => {
+      open = false;
+    },
+  };
+  return context.guard.wrap("stores", database, mode === "write" ? ["run", "transaction"] : []);
+}
+
+function connectionOf(inode: Inode, path: string): DatabaseSync {
+  if (inode.database !== undefined && inode.database.content === inode.content) return inode.database.connection;
+  if (inode.type !== "file" || contentSize(inode.content) > 0) {
+    throw new RootloomError(`cannot open the store ${path}: it is no intact database`, {
+      condition: "StoreCorrupt",
+      hint: "the next apply keeps it aside and starts a new one from the host's markers",
+    });
+  }
+  const connection = new DatabaseSync(":memory:");
+  inode.database = { connection, content: inode.content };
+  return connection;
+}
+
+/** Differs when anything was written, rolled back or not. */
+function signature(connection: DatabaseSync): string {
+  const changes = connection.prepare("SELECT total_changes() AS changes").get();
+  const schema = connection.prepare("PRAGMA schema_version").get();
+  return `${changes?.changes} ${schema?.schema_version}`;
+}
+
+/** The file's bytes stand for the whole database: they change with each commit, durably. */
+function saveFile(inode: Inode, connection: DatabaseSync): void {
+  const content = bytesContent(`SQLite format 3\0${signature(connection)}`);
+  inode.fileSystem.setContent(inode, content);
+  inode.database = { connection, content };
+  inode.fileSystem.syncName(inode);
+}
