@@ -15,6 +15,8 @@ export interface Configuration {
   /** File of the mount namespace that host mounts are made in. */
   readonly mountNamespace: string;
   readonly logLevel: string;
+  /** The host's own word on how often the daemon looks again; undefined: the Host document decides. */
+  readonly interval_s?: number | undefined;
 }
 
 export interface StepOutcome {

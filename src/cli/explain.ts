@@ -1,0 +1,104 @@
+import { RootloomError } from "../core/error.ts";
+import type { OwnedRecord, ResourceId } from "../core/resource.ts";
+import type { Report, ReportStep } from "../report/report.ts";
+import type { Condition, Decision, Generation } from "../state/types.ts";
+import { type CommandDefinition, flagOf, nameOf } from "./command.ts";
+import { type Look, look } from "./look.ts";
+
+export const explain: CommandDefinition = {
+  name: "explain",
+  summary:
+    "tell all about one resource: where it is declared, from which inputs it was made, what would change and why",
+  argument: ["<name>", "kind/name, or the name alone where it is unique"],
+  options: [["--json", "one JSON document"]],
+  examples: [["rootloom explain artifact/debian", "why would it be packed again?"]],
+  run: async (context, given) => {
+    const looked = await look(context, []);
+    const { toText } = await import("../report/text.ts");
+    if (looked.report.documentProblems.length > 0) {
+      context.output.error(toText(looked.report, context.output));
+      return 1;
+    }
+    const explanation = await gather(looked, nameOf(given));
+    if (flagOf(given, "json")) context.output.document(explanation);
+    else context.output.write(await explanationText(explanation, context.output));
+    return 0;
+  },
+};
+
+/** Everything known of one resource. Plain data: it is what `explain --json` prints. */
+interface Explanation {
+  readonly id: ResourceId;
+  readonly origin: ReportStep["origin"];
+  readonly step: ReportStep | null;
+  readonly lastApply: OwnedRecord | null;
+  readonly dependsOn: readonly ResourceId[];
+  readonly dependents: readonly ResourceId[];
+  readonly conditions: readonly Condition[];
+  readonly decisions: readonly Decision[];
+  readonly generations: readonly Generation[];
+}
+
+async function gather(looked: Look, name: string): Promise<Explanation> {
+  const { session, result, report } = looked;
+  const { openState } = await import("../state/state.ts");
+  const { resolveName } = await import("../pass/names.ts");
+  const state = openState(session.host, session.configuration.state, "read");
+  try {
+    const known = new Set([...result.graph.resources, ...state.records()].map((each) => each.id));
+    const id = resolveName(name, [...known]);
+    const resource = result.graph.resources.find((each) => each.id === id);
+    const lastApply = state.record(id) ?? null;
+    if (resource === undefined && lastApply === null) throw new RootloomError(`cannot explain ${id}: it is not there`);
+    return {
+      id,
+      origin: resource?.origin ?? null,
+      step: stepOf(report, id),
+      lastApply,
+      dependsOn: resource?.dependsOn ?? lastApply?.dependsOn ?? [],
+      dependents: result.graph.resources.filter((each) => each.dependsOn.includes(id)).map((each) => each.id),
+      conditions: state.conditions().filter((each) => each.object === id),
+      decisions: state.decisions().filter((each) => each.id === id),
+      generations: state.generations(id),
+    };
+  } finally {
+    state.close();
+  }
+}
+
+function stepOf(report: Report, id: ResourceId): ReportStep | null {
+  return report.steps.find((step) => step.id === id) ?? null;
+}
+
+async function explanationText(explanation: Explanation, options: { color: boolean; width: number }): Promise<string> {
+  const { painter, table } = await import("../report/paint.ts");
+  const { stepLines } = await import("../report/text.ts");
+  const paint = painter(options.color);
+  const { step, origin, lastApply } = explanation;
+  const place = origin === null ? "nowhere any more" : `${origin.document} in ${origin.file}:${origin.line}`;
+  const rows: [string, string][] = [["declared", place]];
+  if (explanation.dependsOn.length > 0) rows.push(["depends on", explanation.dependsOn.join(", ")]);
+  if (explanation.dependents.length > 0) rows.push(["needed by", explanation.dependents.join(", ")]);
+  if (lastApply === null) rows.push(["last apply", "never"]);
+  else {
+    rows.push([
+      "last apply",
+      `${lastApply.appliedAt}, commit ${lastApply.revision.slice(0, 12)}, run ${lastApply.runId}`,
+    ]);
+    for (const [input, digest] of Object.entries(lastApply.inputs)) rows.push([`  ${input}`, digest]);
+  }
+  for (const { generation, createdAt, size_bytes } of explanation.generations) {
+    rows.push(["generation", `${generation} of ${createdAt}, ${size_bytes} bytes`]);
+  }
+  for (const { type, status, message } of explanation.conditions)
+    rows.push(["condition", `${type}=${status} ${message}`]);
+  for (const { type, who, why, until, at } of explanation.decisions) {
+    rows.push([
+      "decision",
+      `${type} by ${who} at ${at}${until === "" ? "" : ` until ${until}`}${why === "" ? "" : `: ${why}`}`,
+    ]);
+  }
+  const quiet = step === null || (step.operation === "keep" && step.blocked === null);
+  const change = quiet ? ["  = nothing would change"] : stepLines(step, options, paint);
+  return `${[paint("bold", explanation.id), ...table(rows, { ...options, indent: 2 }), ...change].join("\n")}\n`;
+}

@@ -1,0 +1,47 @@
+import type { Flags } from "../configuration.ts";
+import type { PassResult, Session } from "../pass/types.ts";
+import type { Report, ReportStep } from "../report/report.ts";
+import type { CliContext } from "./command.ts";
+
+export interface Look {
+  readonly session: Session;
+  readonly result: PassResult;
+  readonly report: Report;
+  /** The steps of the names that were asked for; all, where none was. */
+  readonly shown: readonly ReportStep[];
+}
+
+/** A pass that only plans: reads, and leaves the host and the state as they were. */
+export async function look(context: CliContext, names: readonly string[], flags: Flags = {}): Promise<Look> {
+  const session = await context.session(flags);
+  const [{ runPass }, { resolveNames }, { toJson }, { interruption }] = await Promise.all([
+    import("../pass/pass.ts"),
+    import("../pass/names.ts"),
+    import("../report/report.ts"),
+    import("./interruption.ts"),
+  ]);
+  const { signal, release } = interruption(session.host, () => undefined);
+  try {
+    const result = await runPass(session, {
+      trigger: "command",
+      mode: "plan",
+      approveAll: false,
+      planDigest: undefined,
+      retryStalled: false,
+      signal,
+      superseded: () => false,
+      onEvent: () => undefined,
+    });
+    const report = toJson(result);
+    if (report.documentProblems.length > 0) return { session, result, report, shown: [] };
+    const wanted = new Set(
+      resolveNames(
+        names,
+        report.steps.map((step) => step.id),
+      ),
+    );
+    return { session, result, report, shown: report.steps.filter((step) => wanted.has(step.id)) };
+  } finally {
+    release();
+  }
+}

@@ -1,0 +1,15 @@
+import { createRequire } from "node:module";
+import { run } from "./cli/run.ts";
+
+/** The only place that reads the process's own arguments, variables and streams; all else is given them. */
+const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
+
+process.exitCode = await run({
+  argv: process.argv.slice(2),
+  environment: process.env,
+  directory: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  nodeVersion: process.versions.node,
+  version,
+});

@@ -1,0 +1,42 @@
+import { RootloomError } from "../core/error.ts";
+import type { OwnedRecord, ResourceId } from "../core/resource.ts";
+import { unmountAll } from "../resources/mount/unmount.ts";
+import { openState } from "../state/state.ts";
+import { resolveName } from "./names.ts";
+import type { Session } from "./types.ts";
+
+/**
+ * Unmounts what the record says is ours and what stands: of the named roots, or all of it; children first, never
+ * lazily. Returns the ids of the mounts that are gone now.
+ */
+export async function unmountRecorded(
+  session: Session,
+  given: { readonly names: readonly string[]; readonly all: boolean },
+  signal: AbortSignal,
+): Promise<readonly ResourceId[]> {
+  const { host, configuration } = session;
+  const state = openState(host, configuration.state, "read");
+  const records = state.records();
+  state.close();
+  const standing = new Set(host.files.mounts().map((mount) => mount.target));
+  const ours = records.filter((record) => isHostMount(record) && standing.has(targetOf(record)));
+  const trees = records.filter((record) => record.kind === "tree").map((record) => record.id);
+  const roots = new Set(given.names.map((name) => resolveName(name, trees)));
+  const wanted = given.all ? ours : ours.filter((record) => record.dependsOn.some((id) => roots.has(id)));
+  if (wanted.length === 0) {
+    const what = given.all ? "nothing of ours is mounted" : `nothing of ours is mounted in ${given.names.join(", ")}`;
+    throw new RootloomError(`cannot unmount: ${what}`, { hint: "private mounts end by themselves with `enter`" });
+  }
+  await unmountAll({ host, signal }, wanted.map(targetOf));
+  return wanted.map((record) => record.id);
+}
+
+/** Private mounts are proved in a namespace of their own: nothing of them stands. */
+function isHostMount(record: OwnedRecord): boolean {
+  return record.kind === "mount" && record.details.namespace === "host";
+}
+
+/** Where it really stands, with the links inside its root followed. */
+function targetOf(record: OwnedRecord): string {
+  return String(record.details.target ?? "");
+}
