@@ -1,6 +1,7 @@
 import { type ConditionDraft, conditionsOf, type Ending, goneObjects } from "../core/conditions.ts";
 import type { Json } from "../core/digest.ts";
-import type { Plan, Step } from "../core/step.ts";
+import type { Plan } from "../core/step.ts";
+import { toJson } from "../report/report.ts";
 import { writeReports } from "../report/write.ts";
 import type { Condition, State } from "../state/types.ts";
 import type { Desired } from "./desired.ts";
@@ -69,20 +70,9 @@ export function record(session: Session, state: State, result: PassResult): void
   const { runId, trigger, revision, treeHash, startedAt, finishedAt, graph } = result;
   const summary = summaryOf(result);
   const run = { runId, trigger, revision, treeHash, startedAt, finishedAt, result: result.result, summary };
-  state.addRun(run, slim(result), graph.policy.runs);
+  // The report as every format shows it: `rootloom report RUN` renders an old run like a new one.
+  state.addRun(run, JSON.parse(JSON.stringify(toJson(result))) as Json, graph.policy.runs);
   writeReports(session.host.files, session.configuration.state, result);
-}
-
-/** What is kept of a run: everything that reports show, without the arguments and resources that would be kept fifty times over. */
-function slim(result: PassResult): Json {
-  const slimStep = (step: Step): object => ({ ...step, arguments: {} });
-  const kept = {
-    ...result,
-    graph: { resources: [], policy: result.graph.policy },
-    plan: { ...result.plan, steps: result.plan.steps.map(slimStep) },
-    outcomes: result.outcomes.map((outcome) => ({ ...outcome, step: slimStep(outcome.step) })),
-  };
-  return JSON.parse(JSON.stringify(kept)) as Json;
 }
 
 /** How many steps of each action; for an apply, of those that were done. */
