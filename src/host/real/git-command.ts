@@ -53,7 +53,7 @@ export async function runGit(command: GitCommand): Promise<GitAnswer> {
   throw new RootloomError(`cannot run git ${command.arguments[0]} in ${directory}: ${answer.lastLine}`, {
     retry: started ? "terminal" : "transient",
     hint: started
-      ? `check the repository: git -C ${directory} fsck`
+      ? `check the repository, which must be a full clone: git -C ${directory} fsck`
       : `check that git is installed, and ${directory} there`,
     details: [`git -C ${directory} ${command.arguments.join(" ")}`],
   });
@@ -144,6 +144,6 @@ function ownerOptions(path: string | undefined): { readonly spawnOptions?: { uid
 /** git's own first complaint; what follows it is general advice. */
 function tellingLine(said: string): string {
   const lines = said.split("\n").filter((line) => line.trim() !== "");
-  const line = lines.find((candidate) => /^(fatal|error): /.test(candidate)) ?? lines.at(-1) ?? "";
-  return line.replace(/^(fatal|error): /, "");
+  const line = lines.find((candidate) => /^(fatal|error|Error): /.test(candidate)) ?? lines.at(-1) ?? "";
+  return line.replace(/^(fatal|error|Error): /, "");
 }
