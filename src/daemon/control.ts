@@ -21,8 +21,8 @@ async function respond(connection: SocketConnection, request: unknown, answer: A
     const result = await answer(request, (event) => connection.send(event));
     connection.send({ type: "result", ...result });
   } catch (thrown) {
-    const { message, hint, retry } = asRootloomError(thrown);
-    connection.send({ type: "result", exitCode: 1, error: { message, hint: hint ?? "", retry } });
+    const { message, hint, retry, condition, details } = asRootloomError(thrown);
+    connection.send({ type: "result", exitCode: 1, error: { message, hint, retry, condition, details } });
   } finally {
     connection.close();
   }
