@@ -10,7 +10,7 @@ export interface Marker {
   readonly version: 1;
   /** Id of the installation that made the object. */
   readonly instance: string;
-  readonly kind: "volume" | "tree";
+  readonly kind: "volume" | "tree" | "artifact";
   readonly name: string;
   readonly identity: MarkerIdentity;
   readonly runId: string;
@@ -92,7 +92,7 @@ function isMarker(value: unknown): value is Marker {
   return (
     marker.version === 1 &&
     typeof marker.instance === "string" &&
-    (marker.kind === "volume" || marker.kind === "tree") &&
+    (marker.kind === "volume" || marker.kind === "tree" || marker.kind === "artifact") &&
     typeof marker.name === "string" &&
     typeof marker.runId === "string" &&
     typeof marker.createdAt === "string" &&

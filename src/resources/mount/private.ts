@@ -1,6 +1,6 @@
 import { RootloomError } from "../../core/error.ts";
 import type { MountResource } from "../../core/resource.ts";
-import type { Finished, Host } from "../../host/ports.ts";
+import type { Host } from "../../host/ports.ts";
 import { mountCommands, shellQuote, shellScript } from "./commands.ts";
 import { makeTarget, resolveTarget } from "./target.ts";
 
@@ -28,7 +28,7 @@ const ANY_EXIT_CODE = Array.from({ length: 256 }, (_, code) => code);
  * exit code the command had.
  * @throws RootloomError when a mount could not be made.
  */
-export async function runInRoot(context: PrivateContext, run: RunInRoot): Promise<Finished> {
+export async function runInRoot(context: PrivateContext, run: RunInRoot): Promise<number> {
   const { host, signal } = context;
   const chroot = host.processes.find("chroot");
   if (chroot === undefined)
@@ -46,7 +46,7 @@ export async function runInRoot(context: PrivateContext, run: RunInRoot): Promis
     signal,
   });
   const failed = finished.exitCode === MOUNT_FAILED && finished.stderr.includes("rootloom: cannot mount ");
-  if (!failed) return finished;
+  if (!failed) return finished.exitCode;
   throw new RootloomError(`cannot enter ${run.treePath}: one of its mounts failed`, {
     hint: "see the lines below, and the root's `mounts`",
     details: finished.stderr.trim().split("\n").slice(-5),

@@ -1,0 +1,140 @@
+import { RootloomError } from "../../core/error.ts";
+import type { ArtifactResource } from "../../core/resource.ts";
+import { detail, recordOf } from "../owned.ts";
+import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
+import { prepareDirectory, sweepBuilds } from "./directory.ts";
+import { CURRENT, damageOf, type GenerationReport, listGenerations, readReport, removeOld } from "./generations.ts";
+import { generationOf, inputsOf, packInput } from "./inputs.ts";
+import { whoseIs } from "./observe.ts";
+import { packGeneration, refuseWhileEntered } from "./pack.ts";
+
+/** Packs what the inputs are now, unless exactly that is there, whole; then points `current` at it. */
+export const packArtifact: Executor<"artifact.pack"> = async (step, context) => {
+  const { resource } = step.arguments;
+  const { host, cache, signal } = context;
+  const { files } = host;
+  refuseWhileEntered(resource, context);
+  await prepareDirectory(resource, context);
+  sweepBuilds(files, resource.path);
+  const input = packInput(files, resource, cache);
+  const generation = generationOf(inputsOf(resource, await host.jobs.run("layers", input, { signal })));
+  const standing = await wholeGeneration(resource, generation, context);
+  if (standing !== undefined) {
+    await switchTo(resource, standing.generation, context);
+    return outcome(resource, standing, context, `already packed as generation ${generation}`, []);
+  }
+  const current = files.readLink(`${resource.path}/${CURRENT}`) ?? "";
+  const report = await packGeneration(resource, input, current, context);
+  await switchTo(resource, report.generation, context);
+  const removed = await retain(resource, report.generation, context);
+  // A damaged one was only set aside until its successor stood.
+  sweepBuilds(files, resource.path);
+  const notes = [...report.notes, ...(removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [])];
+  return outcome(resource, report, context, `packed as generation ${report.generation}`, notes);
+};
+
+/** Points `current` back at the recorded generation, found whole once more. */
+export const switchArtifact: Executor<"artifact.switch"> = async (step, context) => {
+  const { resource, generation } = step.arguments;
+  requireOurs(resource.path, context);
+  const report = await wholeGeneration(resource, generation, context);
+  if (report === undefined) {
+    throw new RootloomError(`cannot switch ${resource.name} to generation ${generation}: it is not whole`, {
+      hint: "the next pass packs it again",
+      retry: "transient",
+    });
+  }
+  await switchTo(resource, generation, context);
+  return outcome(resource, report, context, `switched back to generation ${generation}`, []);
+};
+
+/** Removes the directory with all generations; only when it is still ours and nothing is mounted in it. */
+export const deleteArtifact: Executor<"artifact.delete"> = async (step, context) => {
+  const { files } = context.host;
+  const path = detail(step.arguments.record, "path");
+  const stat = files.stat(path);
+  if (stat === undefined) return { record: undefined, result: "gone already" };
+  requireOurs(path, context);
+  await context.effect("artifact.delete", { path }, () => files.removeTree(path, stat.inode));
+  return { record: undefined, result: `deleted with all its generations: ${path}` };
+};
+
+/**
+ * A kill leaves either a build beside, which is swept, or a placed generation that `current` does not
+ * name yet: the next pass finds it whole under its key and switches. Nothing has to be undone.
+ */
+export async function recoverArtifact(open: OpenEffect, context: ApplyContext): Promise<void> {
+  const record = context.owned(open.stepId);
+  const path = detail(record, "path");
+  if (path !== "" && whoseIs(path, context).state === "ours") sweepBuilds(context.host.files, path);
+}
+
+async function wholeGeneration(
+  resource: ArtifactResource,
+  generation: string,
+  context: ApplyContext,
+): Promise<GenerationReport | undefined> {
+  const { host, cache, signal, instance } = context;
+  const report = readReport(host.files, resource.path, generation);
+  if (report?.instance !== instance || report.file !== resource.file) return undefined;
+  // What the store recorded counts more than a report that lies beside the image.
+  const owned = context.owned(resource.id);
+  const sha256 = detail(owned, "generation") === generation ? detail(owned, "sha256") : report.sha256;
+  const damage = await damageOf(host, resource.path, { ...report, sha256 }, { cache, trustCache: false, signal });
+  return damage === undefined ? report : undefined;
+}
+
+async function switchTo(resource: ArtifactResource, generation: string, context: ApplyContext): Promise<void> {
+  const { files } = context.host;
+  const link = `${resource.path}/${CURRENT}`;
+  if (files.readLink(link) === generation) return;
+  await context.effect("artifact.switch", { path: resource.path, generation }, () => files.writeLink(link, generation));
+}
+
+async function retain(resource: ArtifactResource, current: string, context: ApplyContext): Promise<readonly string[]> {
+  const { files } = context.host;
+  const { path, generations } = resource;
+  if (listGenerations(files, path, context.instance).length <= generations) return [];
+  return context.effect("artifact.remove-old", { path, current }, () =>
+    removeOld(files, path, context.instance, generations, current),
+  );
+}
+
+function requireOurs(path: string, context: ApplyContext): void {
+  const { state, whose } = whoseIs(path, context);
+  if (state === "ours") return;
+  throw new RootloomError(`cannot change ${path}: it is ${state === "absent" ? "gone" : whose}`, {
+    hint: "look at it; the next pass observes it again",
+  });
+}
+
+function outcome(
+  resource: ArtifactResource,
+  report: GenerationReport,
+  context: ApplyContext,
+  result: string,
+  notes: readonly string[],
+): Outcome {
+  const { runId, revision, host } = context;
+  const { generation, sha256, size_bytes, uncompressed_bytes, entries, manifestSha256 } = report;
+  const record = recordOf(
+    resource,
+    { runId, revision, now_ms: host.clock.now_ms() },
+    {
+      inputs: report.inputs,
+      details: {
+        path: resource.path,
+        file: `${resource.path}/${CURRENT}/${resource.file}`,
+        name: resource.file,
+        generation,
+        sha256,
+        size_bytes,
+        uncompressed_bytes,
+        entries,
+        manifestSha256,
+        packedAt: report.createdAt,
+      },
+    },
+  );
+  return { record, result, notes };
+}

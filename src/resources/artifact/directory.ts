@@ -1,0 +1,80 @@
+import { posix } from "node:path";
+import { RootloomError } from "../../core/error.ts";
+import type { ArtifactResource } from "../../core/resource.ts";
+import type { Attributes, Files } from "../../host/ports.ts";
+import { identityOf, type Marker } from "../marker.ts";
+import type { ApplyContext } from "../types.ts";
+import { removeDirectory } from "./generations.ts";
+import { markerPath, whoseIs } from "./observe.ts";
+
+const LEFTOVER = /^\.(build|damaged)-/;
+
+/** Makes an artifact's directory with its marker, or checks that the one there is still ours. */
+export async function prepareDirectory(resource: ArtifactResource, context: ApplyContext): Promise<void> {
+  const { files } = context.host;
+  const { path } = resource;
+  const { state, whose } = whoseIs(path, context);
+  if (state === "ours") return;
+  if (state === "foreign") {
+    throw new RootloomError(`cannot pack into ${path}: it is ${whose}`, {
+      hint: "move it away, or give the Image another name",
+    });
+  }
+  const parent = posix.dirname(path);
+  files.makeDirectories(parent);
+  const temporary = `${parent}/${temporaryPrefix(resource.name, context.instance)}${shortRun(context.runId)}`;
+  await context.effect("artifact.make-directory", { path }, () => {
+    sweepTemporaries(files, resource, context.instance);
+    files.makeDirectories(temporary);
+    writeMarker(resource, temporary, context);
+    files.rename(temporary, path);
+  });
+}
+
+/** Removes what killed or failed packings left in a directory of ours. Returns how many. */
+export function sweepBuilds(files: Files, path: string): number {
+  const left = (files.list(path) ?? []).filter((name) => LEFTOVER.test(name));
+  for (const name of left) removeDirectory(files, `${path}/${name}`);
+  return left.length;
+}
+
+/** Owner and group of files beside: those of the directory, so that packing works for any user. */
+export function attributesIn(files: Files, directory: string, mode: number): Attributes {
+  const stat = files.stat(directory);
+  return { owner: stat?.owner ?? 0, group: stat?.group ?? 0, mode };
+}
+
+/** Last part of a run id: `20261121T074500Z-3f2a9c01` -> `3f2a9c01`. */
+export function shortRun(runId: string): string {
+  return runId.slice(-8);
+}
+
+function writeMarker(resource: ArtifactResource, directory: string, context: ApplyContext): void {
+  const { files, clock } = context.host;
+  const marker: Marker = {
+    version: 1,
+    instance: context.instance,
+    kind: "artifact",
+    name: resource.name,
+    identity: identityOf(files, directory),
+    runId: context.runId,
+    createdAt: new Date(clock.now_ms()).toISOString(),
+    inputs: {},
+    details: {},
+  };
+  const text = `${JSON.stringify(marker, undefined, 2)}\n`;
+  files.writeFile(markerPath(directory), text, attributesIn(files, directory, 0o600));
+}
+
+function sweepTemporaries(files: Files, resource: ArtifactResource, instance: string): void {
+  const parent = posix.dirname(resource.path);
+  const prefix = temporaryPrefix(resource.name, instance);
+  const left = (files.list(parent) ?? []).filter(
+    (name) => name.startsWith(prefix) && name.length === prefix.length + 8,
+  );
+  for (const name of left) removeDirectory(files, `${parent}/${name}`);
+}
+
+function temporaryPrefix(name: string, instance: string): string {
+  return `.rootloom-${instance.slice(0, 8)}-${name}-`;
+}

@@ -1,0 +1,101 @@
+import type { Files, Host } from "../../host/ports.ts";
+
+/** `report.json` of a generation: enough to know it again when the store was lost. */
+export interface GenerationReport {
+  readonly version: 1;
+  readonly instance: string;
+  readonly artifact: string;
+  readonly generation: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly file: string;
+  readonly sha256: string;
+  readonly size_bytes: number;
+  readonly uncompressed_bytes: number;
+  readonly entries: number;
+  readonly segments: number;
+  readonly segmentsReused: number;
+  readonly manifestSha256: string;
+  readonly layers: readonly {
+    readonly name: string;
+    readonly digest: string;
+    readonly entries: number;
+    readonly size_bytes: number;
+  }[];
+  readonly notes: readonly string[];
+  readonly revision: string;
+  readonly runId: string;
+  readonly createdAt: string;
+}
+
+/** Files of a generation beside the image itself. */
+export const MANIFEST = "manifest";
+export const REPORT = "report.json";
+export const CURRENT = "current";
+
+const GENERATION = /^[0-9a-f]{16}$/;
+
+/** Our finished generations at a path, newest first. A directory without our own report is not one of them. */
+export function listGenerations(files: Files, path: string, instance: string): readonly GenerationReport[] {
+  const names = (files.list(path) ?? []).filter((name) => GENERATION.test(name));
+  const reports = names.flatMap((name) => readReport(files, path, name) ?? []);
+  return reports
+    .filter((report) => report.instance === instance)
+    .sort((a, b) => (a.createdAt === b.createdAt ? 0 : a.createdAt < b.createdAt ? 1 : -1));
+}
+
+/** The report of one generation; undefined when it is missing, damaged or of another generation. */
+export function readReport(files: Files, path: string, generation: string): GenerationReport | undefined {
+  const directory = `${path}/${generation}`;
+  if (!GENERATION.test(generation) || files.stat(directory)?.type !== "directory") return undefined;
+  try {
+    const report: GenerationReport = JSON.parse(files.readText(`${directory}/${REPORT}`) ?? "");
+    return report.version === 1 && report.generation === generation ? report : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** undefined when image and manifest are there as they were packed, else what is wrong, for people. */
+export async function damageOf(
+  host: Host,
+  path: string,
+  packed: Pick<GenerationReport, "generation" | "file" | "sha256" | "size_bytes" | "manifestSha256">,
+  check: { readonly cache: string; readonly trustCache: boolean; readonly signal?: AbortSignal | undefined },
+): Promise<string | undefined> {
+  const { cache, trustCache, signal } = check;
+  const directory = `${path}/${packed.generation}`;
+  const wanted: readonly (readonly [string, string, number | undefined])[] = [
+    [packed.file, packed.sha256, packed.size_bytes],
+    [MANIFEST, packed.manifestSha256, undefined],
+  ];
+  for (const [name, sha256, size_bytes] of wanted) {
+    if (host.files.stat(`${directory}/${name}`)?.type !== "file") return `${name} is missing`;
+    const found = await host.jobs.run("hash", { path: `${directory}/${name}`, cache, trustCache }, { signal });
+    if (found === undefined) return `${name} is missing`;
+    if (size_bytes !== undefined && found.size_bytes !== size_bytes) {
+      return `${name} differs from what was packed: ${found.size_bytes} bytes, ${size_bytes} were packed`;
+    }
+    if (found.sha256 !== sha256) return `${name} differs from what was packed: sha256 ${found.sha256.slice(0, 12)}`;
+  }
+  return undefined;
+}
+
+/** Removes generations beyond the newest `keep`, never the current one. Returns their names. */
+export function removeOld(
+  files: Files,
+  path: string,
+  instance: string,
+  keep: number,
+  current: string,
+): readonly string[] {
+  const others = listGenerations(files, path, instance).filter((report) => report.generation !== current);
+  const old = others.slice(Math.max(0, keep - 1)).map((report) => report.generation);
+  for (const generation of old) removeDirectory(files, `${path}/${generation}`);
+  return old;
+}
+
+/** Removes a directory that was just listed as ours; gone already is fine. */
+export function removeDirectory(files: Files, path: string): void {
+  const stat = files.stat(path);
+  if (stat?.type === "directory") files.removeTree(path, stat.inode);
+}

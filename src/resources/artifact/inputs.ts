@@ -1,0 +1,88 @@
+import { createHash } from "node:crypto";
+import { canonicalJson } from "../../core/digest.ts";
+import type { ArtifactResource, OverlayEntry } from "../../core/resource.ts";
+import type { LayerDigest, LayerSource, PackInput } from "../../host/jobs.ts";
+import type { Files } from "../../host/ports.ts";
+import { PACKER_VERSION } from "../../pack/types.ts";
+import { OWN_FOLDER } from "../marker.ts";
+import { type Accounts, noAccounts, readAccounts, resolveOwners } from "../overlay/owners.ts";
+
+/** Name of the lowest layer in inputs and reports: `root/debian`. */
+export function rootLayer(resource: ArtifactResource): string {
+  return resource.base.type === "tree" ? `root/${resource.base.tree.slice("tree/".length)}` : "root/tarball";
+}
+
+/** What the packer is given; owners are resolved in the root's own accounts. */
+export function packInput(files: Files, resource: ArtifactResource, cache: string): PackInput {
+  const accounts = accountsOf(files, resource);
+  const overlays = resource.overlays.map((overlay): LayerSource => {
+    const { name, deletions, sourceDate_s, digest } = overlay;
+    const entries = resolveOwners(overlay.entries, accounts);
+    return { type: "overlay", name: `overlay/${name}`, entries, deletions, sourceDate_s, digest };
+  });
+  const { init, compression, sourceDate_s } = resource;
+  // A volume that is itself a root holds our own files too.
+  const excludes = [...resource.excludes, OWN_FOLDER];
+  const nodes = resolveOwners(resource.nodes, accounts);
+  return { layers: [baseLayer(files, resource), ...overlays], excludes, nodes, init, compression, sourceDate_s, cache };
+}
+
+/** All that a generation depends on, by name. `rootLayer` is the host's, every other one the commit's. */
+export function inputsOf(resource: ArtifactResource, layers: readonly LayerDigest[]): Readonly<Record<string, string>> {
+  const { excludes, nodes, compression, init, sourceDate_s, file, target } = resource;
+  return {
+    packer: String(PACKER_VERSION),
+    ...Object.fromEntries(layers.map((layer) => [layer.name, layer.digest])),
+    // The same layers in another order are another image.
+    order: layers.map((layer) => layer.name).join(" "),
+    excludes: digestOf(excludes),
+    nodes: digestOf(nodes.map(({ content: _content, ...node }: OverlayEntry) => node)),
+    compression: `${compression.codec} ${compression.level}`,
+    init,
+    sourceDate: String(sourceDate_s),
+    file,
+    target: target ?? "",
+  };
+}
+
+/** Name of the generation that these inputs make. */
+export function generationOf(inputs: Readonly<Record<string, string>>): string {
+  return digestOf(inputs).slice(0, 16);
+}
+
+/** Names of the inputs that differ, in the order of `inputs`, then those that are gone. */
+export function changedInputs(
+  inputs: Readonly<Record<string, string>>,
+  recorded: Readonly<Record<string, string>>,
+): readonly string[] {
+  return [
+    ...Object.keys(inputs).filter((name) => inputs[name] !== recorded[name]),
+    ...Object.keys(recorded).filter((name) => !(name in inputs)),
+  ];
+}
+
+function baseLayer(files: Files, resource: ArtifactResource): LayerSource {
+  const { base } = resource;
+  const name = rootLayer(resource);
+  if (base.type === "tree") {
+    const { path, sourceDate_s } = base;
+    return { type: "tree", name, path, identity: files.filesystemIdentity(path), sourceDate_s };
+  }
+  return { type: "tarball", name, path: base.location, sha256: base.sha256, sourceDate_s: base.sourceDate_s };
+}
+
+/** A tarball is not opened for its passwd: its overlays use numbers, or root. */
+function accountsOf(files: Files, resource: ArtifactResource): Accounts {
+  const { base } = resource;
+  if (base.type === "tarball") return noAccounts("a root that is only packed from its tarball");
+  const tree = files.openTree(base.path);
+  try {
+    return readAccounts(tree, rootLayer(resource));
+  } finally {
+    tree.close();
+  }
+}
+
+function digestOf(value: unknown): string {
+  return createHash("sha256").update(canonicalJson(value)).digest("hex");
+}

@@ -1,0 +1,168 @@
+import { asRootloomError } from "../../core/error.ts";
+import type { ArtifactResource, OwnedRecord } from "../../core/resource.ts";
+import { checkHostPath } from "../limits.ts";
+import { identityOf, ownership, readMarker } from "../marker.ts";
+import { detail } from "../owned.ts";
+import type { ObserveContext } from "../types.ts";
+import { CURRENT, damageOf, type GenerationReport, listGenerations, MANIFEST, readReport } from "./generations.ts";
+import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
+
+export interface ObservedArtifact {
+  readonly state: "absent" | "foreign" | "ours";
+  /** Completes "it is ..." for a foreign directory. */
+  readonly whose: string;
+  /** Where `current` points; empty when it is not there. */
+  readonly current: string;
+  /** The generation that the record (or, where it was lost, `current`) tells of; empty when there is none. */
+  readonly generation: string;
+  /** What is wrong with it; empty when it is whole. */
+  readonly damage: string;
+  /** Named inputs as they are now; undefined when the base cannot be read yet. */
+  readonly inputs: Readonly<Record<string, string>> | undefined;
+  /** Generation that these inputs would make. */
+  readonly wanted: string;
+  /** What the generation was made from. */
+  readonly packed: Readonly<Record<string, string>>;
+  /** First paths that changed between the generation and now. */
+  readonly difference: readonly string[];
+  readonly problem:
+    | { readonly message: string; readonly hint: string; readonly condition: "Refused" | "Waiting" }
+    | undefined;
+  /** For a removal: generations that would go. */
+  readonly generations: number;
+}
+
+const NOTHING: ObservedArtifact = {
+  state: "absent",
+  whose: "",
+  current: "",
+  generation: "",
+  damage: "",
+  inputs: undefined,
+  wanted: "",
+  packed: {},
+  difference: [],
+  problem: undefined,
+  generations: 0,
+};
+
+/** Compares what a generation was made from with what it would be made from now. */
+export async function observeArtifact(
+  resource: ArtifactResource,
+  owned: OwnedRecord | undefined,
+  context: ObserveContext,
+): Promise<ObservedArtifact> {
+  const { host, limits, state } = context;
+  const refused = checkHostPath(host.files, resource.path, limits, state);
+  if (refused !== undefined) {
+    return { ...NOTHING, problem: { message: refused.message, hint: refused.hint ?? "", condition: "Refused" } };
+  }
+  const found = await observeDirectory(resource.path, owned, context);
+  if (found.state === "foreign") return found;
+  if (!isBaseThere(resource, context)) return found;
+  try {
+    return { ...found, ...(await observeInputs(resource, found, context)) };
+  } catch (thrown) {
+    context.signal?.throwIfAborted();
+    const { message, hint = "", retry } = asRootloomError(thrown);
+    if (retry === "transient") throw thrown;
+    return { ...found, problem: { message, hint, condition: retry === "waiting" ? "Waiting" : "Refused" } };
+  }
+}
+
+/** What is left of an artifact whose declaration is gone. */
+export async function observeRemovedArtifact(record: OwnedRecord, context: ObserveContext): Promise<ObservedArtifact> {
+  const path = detail(record, "path");
+  const { state, whose } = whoseIs(path, context);
+  const generations = listGenerations(context.host.files, path, context.instance).length;
+  return { ...NOTHING, state, whose, generations };
+}
+
+/** Whose a directory is, by its marker and its own identity. */
+export function whoseIs(
+  path: string,
+  context: Pick<ObserveContext, "host" | "instance">,
+): Pick<ObservedArtifact, "state" | "whose"> {
+  const { files } = context.host;
+  const stat = files.stat(path);
+  if (stat === undefined) return { state: "absent", whose: "" };
+  if (stat.type !== "directory") return { state: "foreign", whose: `a ${stat.type}` };
+  const { filesystem, inode } = identityOf(files, path);
+  const { verdict, reason } = ownership(readMarker(files, markerPath(path)), context.instance, inode, filesystem);
+  return verdict === "ours" ? { state: "ours", whose: "" } : { state: "foreign", whose: reason };
+}
+
+export function markerPath(path: string): string {
+  return `${path}/.rootloom.json`;
+}
+
+/** What the record holds of the packed generation; from its own report where the record was lost. */
+export function packedGeneration(
+  owned: OwnedRecord | undefined,
+  report: GenerationReport | undefined,
+): Pick<GenerationReport, "generation" | "file" | "sha256" | "size_bytes" | "manifestSha256" | "inputs"> | undefined {
+  if (owned === undefined) return report;
+  return {
+    generation: detail(owned, "generation"),
+    file: detail(owned, "name"),
+    sha256: detail(owned, "sha256"),
+    size_bytes: Number(owned.details.size_bytes ?? 0),
+    manifestSha256: detail(owned, "manifestSha256"),
+    inputs: owned.inputs,
+  };
+}
+
+async function observeDirectory(
+  path: string,
+  owned: OwnedRecord | undefined,
+  context: ObserveContext,
+): Promise<ObservedArtifact> {
+  const { host, instance, cache, signal } = context;
+  const whose = whoseIs(path, context);
+  if (whose.state !== "ours") return { ...NOTHING, ...whose };
+  const place = host.files.stat(`${path}/${CURRENT}`);
+  if (place !== undefined && place.type !== "symlink") {
+    return { ...NOTHING, state: "foreign", whose: `in the way: its ${CURRENT} is a ${place.type}, not a link` };
+  }
+  const current = host.files.readLink(`${path}/${CURRENT}`) ?? "";
+  const report = readReport(host.files, path, current);
+  const packed = packedGeneration(owned, report?.instance === instance ? report : undefined);
+  if (packed === undefined) return { ...NOTHING, state: "ours", current };
+  const damage = await damageOf(host, path, packed, { cache, trustCache: true, signal });
+  return {
+    ...NOTHING,
+    state: "ours",
+    current,
+    generation: packed.generation,
+    damage: damage ?? "",
+    packed: packed.inputs,
+  };
+}
+
+async function observeInputs(
+  resource: ArtifactResource,
+  found: ObservedArtifact,
+  context: ObserveContext,
+): Promise<Pick<ObservedArtifact, "inputs" | "wanted" | "difference">> {
+  const { host, cache, signal } = context;
+  const input = packInput(host.files, resource, cache);
+  const inputs = inputsOf(resource, await host.jobs.run("layers", input, { signal }));
+  const wanted = generationOf(inputs);
+  const manifest = `${resource.path}/${found.generation}/${MANIFEST}`;
+  const changed = found.generation !== "" && changedInputs(inputs, found.packed).length > 0;
+  if (!changed || host.files.stat(manifest)?.type !== "file") return { inputs, wanted, difference: [] };
+  const {
+    added,
+    removed,
+    changed: edited,
+    lines,
+  } = await host.jobs.run("difference", { ...input, manifest }, { signal });
+  const more = added + removed + edited - lines.length;
+  return { inputs, wanted, difference: more > 0 ? [...lines, `... ${more} more paths`] : lines };
+}
+
+function isBaseThere(resource: ArtifactResource, context: ObserveContext): boolean {
+  const { base } = resource;
+  if (base.type === "tarball") return true;
+  return context.host.files.stat(base.path)?.type === "directory";
+}

@@ -1,0 +1,141 @@
+import { asRootloomError, RootloomError } from "../../core/error.ts";
+import type { ArtifactResource } from "../../core/resource.ts";
+import type { JobMap, PackInput } from "../../host/jobs.ts";
+import type { ApplyContext } from "../types.ts";
+import { attributesIn, shortRun } from "./directory.ts";
+import {
+  damageOf,
+  type GenerationReport,
+  MANIFEST,
+  REPORT,
+  readReport,
+  removeDirectory,
+  removeOld,
+} from "./generations.ts";
+import { generationOf, inputsOf, rootLayer } from "./inputs.ts";
+
+/**
+ * Packs into a directory beside, and renames it to its generation when it is whole and synced. The
+ * generation is named by what was really packed, should the root have changed since it was looked at.
+ */
+export async function packGeneration(
+  resource: ArtifactResource,
+  input: PackInput,
+  current: string,
+  context: ApplyContext,
+): Promise<GenerationReport> {
+  const { files } = context.host;
+  const build = `${resource.path}/.build-${shortRun(context.runId)}`;
+  const isSecret = resource.overlays.some((overlay) => overlay.secret);
+  removeDirectory(files, build);
+  files.makeDirectories(build, isSecret ? 0o700 : 0o755);
+  try {
+    const packed = await packWithRoom(resource, input, { build, current }, context);
+    refuseWhileEntered(resource, context);
+    const report = reportOf(resource, packed, context);
+    files.setAttributes(`${build}/${resource.file}`, attributesIn(files, build, isSecret ? 0o600 : 0o644));
+    files.writeFile(
+      `${build}/${REPORT}`,
+      `${JSON.stringify(report, undefined, 2)}\n`,
+      attributesIn(files, build, 0o644),
+    );
+    await place(resource, build, report, context);
+    return report;
+  } catch (thrown) {
+    // After a signal the job's thread may be ending still: the next start sweeps.
+    if (!context.signal.aborted) removeDirectory(files, build);
+    throw thrown;
+  }
+}
+
+/** While somebody is in the root, or a command changes it, there is no state of it to pack. */
+export function refuseWhileEntered(resource: ArtifactResource, context: ApplyContext): void {
+  if (resource.base.type !== "tree") return;
+  const name = resource.base.tree.slice("tree/".length);
+  const holders = context.host.stores.holders(`${context.state}/leases/${name}.lock`);
+  if (holders.length === 0) return;
+  const who = holders.map(({ pid, command }) => `pid ${pid} (${command})`).join(", ");
+  throw new RootloomError(
+    `cannot pack ${resource.name}: somebody is in the ${rootLayer(resource).replace("/", " ")}: ${who}`,
+    {
+      hint: "it is packed as soon as they leave",
+      retry: "waiting",
+      condition: "Waiting",
+    },
+  );
+}
+
+/** Where an image does not fit, older generations go first; the current one never. */
+async function packWithRoom(
+  resource: ArtifactResource,
+  input: PackInput,
+  { build, current }: { readonly build: string; readonly current: string },
+  context: ApplyContext,
+): Promise<JobMap["pack"]["output"]> {
+  const { host, signal } = context;
+  const run = () =>
+    host.jobs.run(
+      "pack",
+      { ...input, image: `${build}/${resource.file}`, manifest: `${build}/${MANIFEST}` },
+      { signal, onProgress: (done, total) => context.progress("packing", done, total) },
+    );
+  try {
+    return await run();
+  } catch (thrown) {
+    if (asRootloomError(thrown).condition !== "NoSpace" || signal.aborted) throw thrown;
+    const removed = await context.effect("artifact.make-room", { path: resource.path }, () =>
+      removeOld(host.files, resource.path, context.instance, 1, current),
+    );
+    if (removed.length === 0) throw thrown;
+    context.log(`removed ${removed.length} older generations of ${resource.name} to make room`);
+    const isSecret = resource.overlays.some((overlay) => overlay.secret);
+    removeDirectory(host.files, build);
+    host.files.makeDirectories(build, isSecret ? 0o700 : 0o755);
+    return run();
+  }
+}
+
+async function place(
+  resource: ArtifactResource,
+  build: string,
+  report: GenerationReport,
+  context: ApplyContext,
+): Promise<void> {
+  const { host, cache, signal, instance } = context;
+  const { files } = host;
+  const { path } = resource;
+  const final = `${path}/${report.generation}`;
+  files.syncDirectory(build);
+  if (files.stat(final) !== undefined) {
+    const standing = readReport(files, path, report.generation);
+    const isOurs = standing?.instance === instance;
+    const damage = isOurs ? await damageOf(host, path, report, { cache, trustCache: false, signal }) : "not ours";
+    if (damage === undefined) {
+      removeDirectory(files, build);
+      return;
+    }
+    const aside = `${path}/.damaged-${shortRun(context.runId)}`;
+    await context.effect("artifact.set-aside", { from: final, to: aside }, () => files.rename(final, aside));
+  }
+  await context.effect("artifact.place", { from: build, to: final }, () => files.rename(build, final));
+}
+
+function reportOf(
+  resource: ArtifactResource,
+  packed: JobMap["pack"]["output"],
+  context: ApplyContext,
+): GenerationReport {
+  const inputs = inputsOf(resource, packed.layers);
+  return {
+    version: 1,
+    instance: context.instance,
+    artifact: resource.id,
+    generation: generationOf(inputs),
+    inputs,
+    file: resource.file,
+    ...packed,
+    revision: context.revision,
+    runId: context.runId,
+    createdAt: new Date(context.host.clock.now_ms()).toISOString(),
+  };
+}

@@ -1,0 +1,157 @@
+import type { ArtifactResource, OwnedRecord } from "../../core/resource.ts";
+import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
+import { forget, keep, policyChange } from "../owned.ts";
+import type { ObservedArtifact } from "./observe.ts";
+
+const NAMED_MAX = 3;
+
+export const artifactPlanner: Planner<"artifact", ObservedArtifact> = { plan, planRemoval };
+
+function plan(
+  resource: ArtifactResource,
+  observed: ObservedArtifact,
+  owned: OwnedRecord | undefined,
+  context: PlanContext,
+): Draft {
+  const action: Action = observed.generation === "" ? "create" : "update";
+  const refusal = refusalOf(resource, observed);
+  if (refusal !== undefined) return { ...pack(resource, action, "intentional", refusal.message), blocked: refusal };
+  const first = observed.generation === "";
+  const below = changedBelow(resource, observed, owned, context);
+  if (first) return planFirst(resource, observed, owned, below);
+  if (below !== undefined) return approved(resource, pack(resource, "update", below.cause, below.reason));
+  if (observed.inputs === undefined) return keep("its root is not there; the last generation stays");
+  const change = changeOf(observed);
+  if (change !== undefined) {
+    const draft = pack(resource, "update", change.cause, change.reason);
+    return approved(resource, { ...draft, details: observed.difference });
+  }
+  if (observed.damage !== "") return pack(resource, "update", "corrective", `artifact: ${observed.damage}`);
+  if (observed.current !== observed.generation) return switchBack(resource, observed);
+  if (owned === undefined) return pack(resource, "update", "corrective", "whole, but not recorded");
+  const policy = policyChange(resource, owned);
+  return policy === undefined
+    ? keep(`packed as generation ${observed.generation}`)
+    : pack(resource, "update", "intentional", policy);
+}
+
+function planRemoval(record: OwnedRecord, observed: ObservedArtifact): Draft {
+  if (observed.state === "absent") return forget(record, "no longer declared, and gone");
+  if (observed.state === "foreign") return forget(record, `no longer declared; what stands there is ${observed.whose}`);
+  if (record.onDelete === "retain" || record.protect)
+    return forget(record, "no longer declared; its generations are kept");
+  const { generations } = observed;
+  return {
+    operation: "artifact.delete",
+    arguments: { record },
+    action: "delete",
+    cause: "intentional",
+    reason: "no longer declared",
+    destroys: `${generations} ${generations === 1 ? "generation" : "generations"} of ${record.name} in ${record.details.path}`,
+  };
+}
+
+interface Change {
+  readonly cause: Cause;
+  readonly reason: string;
+}
+
+function planFirst(
+  resource: ArtifactResource,
+  observed: ObservedArtifact,
+  owned: OwnedRecord | undefined,
+  below: Change | undefined,
+): Draft {
+  if (observed.inputs === undefined && below === undefined && resource.base.type === "tree") {
+    const blocked: Blocked = {
+      condition: "Waiting",
+      message: `cannot pack ${resource.name}: its root ${resource.base.path} is not there`,
+      hint: `see ${resource.base.tree}`,
+    };
+    return { ...pack(resource, "create", "intentional", blocked.message), blocked };
+  }
+  if (owned === undefined) return pack(resource, "create", "intentional", "it is declared and was never packed");
+  return pack(resource, "create", "corrective", `${resource.path} is gone`);
+}
+
+/** The root, or an overlay copied into it, is another one after this pass: the key is known only then. */
+function changedBelow(
+  resource: ArtifactResource,
+  observed: ObservedArtifact,
+  owned: OwnedRecord | undefined,
+  context: PlanContext,
+): Change | undefined {
+  for (const id of resource.dependsOn) {
+    if (!id.startsWith("tree/") && !id.startsWith("overlay/")) continue;
+    const action = context.actionOf(id);
+    if (action !== "create" && action !== "replace" && action !== "update") continue;
+    const intentional = action === "replace" || owned === undefined || !rootWasEdited(observed, action);
+    return { cause: intentional ? "intentional" : "corrective", reason: `${id} changes in this pass` };
+  }
+  return undefined;
+}
+
+/** A root that had already left what was packed is being put back; one that had not is changed by the commit. */
+function rootWasEdited(observed: ObservedArtifact, action: Action): boolean {
+  if (observed.inputs === undefined) return action === "create";
+  return changedNames(observed).some((name) => name.startsWith("root/"));
+}
+
+function changeOf(observed: ObservedArtifact): Change | undefined {
+  const changed = changedNames(observed);
+  // The commit's own inputs are named first: they are what a person did on purpose.
+  const name = changed.find((input) => !input.startsWith("root/")) ?? changed[0];
+  if (name === undefined) return undefined;
+  const paths = observed.difference.slice(0, NAMED_MAX).join(", ");
+  const list = paths === "" ? "" : `: ${paths}`;
+  if (!name.startsWith("root/")) return { cause: "intentional", reason: `${name} changed${list}` };
+  return { cause: "corrective", reason: `root ${name.slice("root/".length)} changed on the host${list}` };
+}
+
+function changedNames(observed: ObservedArtifact): readonly string[] {
+  const { inputs, packed } = observed;
+  if (inputs === undefined) return [];
+  const names = [...Object.keys(inputs), ...Object.keys(packed).filter((name) => !(name in inputs))];
+  const changed = names.filter((name) => inputs[name] !== packed[name]);
+  // An overlay that comes or goes changes the order too; its own name says more.
+  return changed.length > 1 ? changed.filter((name) => name !== "order") : changed;
+}
+
+function refusalOf(resource: ArtifactResource, observed: ObservedArtifact): Blocked | undefined {
+  if (observed.problem !== undefined) {
+    const { condition, message, hint } = observed.problem;
+    return { condition, message, hint };
+  }
+  if (observed.state !== "foreign") return undefined;
+  return {
+    condition: "Refused",
+    message: `cannot pack into ${resource.path}: it is ${observed.whose}`,
+    hint: "move it away, or give the Image another name",
+  };
+}
+
+function switchBack(resource: ArtifactResource, observed: ObservedArtifact): Draft {
+  const { generation, current } = observed;
+  return {
+    operation: "artifact.switch",
+    arguments: { resource, generation },
+    action: "update",
+    cause: "corrective",
+    reason:
+      current === "" ? "the link current is missing" : `current points to ${current}, ${generation} was packed last`,
+  };
+}
+
+function pack(resource: ArtifactResource, action: Action, cause: Cause, reason: string): Draft {
+  return { operation: "artifact.pack", arguments: { resource }, action, cause, reason };
+}
+
+function approved(resource: ArtifactResource, draft: Draft): Draft {
+  if (resource.packPolicy === "onChange") return draft;
+  const blocked: Blocked = {
+    condition: "ApprovalRequired",
+    message: `${resource.id} is out of date: ${draft.reason}`,
+    hint: `rootloom approve ${resource.id}`,
+  };
+  return { ...draft, blocked };
+}
