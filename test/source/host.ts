@@ -1,6 +1,37 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Git, Host } from "../../src/host/ports.ts";
 import { createFiles } from "../../src/host/real/files.ts";
 import { createGit } from "../../src/host/real/git.ts";
+import { loadSnapshot } from "../../src/source/load.ts";
+import type { Snapshot, SourceOptions } from "../../src/source/types.ts";
+import { temporaryFolder } from "./repository.ts";
+
+/** A document that loads; what it says does not matter here. */
+export const HOST = "kind: Host\n";
+
+/** Options of a checkout with `desired/` in a folder, and a cache of its own. */
+export function options(folder: string, changes: Partial<SourceOptions> = {}): SourceOptions {
+  return {
+    desired: join(folder, "desired"),
+    repository: undefined,
+    ref: "HEAD",
+    path: undefined,
+    remote: undefined,
+    worktree: false,
+    cache: join(temporaryFolder(), "cache"),
+    ...changes,
+  };
+}
+
+export const load = (folder: string, changes: Partial<SourceOptions> = {}) =>
+  loadSnapshot(countingHost().host, options(folder, changes));
+
+export const paths = (snapshot: Snapshot) => snapshot.files.map((file) => file.path);
+
+/** The cached content of a file, one byte a character. */
+export const contentOf = (snapshot: Snapshot, path: string) =>
+  readFileSync(snapshot.files.find((file) => file.path === path)!.content, "latin1");
 
 /** The ports of the real machine that loading uses, with each call of git noted. */
 export function countingHost(): { readonly host: Host; readonly calls: string[] } {
