@@ -1,0 +1,34 @@
+import { randomBytes } from "node:crypto";
+import type { Files, Writer } from "../host/ports.ts";
+
+/** A file in the making. It gets its name when it is whole and synced, or leaves nothing behind. */
+export interface FileBeside {
+  readonly writer: Writer;
+  /** Where it stands until then. */
+  readonly path: string;
+  readonly commit: () => void;
+  /** Never fails: it is called because something else did. */
+  readonly discard: () => void;
+}
+
+export function openBeside(files: Files, path: string, mode: number): FileBeside {
+  const partial = `${path}.${randomBytes(6).toString("hex")}.partial`;
+  const writer = files.openWriter(partial, mode);
+  return {
+    writer,
+    path: partial,
+    commit() {
+      writer.sync();
+      writer.close();
+      files.rename(partial, path);
+    },
+    discard() {
+      writer.close();
+      try {
+        files.removeFile(partial);
+      } catch {
+        // The next start's sweep removes what ends in .partial.
+      }
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { dirname } from "node:path";
+import { showPath, toTreePath } from "../core/entry.ts";
+import { RootloomError } from "../core/error.ts";
+import type { Compression } from "../core/resource.ts";
+import type { Files } from "../host/ports.ts";
+import { checkLimits } from "./newc.ts";
+import { formatSize } from "./notes.ts";
+import { resolvePath } from "./resolve.ts";
+import type { PackEntry } from "./types.ts";
+
+/** Room beside what an image is thought to take: manifests, hash caches, directories. */
+const SPARE_BYTES = 16 << 20;
+
+/**
+ * Refuses what the kernel would accept in silence and then not boot.
+ * @throws RootloomError for an empty root, an init that is missing or not executable, and entries beyond the format.
+ */
+export function checkContent(entries: readonly PackEntry[], init: string): void {
+  if (!entries.some((entry) => entry.path !== "" && entry.place === 0)) {
+    throw new RootloomError("cannot pack: the root is empty", {
+      hint: "check that its volume is mounted and filled, and that spec.exclude does not leave out all of it",
+      retry: "waiting",
+      condition: "RootEmpty",
+    });
+  }
+  checkInit(entries, init);
+  for (const entry of entries) checkLimits(entry);
+}
+
+function checkInit(entries: readonly PackEntry[], init: string): void {
+  const resolved = resolvePath(entries, toTreePath(init), true);
+  const entry = resolved.type === "found" ? resolved.entry : undefined;
+  const refuse = (why: string) =>
+    new RootloomError(`cannot pack: ${init}, which the kernel starts, ${why}`, {
+      hint: "add it to an overlay, executable, or name another program in spec.init",
+    });
+  if (resolved.type === "blocked") throw refuse(`leads through /${showPath(resolved.at)}, ${resolved.why}`);
+  if (!entry) throw refuse("is missing");
+  if (entry.type !== "file") throw refuse(`is a ${entry.type}`);
+  if ((entry.mode & 0o111) === 0) throw refuse("is not executable");
+}
+
+/** Shares of the uncompressed size that new segments are thought to take; root filesystems come out well below. */
+const RATIO: Readonly<Record<Compression["codec"], number>> = { gzip: 0.6, zstd: 0.6, none: 1 };
+
+export interface SpaceNeed {
+  readonly cache: string;
+  readonly image: string;
+  readonly codec: Compression["codec"];
+  /** Compressed bytes of segments that are reused. */
+  readonly reused_bytes: number;
+  /** Uncompressed bytes of segments that must be made. */
+  readonly missing_bytes: number;
+}
+
+/** @throws RootloomError, waiting for NoSpace, with the figures. */
+export function checkSpace(files: Files, need: SpaceNeed): void {
+  const made_bytes = Math.ceil(need.missing_bytes * RATIO[need.codec]);
+  const image_bytes = need.reused_bytes + made_bytes + SPARE_BYTES;
+  const directory = dirname(need.image);
+  const shared = files.filesystemIdentity(directory) === files.filesystemIdentity(need.cache);
+  requireSpace(files, directory, image_bytes + (shared ? made_bytes : 0));
+  if (!shared) requireSpace(files, need.cache, made_bytes + SPARE_BYTES);
+}
+
+function requireSpace(files: Files, directory: string, needed_bytes: number): void {
+  const free_bytes = files.freeSpace_bytes(directory);
+  if (free_bytes >= needed_bytes) return;
+  throw noSpace(`${directory} has ${formatSize(free_bytes)} free, about ${formatSize(needed_bytes)} are needed`);
+}
+
+/** Turns a full disk into the error that waits for room; all else passes as it is. */
+export function explainFullDisk(thrown: unknown, image: string): unknown {
+  for (let cause = thrown; cause instanceof Error; cause = cause.cause) {
+    const code = "code" in cause ? cause.code : undefined;
+    if (code === "ENOSPC" || code === "EDQUOT") return noSpace(`the disk ran full while ${image} was written`, thrown);
+  }
+  return thrown;
+}
+
+function noSpace(why: string, cause?: unknown): RootloomError {
+  return new RootloomError(`cannot pack: ${why}`, {
+    hint: "run `rootloom gc`, keep fewer generations, or make room; nothing of the old image was touched",
+    retry: "waiting",
+    condition: "NoSpace",
+    cause,
+  });
+}

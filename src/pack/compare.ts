@@ -1,0 +1,116 @@
+import { type Entry, showPath, type TreePath } from "../core/entry.ts";
+import type { JobMap, ManifestDifference, PackInput } from "../host/jobs.ts";
+import type { JobContext } from "../host/ports.ts";
+import { compose } from "./compose.ts";
+import { compileExcludes } from "./excludes.ts";
+import { nameLinkSets } from "./links.ts";
+import { readManifest, writeManifest } from "./manifest.ts";
+import { comparePaths, isWithin } from "./paths.ts";
+import { scanLayer } from "./scan-layer.ts";
+
+const LINES_MAX = 20;
+const PATHS_MAX = 1_000;
+
+/** What an image would hold now, against what an earlier generation of it holds. */
+export async function compareWithManifest(
+  context: JobContext,
+  input: PackInput & { readonly manifest: string },
+): Promise<ManifestDifference> {
+  const { entries } = await compose(context, input, { attributes: false });
+  const counts = { added: 0, removed: 0, changed: 0 };
+  const lines: string[] = [];
+  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDiffersInImage)) {
+    counts[each.change]++;
+    const detail = each.change === "changed" ? ` (${each.what})` : "";
+    if (lines.length < LINES_MAX) lines.push(`${SIGNS[each.change]} /${showPath(each.path)}${detail}`);
+  }
+  return { ...counts, lines };
+}
+
+/** Writes what a tree holds now, all of it. */
+export function recordTree(context: JobContext, input: JobMap["record"]["input"]): JobMap["record"]["output"] {
+  const { entries } = scanWhole(context, input);
+  const leftOut = new Set(input.leaveOut);
+  const kept = nameLinkSets(entries.filter((entry) => !leftOut.has(entry.path)));
+  const written = writeManifest(context.files, input.manifest, kept);
+  const size_bytes = kept.reduce((sum, entry) => sum + entry.size, 0);
+  return { digest: written.sha256, entries: kept.length, size_bytes };
+}
+
+/** What a tree holds now, against what was recorded. What stands below a mount point is not seen, so it has not changed. */
+export function findDrift(context: JobContext, input: JobMap["drift"]["input"]): JobMap["drift"]["output"] {
+  const { entries, mountPoints } = scanWhole(context, input);
+  const leftOut = new Set(input.leaveOut);
+  const isHidden = (path: TreePath) => [...mountPoints].some((mountPoint) => isWithin(path, mountPoint));
+  const paths: { path: TreePath; change: Change; what: string }[] = [];
+  let count = 0;
+  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDrifted)) {
+    if (leftOut.has(each.path) || (each.change !== "added" && isHidden(each.path))) continue;
+    count++;
+    if (paths.length < PATHS_MAX) paths.push(each);
+  }
+  return { count, paths };
+}
+
+function scanWhole(context: JobContext, input: JobMap["record"]["input"]) {
+  const layer = {
+    type: "tree",
+    name: "tree",
+    path: input.path,
+    identity: input.identity,
+    sourceDate_s: undefined,
+  } as const;
+  const options = { cache: input.cache, excludes: compileExcludes([]), attributes: false, asItIs: true };
+  return scanLayer(context, layer, options);
+}
+
+type Change = "added" | "removed" | "changed";
+const SIGNS: Readonly<Record<Change, string>> = { added: "+", removed: "-", changed: "~" };
+
+interface Difference {
+  readonly path: TreePath;
+  readonly change: Change;
+  readonly what: string;
+}
+
+/** Walks two lists side by side, both sorted by `comparePaths`. */
+function* differences(
+  before: Iterable<Entry>,
+  after: readonly Entry[],
+  whatDiffers: (before: Entry, after: Entry) => string,
+): Generator<Difference> {
+  let next = 0;
+  for (const old of before) {
+    let entry = after[next];
+    for (; entry && comparePaths(entry.path, old.path) < 0; entry = after[++next]) {
+      yield { path: entry.path, change: "added", what: entry.type };
+    }
+    if (entry?.path !== old.path) {
+      yield { path: old.path, change: "removed", what: old.type };
+      continue;
+    }
+    next++;
+    const what = whatDiffers(old, entry);
+    if (what !== "") yield { path: entry.path, change: "changed", what };
+  }
+  for (const entry of after.slice(next)) yield { path: entry.path, change: "added", what: entry.type };
+}
+
+function whatDrifted(before: Entry, after: Entry): string {
+  if (before.type !== after.type) return `type ${before.type}, now ${after.type}`;
+  const what: string[] = [];
+  if (before.mode !== after.mode) what.push(`mode ${before.mode.toString(8)}, now ${after.mode.toString(8)}`);
+  if (before.owner !== after.owner) what.push(`owner ${before.owner}, now ${after.owner}`);
+  if (before.group !== after.group) what.push(`group ${before.group}, now ${after.group}`);
+  if (before.sha256 !== after.sha256 || (before.type === "file" && before.size !== after.size)) what.push("content");
+  if (before.target !== after.target) what.push("target");
+  if (before.major !== after.major || before.minor !== after.minor) what.push("device");
+  return what.join(", ");
+}
+
+function whatDiffersInImage(before: Entry, after: Entry): string {
+  const what = [whatDrifted(before, after)].filter((each) => each !== "");
+  if (before.type === after.type && before.modified_s !== after.modified_s) what.push("time");
+  if (before.linkSet !== after.linkSet) what.push("links");
+  return what.join(", ");
+}

@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { RootloomError } from "../core/error.ts";
+import type { LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
+import type { JobContext } from "../host/ports.ts";
+import { compileExcludes, type Excludes } from "./excludes.ts";
+import { nameLinkSets } from "./links.ts";
+import { formatEntry } from "./manifest.ts";
+import { mergeOverlay } from "./merge.ts";
+import { digestOverlay, overlayLayer } from "./overlay-layer.ts";
+import { scanLayer } from "./scan-layer.ts";
+import { tarballLayer } from "./tarball-layer.ts";
+import type { Layer, PackEntry } from "./types.ts";
+
+/** What an image will hold: one flat list, sorted by `comparePaths`, the top first. */
+export interface Composition {
+  readonly entries: readonly PackEntry[];
+  readonly layers: readonly LayerDigest[];
+  readonly notes: readonly string[];
+}
+
+export interface ComposeOptions {
+  /** Looks for extended attributes, to say which an archive loses. */
+  readonly attributes: boolean;
+}
+
+/**
+ * Reads all layers and merges them from the lowest up. The image's own nodes lie directly over the
+ * lowest layer, so that an overlay has the last word on them too.
+ */
+export async function compose(context: JobContext, input: PackInput, options: ComposeOptions): Promise<Composition> {
+  const [lowest, ...upper] = input.layers;
+  if (!lowest) throw new RootloomError("cannot pack: the image has no layers", { hint: "give it a root" });
+  const excludes = compileExcludes(input.excludes);
+  const base = await readLayer(context, lowest, input, excludes, options);
+  const layers = [digestLayer(base)];
+  const notes = [...base.notes];
+  let entries: PackEntry[] = base.entries;
+  const nodes = { name: "nodes", entries: input.nodes, deletions: [], sourceDate_s: input.sourceDate_s };
+  if (nodes.entries.length > 0) entries = mergeOverlay(entries, overlayLayer(nodes, 1)).entries;
+  for (const [index, source] of upper.entries()) {
+    if (source.type !== "overlay") {
+      throw new RootloomError(`cannot pack: layer ${source.name} is a ${source.type} and not the lowest layer`);
+    }
+    const overlay = overlayLayer(source, index + 2);
+    const merged = mergeOverlay(entries, overlay);
+    entries = merged.entries;
+    notes.push(...merged.notes);
+    layers.push(describeOverlay(source, digestOverlay(overlay)));
+  }
+  return { entries: nameLinkSets(entries), layers, notes };
+}
+
+/** Digests of the layers alone: no merge. */
+export async function digestLayers(context: JobContext, input: PackInput): Promise<LayerDigest[]> {
+  const excludes = compileExcludes(input.excludes);
+  const digests: LayerDigest[] = [];
+  for (const [index, source] of input.layers.entries()) {
+    if (source.type === "overlay")
+      digests.push(describeOverlay(source, digestOverlay(overlayLayer(source, index + 1))));
+    else digests.push(digestLayer(await readLayer(context, source, input, excludes, { attributes: false })));
+  }
+  return digests;
+}
+
+async function readLayer(
+  context: JobContext,
+  source: LayerSource,
+  input: PackInput,
+  excludes: Excludes,
+  options: ComposeOptions,
+): Promise<Layer> {
+  if (source.type === "tree") {
+    return scanLayer(context, source, { cache: input.cache, excludes, asItIs: false, attributes: options.attributes });
+  }
+  if (source.type === "tarball") return tarballLayer(context, source, input.cache, excludes);
+  const overlay = overlayLayer(source, 0);
+  return { name: source.name, entries: mergeOverlay([], overlay).entries, notes: [] };
+}
+
+function digestLayer(layer: Layer): LayerDigest {
+  const digest = createHash("sha256");
+  let size_bytes = 0;
+  let lines = "";
+  const entries = nameLinkSets(layer.entries);
+  for (const entry of entries) {
+    size_bytes += entry.size;
+    lines += `${formatEntry(entry)}\n`;
+    if (lines.length > 1 << 20) {
+      digest.update(lines, "latin1");
+      lines = "";
+    }
+  }
+  digest.update(lines, "latin1");
+  return { name: layer.name, digest: digest.digest("hex"), entries: entries.length, size_bytes };
+}
+
+function describeOverlay(source: Extract<LayerSource, { readonly type: "overlay" }>, digest: string): LayerDigest {
+  const size_bytes = source.entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0);
+  return { name: source.name, digest, entries: source.entries.length, size_bytes };
+}

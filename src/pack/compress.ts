@@ -1,0 +1,96 @@
+import { promisify } from "node:util";
+import zlib from "node:zlib";
+import type { Compression } from "../core/resource.ts";
+
+/** What decides the compressed bytes beside the content: part of the key of every cached segment. */
+export function compressionKey(compression: Compression): string {
+  const { codec, level } = compression;
+  const library = codec === "gzip" ? process.versions.zlib : codec === "zstd" ? process.versions.zstd : "";
+  return `${codec} ${codec === "none" ? 0 : level} ${library}`;
+}
+
+const gzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gzip);
+const zstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
+const gunzip = promisify<Uint8Array, Buffer>(zlib.gunzip);
+const unzstd = promisify<Uint8Array, Buffer>(zlib.zstdDecompress);
+
+/** One member. The work is done on a thread of the pool. */
+export async function compress(bytes: Uint8Array, compression: Compression): Promise<Uint8Array> {
+  if (compression.codec === "none") return bytes;
+  if (compression.codec === "zstd") return zstd(bytes, zstdOptions(compression.level));
+  return fixGzipHeader(await gzip(bytes, { level: compression.level, memLevel: 9 }));
+}
+
+export async function decompress(bytes: Uint8Array, codec: Compression["codec"]): Promise<Uint8Array> {
+  if (codec === "none") return bytes;
+  return codec === "zstd" ? unzstd(bytes) : gunzip(bytes);
+}
+
+/** As `compress`, for content that is not held in memory: chunks in, chunks out. */
+export async function* compressStream(
+  chunks: Iterable<Uint8Array>,
+  compression: Compression,
+): AsyncGenerator<Uint8Array> {
+  if (compression.codec === "none") {
+    yield* chunks;
+    return;
+  }
+  if (compression.codec === "zstd") {
+    yield* pump(chunks, zlib.createZstdCompress({ ...zstdOptions(compression.level), chunkSize: CHUNK_BYTES }));
+    return;
+  }
+  let first = true;
+  for await (const chunk of pump(
+    chunks,
+    zlib.createGzip({ level: compression.level, memLevel: 9, chunkSize: CHUNK_BYTES }),
+  )) {
+    yield first ? fixGzipHeader(chunk) : chunk;
+    first = false;
+  }
+}
+
+/** Any number of members, one after another. */
+export async function* decompressStream(
+  chunks: Iterable<Uint8Array>,
+  codec: Compression["codec"],
+): AsyncGenerator<Uint8Array> {
+  if (codec === "none") yield* chunks;
+  else if (codec === "zstd") yield* pump(chunks, zlib.createZstdDecompress({ chunkSize: CHUNK_BYTES }));
+  else yield* pump(chunks, zlib.createGunzip({ chunkSize: CHUNK_BYTES }));
+}
+
+const CHUNK_BYTES = 1 << 20;
+
+/** The kernel decodes windows of 8 MiB (2^23) at most by its own rule; the checksum tells damage from junk. */
+function zstdOptions(level: number): zlib.ZstdOptions {
+  const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_windowLog } = zlib.constants;
+  const window = level > 19 ? { [ZSTD_c_windowLog]: 23 } : {};
+  return { params: { [ZSTD_c_compressionLevel]: level, [ZSTD_c_checksumFlag]: 1, ...window } };
+}
+
+/** Byte 9 names the operating system that compressed: the same on all of them. zlib writes no time. */
+function fixGzipHeader(bytes: Buffer | Uint8Array): Uint8Array {
+  if (bytes.length > 9) bytes[9] = 3;
+  return bytes;
+}
+
+/** A chunk is handed back to its generator only when the stream has done with it. */
+async function* pump(chunks: Iterable<Uint8Array>, stream: zlib.Gzip | zlib.ZstdCompress): AsyncGenerator<Uint8Array> {
+  const feed = async () => {
+    for (const chunk of chunks) {
+      await new Promise<void>((resolve, reject) => {
+        stream.write(chunk, (error) => (error ? reject(error) : resolve()));
+      });
+    }
+    stream.end();
+  };
+  const feeding = feed().catch((error: unknown) => {
+    stream.destroy(error instanceof Error ? error : new Error(String(error)));
+  });
+  try {
+    yield* stream as AsyncIterable<Uint8Array>;
+  } finally {
+    stream.destroy();
+    await feeding;
+  }
+}

@@ -1,0 +1,19 @@
+import type { JobTable } from "../host/jobs.ts";
+import { compareWithManifest, findDrift, recordTree } from "./compare.ts";
+import { digestLayers } from "./compose.ts";
+import { hashFile } from "./file-hash.ts";
+import { readManifest } from "./manifest.ts";
+import { pack } from "./pack.ts";
+import { verifyImage } from "./verify.ts";
+
+/** The long work of a pass. It touches the outside by `context.files` alone and runs in a worker thread. */
+export const jobTable: JobTable = {
+  layers: (input, context) => digestLayers(context, input),
+  pack: (input, context) => pack(context, input),
+  difference: (input, context) => compareWithManifest(context, input),
+  record: async (input, context) => recordTree(context, input),
+  drift: async (input, context) => findDrift(context, input),
+  hash: async (input, context) => hashFile(context, input),
+  verify: (input, context) => verifyImage(context, input),
+  list: async (input, context) => ({ entries: [...readManifest(context.files, input.manifest)] }),
+};

@@ -1,0 +1,163 @@
+import { createHash, type Hash } from "node:crypto";
+import type { Entry, EntryType, TreePath } from "../core/entry.ts";
+import { RootloomError } from "../core/error.ts";
+import type { Files, Reader, Writer } from "../host/ports.ts";
+import { openBeside } from "./beside.ts";
+import type { ManifestEntry } from "./types.ts";
+
+/**
+ * A manifest file: one line an entry, tab-separated, sorted by `comparePaths`, one byte a character.
+ * Control characters and backslashes are `\xNN`; `-` stands for nothing and `.` for the top of the tree.
+ * The first line names the fields, the last one counts the entries, so that a cut file is noticed.
+ */
+const FIRST_LINE =
+  "# rootloom manifest 1: path type mode owner group modified_s size sha256 device target link-set layer";
+const CHUNK_BYTES = 1 << 18;
+
+const TYPES: readonly EntryType[] = ["file", "directory", "symlink", "character", "block", "fifo", "socket"];
+const ESCAPED = /[\u0000-\u001f\u007f\\]/;
+
+/** The line without its layer: all that decides an entry's bytes in an archive. */
+export function formatEntry(entry: Entry): string {
+  const device = entry.type === "character" || entry.type === "block" ? `${entry.major},${entry.minor}` : "-";
+  const path = entry.path === "" ? "." : escapeText(entry.path);
+  return `${path}\t${entry.type}\t${entry.mode.toString(8)}\t${entry.owner}\t${entry.group}\t${entry.modified_s}\t${entry.size}\t${entry.sha256 || "-"}\t${device}\t${escapeText(entry.target)}\t${escapeText(entry.linkSet)}`;
+}
+
+export interface WrittenManifest {
+  readonly sha256: string;
+  readonly entries: number;
+}
+
+/** Writes a manifest at a path of its own: beside first, synced, then renamed. */
+export function writeManifest(files: Files, path: string, entries: Iterable<ManifestEntry>): WrittenManifest {
+  const output = openBeside(files, path, 0o644);
+  try {
+    const written = writeLines(output.writer, entries);
+    output.commit();
+    return written;
+  } catch (thrown) {
+    output.discard();
+    throw thrown;
+  }
+}
+
+function writeLines(writer: Writer, entries: Iterable<ManifestEntry>): WrittenManifest {
+  const hash: Hash = createHash("sha256");
+  let text = `${FIRST_LINE}\n`;
+  let count = 0;
+  const flush = () => {
+    const bytes = Buffer.from(text, "latin1");
+    hash.update(bytes);
+    writer.write(bytes);
+    text = "";
+  };
+  for (const entry of entries) {
+    text += `${formatEntry(entry)}\t${escapeText(entry.layer)}\n`;
+    count++;
+    if (text.length >= CHUNK_BYTES) flush();
+  }
+  text += `# end: ${count} entries\n`;
+  flush();
+  return { sha256: hash.digest("hex"), entries: count };
+}
+
+/**
+ * Reads a manifest file entry by entry.
+ * @throws RootloomError when it is missing, of another format, damaged or cut short.
+ */
+export function* readManifest(files: Files, path: string): Generator<ManifestEntry> {
+  const reader = files.openReader(path);
+  if (!reader) throw unreadable(path, "it does not exist");
+  try {
+    yield* parseLines(readLines(reader), path);
+  } finally {
+    reader.close();
+  }
+}
+
+function* parseLines(lines: Iterable<string>, path: string): Generator<ManifestEntry> {
+  let count = -1;
+  let end: string | undefined;
+  for (const line of lines) {
+    if (count < 0) {
+      if (line !== FIRST_LINE) throw unreadable(path, "its first line is not that of a manifest of this version");
+    } else if (end !== undefined) {
+      throw unreadable(path, "it goes on behind its last line");
+    } else if (line.startsWith("# end: ")) {
+      end = line;
+      continue;
+    } else {
+      const entry = parseLine(line);
+      if (!entry) throw unreadable(path, `line ${count + 2} is damaged`);
+      yield entry;
+    }
+    count++;
+  }
+  if (end !== `# end: ${count} entries`) throw unreadable(path, "it ends too early");
+}
+
+/** One line of a manifest, or undefined when it is damaged. */
+export function parseLine(line: string): ManifestEntry | undefined {
+  const fields = line.split("\t");
+  const [path, type, mode, owner, group, modified_s, size, sha256, device, target, linkSet, layer] = fields;
+  const known = TYPES.find((each) => each === type);
+  if (fields.length !== 12 || path === undefined || known === undefined) return undefined;
+  const [major, minor] = device === "-" ? [0, 0] : (device ?? "").split(",").map(Number);
+  const entry = {
+    path: path === "." ? "" : unescapeText(path),
+    type: known,
+    mode: Number.parseInt(mode ?? "", 8),
+    owner: Number(owner),
+    group: Number(group),
+    modified_s: Number(modified_s),
+    size: Number(size),
+    sha256: sha256 === "-" ? "" : (sha256 ?? ""),
+    target: unescapeText(target ?? ""),
+    major: major ?? Number.NaN,
+    minor: minor ?? Number.NaN,
+    linkSet: unescapeText(linkSet ?? ""),
+    layer: unescapeText(layer ?? ""),
+  };
+  const numbers = [entry.mode, entry.owner, entry.group, entry.modified_s, entry.size, entry.major, entry.minor];
+  return numbers.every(Number.isFinite) ? entry : undefined;
+}
+
+function* readLines(reader: Reader): Generator<string> {
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  let rest = "";
+  let position = 0;
+  for (;;) {
+    const bytes = reader.read(chunk, position);
+    if (bytes === 0) break;
+    position += bytes;
+    const lines = (rest + chunk.toString("latin1", 0, bytes)).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}
+
+function escapeText(text: TreePath): string {
+  if (text === "") return "-";
+  if (text === "-" || text === ".") return `\\x${text.charCodeAt(0).toString(16)}`;
+  const plain = text.charCodeAt(0) === 0x23 ? `\\x23${text.slice(1)}` : text;
+  if (!ESCAPED.test(text)) return plain;
+  const escaped = text.replace(
+    /[\u0000-\u001f\u007f\\]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+  return escaped.startsWith("#") ? `\\x23${escaped.slice(1)}` : escaped;
+}
+
+function unescapeText(text: string): string {
+  if (text === "-") return "";
+  if (!text.includes("\\")) return text;
+  return text.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+function unreadable(path: string, why: string): RootloomError {
+  return new RootloomError(`cannot read the manifest ${path}: ${why}`, {
+    hint: "it is written anew by the next pack of this image, or when the tree is next recorded",
+  });
+}

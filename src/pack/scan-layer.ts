@@ -1,0 +1,150 @@
+import { hash } from "node:crypto";
+import type { TreePath } from "../core/entry.ts";
+import { RootloomError } from "../core/error.ts";
+import type { LayerSource } from "../host/jobs.ts";
+import type { FileStat, JobContext, ScannedEntry } from "../host/ports.ts";
+import { hashContent } from "./content.ts";
+import type { Excludes } from "./excludes.ts";
+import { openHashCache } from "./hash-cache.ts";
+import { describeLosses, type Loss } from "./notes.ts";
+import { parentOf, sortByPath } from "./paths.ts";
+import type { ContentSource, Layer, PackEntry } from "./types.ts";
+
+type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
+
+const EMPTY_SHA256 = hash("sha256", "");
+
+export interface ScanLayerOptions {
+  readonly cache: string;
+  readonly excludes: Excludes;
+  /** Looks for extended attributes, to say which are lost. */
+  readonly attributes: boolean;
+  /** True to keep sockets, and directories' own times where their contents are left out (a record, not an image). */
+  readonly asItIs: boolean;
+}
+
+/** What one scan of a tree found. */
+export interface ScannedLayer extends Layer {
+  /** Where other mounts begin: what stands below them was not looked at. */
+  readonly mountPoints: ReadonlySet<TreePath>;
+}
+
+/** Walks a tree; content hashes come from the hash cache where the file's stamp is known. Nothing below a mount is read. */
+export function scanLayer(context: JobContext, layer: TreeSource, options: ScanLayerOptions): ScannedLayer {
+  const top = context.files.stat(layer.path);
+  if (top?.type !== "directory") {
+    throw new RootloomError(`cannot read the tree ${layer.path}: ${top ? "it is no directory" : "it is not there"}`, {
+      hint: "check that its volume exists and is mounted",
+      retry: "waiting",
+      condition: "TreeMissing",
+    });
+  }
+  const scan = new TreeScan(context, layer, options);
+  scan.add({ ...top, path: "", target: "", mountPoint: false, extendedAttributes: [] });
+  const { covers, coversContents } = options.excludes;
+  const enter = (path: TreePath) => !covers(path) && !coversContents(path);
+  for (const entry of context.files.scan(layer.path, { enter, attributes: options.attributes })) {
+    if (context.cancelled()) throw cancelled();
+    if (entry.path !== "" && !covers(entry.path)) scan.add(entry);
+  }
+  return scan.finish();
+}
+
+export function cancelled(): RootloomError {
+  return new RootloomError("cannot go on: the work was cancelled", { retry: "transient" });
+}
+
+class TreeScan {
+  readonly #context: JobContext;
+  readonly #layer: TreeSource;
+  readonly #options: ScanLayerOptions;
+  readonly #source: ContentSource;
+  readonly #hashes;
+  readonly #entries: PackEntry[] = [];
+  readonly #losses: Loss[] = [];
+  readonly #mountPoints = new Set<TreePath>();
+
+  constructor(context: JobContext, layer: TreeSource, options: ScanLayerOptions) {
+    this.#context = context;
+    this.#layer = layer;
+    this.#options = options;
+    this.#source = { type: "tree", path: layer.path };
+    this.#hashes = openHashCache(context.files, options.cache, layer.identity);
+  }
+
+  add(scanned: ScannedEntry): void {
+    const { path, type } = scanned;
+    if (scanned.mountPoint) this.#mountPoints.add(path);
+    for (const name of scanned.extendedAttributes) this.#losses.push({ path, what: name });
+    if (type === "socket" && !this.#options.asItIs) {
+      this.#losses.push({ path, what: "socket" });
+      return;
+    }
+    const content = type === "file" ? this.#contentOf(scanned) : undefined;
+    const stat = content?.stat ?? scanned;
+    this.#entries.push({
+      path,
+      type,
+      mode: stat.mode,
+      owner: stat.owner,
+      group: stat.group,
+      modified_s: this.#timeOf(scanned, stat),
+      size: type === "file" ? (content?.size ?? stat.size) : type === "symlink" ? scanned.target.length : 0,
+      sha256: content?.sha256 ?? "",
+      target: scanned.target,
+      major: stat.major,
+      minor: stat.minor,
+      linkSet: stat.links > 1 && type !== "directory" ? `${stat.device}:${stat.inode}` : "",
+      layer: this.#layer.name,
+      place: 0,
+      source: type === "file" ? this.#source : undefined,
+    });
+  }
+
+  finish(): ScannedLayer {
+    this.#hashes.save();
+    return {
+      name: this.#layer.name,
+      entries: sortByPath(this.#entries),
+      notes: describeLosses(this.#losses),
+      mountPoints: this.#mountPoints,
+    };
+  }
+
+  /** A file that is a mount point packs empty: what is mounted there is not the tree's. */
+  #contentOf(scanned: ScannedEntry): { sha256: string; stat: FileStat; size: number } {
+    if (scanned.mountPoint || scanned.size === 0) return { sha256: EMPTY_SHA256, stat: scanned, size: 0 };
+    const known = this.#hashes.get(scanned.stamp);
+    if (known !== undefined) return { sha256: known, stat: scanned, size: scanned.size };
+    const { files, now_ms } = this.#context;
+    const start_ms = now_ms();
+    const hashed = hashContent(() => files.openTreeReader(this.#layer.path, scanned.path), scanned.path);
+    this.#hashes.set(hashed.stat.stamp, hashed.sha256, hashed.stat, start_ms);
+    return { ...hashed, size: hashed.stat.size };
+  }
+
+  /**
+   * The time of a directory whose contents are left out, or hidden by a mount, tells of those contents:
+   * it takes the layer's date, so that what nobody packs makes no image out of date.
+   */
+  #timeOf(scanned: ScannedEntry, stat: FileStat): number {
+    const date_s = this.#layer.sourceDate_s;
+    const hidden = scanned.mountPoint || this.#options.excludes.coversContents(scanned.path);
+    if (hidden && !this.#options.asItIs) return date_s ?? 0;
+    return date_s === undefined ? stat.modified_s : Math.min(stat.modified_s, date_s);
+  }
+}
+
+/** Adds directories that entries stand in but that no entry names (a tarball may leave them out). Sorts. */
+export function addMissingParents(entries: PackEntry[], make: (path: TreePath) => PackEntry): PackEntry[] {
+  const known = new Set(entries.map((entry) => entry.path));
+  for (const { path } of entries.slice()) {
+    for (let above = path; above !== ""; ) {
+      above = parentOf(above);
+      if (known.has(above)) break;
+      known.add(above);
+      entries.push(make(above));
+    }
+  }
+  return sortByPath(entries);
+}

@@ -1,0 +1,134 @@
+import { createHash, hash } from "node:crypto";
+import { dirname } from "node:path";
+import { RootloomError } from "../core/error.ts";
+import type { Compression } from "../core/resource.ts";
+import type { Files } from "../host/ports.ts";
+import { type FileBeside, openBeside } from "./beside.ts";
+import { compress, compressionKey, compressStream, decompress, decompressStream } from "./compress.ts";
+import { fill } from "./content.ts";
+import { buildSegment, MAX_BYTES, type Segment, streamSegment } from "./segments.ts";
+
+/** A compressed segment in the cache: the member itself from offset 0, then a footer. */
+export interface StoredSegment {
+  readonly path: string;
+  readonly size_bytes: number;
+  readonly sha256: string;
+}
+
+const FOOTER_BYTES = 128;
+const FOOTER = /^rootloom segment 1 ([0-9a-f]{64}) ([0-9]+) *\n$/;
+const CHUNK_BYTES = 1 << 20;
+
+export function segmentPath(cache: string, segment: Segment, compression: Compression): string {
+  const key = hash("sha256", `${segment.key} ${compressionKey(compression)}`);
+  return `${cache}/segments/${key.slice(0, 2)}/${key}`;
+}
+
+/** A stored segment, by its footer and size; undefined when there is none, or not a whole one. Its digest is checked when it is used. */
+export function findSegment(files: Files, path: string): StoredSegment | undefined {
+  const reader = files.openReader(path);
+  if (!reader) return undefined;
+  try {
+    const size = reader.stat().size - FOOTER_BYTES;
+    const footer = Buffer.alloc(FOOTER_BYTES);
+    if (size < 0 || fill(reader, footer, size) !== FOOTER_BYTES) return undefined;
+    const [, sha256, size_bytes] = FOOTER.exec(footer.toString("latin1")) ?? [];
+    return sha256 !== undefined && Number(size_bytes) === size ? { path, size_bytes: size, sha256 } : undefined;
+  } finally {
+    reader.close();
+  }
+}
+
+/**
+ * Builds, compresses and stores one segment. It is decompressed and compared before it gets its name.
+ * @throws RootloomError when a file changed meanwhile or the result does not read back.
+ */
+export async function makeSegment(
+  files: Files,
+  segment: Segment,
+  compression: Compression,
+  path: string,
+): Promise<StoredSegment> {
+  files.makeDirectories(dirname(path), 0o700);
+  const output = openBeside(files, path, 0o600);
+  try {
+    const whole = segment.raw_bytes <= MAX_BYTES;
+    const sha256 = await (whole ? writeWhole : writeStreamed)(files, segment, compression, output);
+    const size_bytes = output.writer.bytes;
+    const footer = `rootloom segment 1 ${sha256} ${size_bytes}`.padEnd(FOOTER_BYTES - 1);
+    output.writer.write(Buffer.from(`${footer}\n`, "latin1"));
+    output.commit();
+    return { path, size_bytes, sha256 };
+  } catch (thrown) {
+    output.discard();
+    throw thrown;
+  }
+}
+
+async function writeWhole(
+  files: Files,
+  segment: Segment,
+  compression: Compression,
+  output: FileBeside,
+): Promise<string> {
+  const raw = buildSegment(files, segment);
+  const bytes = await compress(raw, compression);
+  const back = await decompress(bytes, compression.codec);
+  if (Buffer.compare(raw, back) !== 0) throw notReadBack();
+  output.writer.write(bytes);
+  return hash("sha256", bytes);
+}
+
+async function writeStreamed(
+  files: Files,
+  segment: Segment,
+  compression: Compression,
+  output: FileBeside,
+): Promise<string> {
+  const raw = createHash("sha256");
+  const stored = createHash("sha256");
+  for await (const chunk of compressStream(tap(streamSegment(files, segment), raw), compression)) {
+    stored.update(chunk);
+    output.writer.write(chunk);
+  }
+  const back = createHash("sha256");
+  for await (const chunk of decompressStream(
+    readChunks(files, output.path, 0, output.writer.bytes),
+    compression.codec,
+  )) {
+    back.update(chunk);
+  }
+  if (raw.digest("hex") !== back.digest("hex")) throw notReadBack();
+  return stored.digest("hex");
+}
+
+function* tap(chunks: Iterable<Uint8Array>, digest: ReturnType<typeof createHash>): Generator<Uint8Array> {
+  for (const chunk of chunks) {
+    digest.update(chunk);
+    yield chunk;
+  }
+}
+
+/** Part of a file in chunks of 1 MiB; each overwrites the one before. */
+export function* readChunks(files: Files, path: string, start: number, end: number): Generator<Uint8Array> {
+  const reader = files.openReader(path);
+  if (!reader) throw new RootloomError(`cannot read ${path}: it does not exist`, { retry: "transient" });
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(1, end - start)));
+    for (let position = start; position < end; ) {
+      const bytes = fill(reader, buffer.subarray(0, Math.min(buffer.length, end - position)), position);
+      if (bytes === 0) return;
+      position += bytes;
+      yield buffer.subarray(0, bytes);
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+function notReadBack(): RootloomError {
+  return new RootloomError("cannot pack: a compressed segment did not read back as it was written", {
+    hint: "the machine's memory or its disk may be faulty; it is tried again",
+    retry: "transient",
+  });
+}

@@ -1,0 +1,139 @@
+import { createHash } from "node:crypto";
+import type { TreePath } from "../core/entry.ts";
+import type { Files } from "../host/ports.ts";
+import { readContent, streamContent } from "./content.ts";
+import { formatEntry } from "./manifest.ts";
+import { contentBytes, entryBytes, type Placement, writeHeader, writeText } from "./newc.ts";
+import { PACKER_VERSION, type PackEntry } from "./types.ts";
+
+const MIN_BYTES = 1 << 20;
+const TARGET_BYTES = 4 << 20;
+/** A segment of at most this size is built in memory; a single larger file is a segment of its own and is streamed. */
+export const MAX_BYTES = 16 << 20;
+
+/** A run of whole entries, compressed and cached on its own. */
+export interface Segment {
+  /** In the order of the archive: the names of a hard link set stand together, where the last of them belongs. */
+  readonly entries: readonly PackEntry[];
+  readonly raw_bytes: number;
+  /** Digest of all that decides its bytes before compression. */
+  readonly key: string;
+}
+
+/** One entry, or all names of one hard link set: never cut apart. */
+interface Unit {
+  readonly entries: readonly PackEntry[];
+  readonly bytes: number;
+  readonly path: TreePath;
+}
+
+/**
+ * Cuts a manifest into segments, layer by layer from the lowest. Where a cut falls depends on the path
+ * and size of the entry before it and on nothing else, so that a change moves the cuts beside it only.
+ */
+export function cutSegments(entries: readonly PackEntry[]): Segment[] {
+  const segments: Segment[] = [];
+  for (const units of unitsByPlace(entries)) {
+    let pending: PackEntry[] = [];
+    let bytes = 0;
+    const cut = () => {
+      if (pending.length > 0) segments.push({ entries: pending, raw_bytes: bytes, key: keyOf(pending) });
+      pending = [];
+      bytes = 0;
+    };
+    for (const unit of units) {
+      if (bytes + unit.bytes > MAX_BYTES) cut();
+      pending.push(...unit.entries);
+      bytes += unit.bytes;
+      if (bytes >= MIN_BYTES && isCutPoint(unit)) cut();
+    }
+    cut();
+  }
+  return segments;
+}
+
+function unitsByPlace(entries: readonly PackEntry[]): Unit[][] {
+  const places: Unit[][] = [];
+  const sets = new Map<string, PackEntry[]>();
+  for (const entry of entries) {
+    let members = [entry];
+    if (entry.linkSet !== "") {
+      const set = sets.get(entry.linkSet) ?? [];
+      set.push(entry);
+      sets.set(entry.linkSet, set);
+      if (entry.path !== entry.linkSet) continue;
+      members = set;
+    }
+    const bytes = members.reduce((sum, each) => sum + entryBytes(each, each === entry ? contentBytes(each) : 0), 0);
+    places[entry.place] ??= [];
+    places[entry.place]?.push({ entries: members, bytes, path: entry.path });
+  }
+  return places.filter((units) => units !== undefined);
+}
+
+/** The larger a unit, the likelier a cut behind it: on average one in TARGET_BYTES. FNV-1a with a final mix. */
+function isCutPoint(unit: Unit): boolean {
+  let mixed = 0x811c9dc5;
+  for (let index = 0; index < unit.path.length; index++) {
+    mixed = Math.imul(mixed ^ unit.path.charCodeAt(index), 0x01000193);
+  }
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return ((mixed ^ (mixed >>> 16)) >>> 0) / 0x1_0000_0000 < unit.bytes / TARGET_BYTES;
+}
+
+function keyOf(entries: readonly PackEntry[]): string {
+  const digest = createHash("sha256");
+  digest.update(`rootloom segment ${PACKER_VERSION}\n`);
+  digest.update(entries.map((entry) => `${formatEntry(entry)}\n`).join(""), "latin1");
+  return digest.digest("hex");
+}
+
+/** Inode numbers count from 1 in each segment; the device numbers hold 64 bits of its key. */
+function* placements(segment: Segment): Generator<{ readonly entry: PackEntry; readonly placement: Placement }> {
+  const deviceMajor = Number.parseInt(segment.key.slice(0, 8), 16);
+  const deviceMinor = Number.parseInt(segment.key.slice(8, 16), 16);
+  const links = new Map<string, number>();
+  for (const { linkSet } of segment.entries) if (linkSet !== "") links.set(linkSet, (links.get(linkSet) ?? 0) + 1);
+  let inode = 0;
+  let inSet = "";
+  for (const entry of segment.entries) {
+    if (entry.linkSet === "" || entry.linkSet !== inSet) inode++;
+    inSet = entry.linkSet;
+    const carries = entry.linkSet === "" || entry.linkSet === entry.path;
+    const content_bytes = carries ? contentBytes(entry) : 0;
+    yield {
+      entry,
+      placement: { inode, links: links.get(entry.linkSet) ?? 1, deviceMajor, deviceMinor, content_bytes },
+    };
+  }
+}
+
+/** The segment's part of the archive, whole. */
+export function buildSegment(files: Files, segment: Segment): Uint8Array {
+  const bytes = Buffer.allocUnsafe(segment.raw_bytes);
+  let offset = 0;
+  for (const { entry, placement } of placements(segment)) {
+    offset = writeHeader(bytes, offset, entry, placement);
+    const end = offset + placement.content_bytes;
+    if (entry.type === "symlink") writeText(bytes, offset, entry.target);
+    else if (placement.content_bytes > 0) readContent(files, entry, bytes.subarray(offset, end));
+    offset = Math.ceil(end / 4) * 4;
+    bytes.fill(0, end, offset);
+  }
+  return bytes;
+}
+
+/** The segment's part of the archive in chunks; each may be overwritten by the next. */
+export function* streamSegment(files: Files, segment: Segment): Generator<Uint8Array> {
+  for (const { entry, placement } of placements(segment)) {
+    const header = Buffer.alloc(entryBytes(entry, entry.type === "symlink" ? entry.size : 0));
+    const offset = writeHeader(header, 0, entry, placement);
+    if (entry.type === "symlink") writeText(header, offset, entry.target);
+    yield header;
+    if (entry.type === "symlink" || placement.content_bytes === 0) continue;
+    yield* streamContent(files, entry);
+    const padding = (4 - (placement.content_bytes % 4)) % 4;
+    if (padding > 0) yield new Uint8Array(padding);
+  }
+}

@@ -1,0 +1,30 @@
+import type { Entry } from "../core/entry.ts";
+
+/** Part of every key: raise it when the bytes that the packer writes for the same entries change. */
+export const PACKER_VERSION = 1;
+
+/** Where the content of a regular file is read from. */
+export type ContentSource =
+  | { readonly type: "tree"; readonly path: string }
+  | { readonly type: "file"; readonly path: string }
+  | { readonly type: "archive"; readonly path: string; readonly offset: number };
+
+/** An entry of a manifest file: with the layer that gave it its attributes. */
+export interface ManifestEntry extends Entry {
+  readonly layer: string;
+}
+
+/** An entry on its way into an image. */
+export interface PackEntry extends ManifestEntry {
+  /** Number of the layer whose segments hold it: a directory keeps the place of its lowest layer. */
+  readonly place: number;
+  /** Undefined for all but regular files. */
+  readonly source: ContentSource | undefined;
+}
+
+/** One layer, ready to be merged: sorted by `comparePaths`, times and owners as they will be packed. */
+export interface Layer {
+  readonly name: string;
+  readonly entries: PackEntry[];
+  readonly notes: readonly string[];
+}
