@@ -30,7 +30,7 @@ export function validateShape(parsed: ParsedDocument): {
   return { document: { kind: head.kind, name: value.metadata?.name ?? "", spec: value.spec ?? {} }, problems: [] };
 }
 
-const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true });
+const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true, verbose: true });
 const validators = new Map<DocumentKind, ValidateFunction>();
 
 function validatorFor(kind: DocumentKind): ValidateFunction {
