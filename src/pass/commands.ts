@@ -3,19 +3,12 @@ import { suggest } from "../documents/nearest.ts";
 import { applyExitCode } from "../report/exit-code.ts";
 import { toJson } from "../report/report.ts";
 import { withStateLock } from "../state/lock.ts";
-import {
-  type CommandArguments,
-  type CommandContext,
-  type CommandName,
-  type CommandResult,
-  type Handler,
-  handlers,
-  passRequest,
-} from "./handlers.ts";
+import type { CommandArguments, CommandContext, CommandName, CommandResult, Handler } from "./command-types.ts";
+import { handlers, passRequest } from "./handlers.ts";
 import { runPass } from "./pass.ts";
 import type { PassEvent, Session } from "./types.ts";
 
-export type { CommandArguments, CommandName, CommandResult } from "./handlers.ts";
+export type { CommandArguments, CommandName, CommandResult } from "./command-types.ts";
 
 /** A changing command as plain data: the same on the command line and over the control socket. */
 export type Request = {

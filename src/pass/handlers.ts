@@ -1,60 +1,16 @@
 import { RootloomError } from "../core/error.ts";
 import type { OwnedRecord, ResourceId } from "../core/resource.ts";
 import { applyExitCode } from "../report/exit-code.ts";
-import { type Report, toJson } from "../report/report.ts";
+import { toJson } from "../report/report.ts";
 import { type OpenedState, openState } from "../state/state.ts";
 import type { Decision } from "../state/types.ts";
+import type { CommandContext, CommandName, CommandResult, Decided, Handler } from "./command-types.ts";
 import { collectCache } from "./gc.ts";
 import { now } from "./journal.ts";
 import { resolveName } from "./names.ts";
 import { runPass } from "./pass.ts";
-import type { PassEvent, PassRequest, PassResult, Session } from "./types.ts";
+import type { PassRequest, PassResult, Session } from "./types.ts";
 import { unmountRecorded } from "./unmount.ts";
-
-interface Decided {
-  readonly names: readonly string[];
-  /** Who says so, and why: kept with the decision. */
-  readonly who: string;
-  readonly why: string;
-}
-
-/** Every command that changes something, with its arguments: plain data, the same here and over the control socket. */
-export interface CommandArguments {
-  readonly apply: { readonly yes: boolean; readonly planDigest: string | null };
-  readonly trigger: { readonly names: readonly string[] };
-  readonly approve: Decided;
-  readonly adopt: Decided;
-  readonly forget: Decided;
-  /** `until`: ISO 8601, or empty for "until resumed". */
-  readonly suspend: Decided & { readonly until: string };
-  readonly resume: Decided;
-  readonly unmount: Decided & { readonly all: boolean };
-  readonly gc: { readonly age_days: number; readonly dryRun: boolean };
-}
-export type CommandName = keyof CommandArguments;
-
-export interface CommandContext {
-  readonly emit: (event: PassEvent) => void;
-  readonly signal: AbortSignal;
-  readonly superseded: () => boolean;
-}
-
-/** What came of a command. Plain data. */
-export interface CommandResult {
-  readonly exitCode: number;
-  /** For a person. */
-  readonly lines: readonly string[];
-  /** The pass it was, or that followed it. */
-  readonly report?: Report;
-  /** A pass should follow now: `retry` tries stalled steps again too. */
-  readonly wake?: "pass" | "retry";
-}
-
-export type Handler<C extends CommandName> = (
-  session: Session,
-  given: CommandArguments[C],
-  context: CommandContext,
-) => Promise<CommandResult>;
 
 /**
  * One handler a changing command, used by the command line and by the daemon. The caller holds the

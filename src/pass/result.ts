@@ -3,6 +3,7 @@ import type { Json } from "../core/digest.ts";
 import type { Plan } from "../core/step.ts";
 import { toJson } from "../report/report.ts";
 import { writeReports } from "../report/write.ts";
+import type { OpenedState } from "../state/state.ts";
 import type { Condition, State } from "../state/types.ts";
 import type { Desired } from "./desired.ts";
 import { now } from "./journal.ts";
@@ -37,7 +38,7 @@ export function beginRun(session: Session, request: PassRequest): Run {
 }
 
 /** The whole pass as plain data: what every report format is made from. */
-export function resultOf(session: Session, run: Run, desired: Desired, ended: Ended, state: State): PassResult {
+export function resultOf(session: Session, run: Run, desired: Desired, ended: Ended, state: OpenedState): PassResult {
   const { snapshot, graph, problems } = desired;
   const { started_ms, ...identified } = run;
   return {
@@ -47,6 +48,7 @@ export function resultOf(session: Session, run: Run, desired: Desired, ended: En
     author: snapshot.author,
     treeHash: snapshot.treeHash,
     uncommitted: snapshot.uncommitted,
+    notes: [...snapshot.notes, ...(state.recovered === undefined ? [] : [state.recovered])],
     documentProblems: problems,
     graph,
     plan: ended.plan,

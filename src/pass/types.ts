@@ -42,6 +42,8 @@ export interface PassResult {
   readonly author: string;
   readonly treeHash: string;
   readonly uncommitted: readonly string[];
+  /** What a person should know of the pass as a whole: a store that was kept aside, a fetch that failed. */
+  readonly notes: readonly string[];
   /** Of documents: nothing is planned when there are any. */
   readonly documentProblems: readonly Problem[];
   readonly graph: DesiredGraph;

@@ -13,6 +13,7 @@ export function toMarkdown(result: PassResult | Report): string {
     ...problemSection(report),
     ...stepSection(report),
     ...artifactSection(report),
+    ...listSection("Notes", report.notes.map(plain)),
     ...listSection("Uncommitted, not applied", report.uncommitted.map(code)),
   ].join("\n")}\n`;
 }

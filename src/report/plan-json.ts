@@ -17,6 +17,7 @@ export function planJson(result: PassResult | Report, shown?: readonly ReportSte
     summary: countActions(steps),
     problems: problemsJson(report),
     uncommitted: report.uncommitted,
+    notes: report.notes,
     planDigest: report.planDigest,
   };
 }

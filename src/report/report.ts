@@ -46,6 +46,7 @@ export interface Report {
   /** What was asked of a plan file or an approval: the digest over all steps. */
   readonly planDigest: string;
   readonly uncommitted: readonly string[];
+  readonly notes: readonly string[];
   readonly documentProblems: readonly Problem[];
   readonly problems: readonly PlanProblem[];
   readonly steps: readonly ReportStep[];
@@ -73,6 +74,7 @@ export function toJson(result: PassResult): Report {
     treeHash: result.treeHash,
     planDigest: result.plan.digest,
     uncommitted: result.uncommitted,
+    notes: result.notes,
     documentProblems: result.documentProblems,
     problems: result.plan.problems,
     steps: result.plan.steps.map((step) => {

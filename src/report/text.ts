@@ -14,6 +14,7 @@ export function toText(result: PassResult | Report, options: TextOptions, shown?
     ...keptLine(steps, paint),
     ...artifactLines(report, options, paint),
     ...planProblemLines(report, steps, options, paint),
+    ...report.notes.flatMap((note) => wrap(`${paint("yellow", "note:")} ${note}`, options.width)),
     ...uncommittedLines(report, options, paint),
     ...nextLines(report, steps, paint),
   ];
