@@ -106,7 +106,7 @@ function unified(all: readonly Edit[]): readonly string[] {
   let [oldLine, newLine] = [1, 1];
   all.forEach((edit, index) => {
     if (shown.has(index)) {
-      if (!shown.has(index - 1)) lines.push(`@@ -${oldLine} +${newLine} @@`);
+      if (index === 0 || !shown.has(index - 1)) lines.push(`@@ -${oldLine} +${newLine} @@`);
       lines.push(`${edit.mark}${edit.line}`);
     }
     if (edit.mark !== "+") oldLine += 1;
