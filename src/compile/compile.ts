@@ -2,6 +2,7 @@ import type { Digest } from "../core/digest.ts";
 import type { DesiredGraph, OverlayResource, OverlayTree, Resource, ResourceId } from "../core/resource.ts";
 import { expandDocuments } from "../documents/expand.ts";
 import type { OverlaySource } from "../documents/overlays.ts";
+import { sortProblems } from "../documents/problems.ts";
 import type { Document, Problem } from "../documents/types.ts";
 import { findConflicts, findCycle } from "./conflicts.ts";
 import { type CompileContext, findDocument, isBelow, ofKind } from "./context.ts";
@@ -44,7 +45,7 @@ export function compile(input: CompileInput): {
   };
   const resources = inOrder(dependOnPlaces(compileResources(context)));
   problems.push(...findConflicts(resources), ...cycleProblems(resources));
-  return { graph: { resources, policy }, problems: unique(problems) };
+  return { graph: { resources, policy }, problems: sortProblems(problems) };
 }
 
 function compileResources(context: CompileContext): readonly Resource[] {
@@ -109,8 +110,4 @@ function cycleProblems(resources: readonly Resource[]): readonly Problem[] {
   const { file, line, column } = first.origin;
   const message = `cannot order the resources: ${cycle.join(" needs ")}`;
   return [{ file, line, column, message, hint: "take one of these dependencies away" }];
-}
-
-function unique(problems: readonly Problem[]): readonly Problem[] {
-  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
 }

@@ -4,6 +4,7 @@ import { expandDocuments } from "./expand.ts";
 import { checkKernels } from "./kernel-check.ts";
 import { collectOverlays, type OverlayFolder, type OverlaySource } from "./overlays.ts";
 import { type ParsedDocument, parseDocuments } from "./parse.ts";
+import { sortProblems } from "./problems.ts";
 import { type BrokenNames, checkReferences } from "./references.ts";
 import { DOCUMENT_KINDS, type Document, type DocumentKind, type Problem } from "./types.ts";
 import { validateShape } from "./validate.ts";
@@ -38,18 +39,6 @@ export function loadDocuments(snapshot: Snapshot): LoadedDocuments {
     overlays: overlays.map(({ name, files, order, secret }) => ({ name, files, order, secret })),
     problems: sortProblems(reading.problems),
   };
-}
-
-/** By file, line and column; a problem that each member of a matrix has is said once. */
-export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
-  const unique = new Map(problems.map((problem) => [JSON.stringify(Object.entries(problem).sort()), problem]));
-  return [...unique.values()].sort(
-    (left, right) =>
-      compareText(left.file, right.file) ||
-      left.line - right.line ||
-      left.column - right.column ||
-      compareText(left.message, right.message),
-  );
 }
 
 /** What has been read so far. */
@@ -173,8 +162,4 @@ class Reading {
   private problemAt(document: Document, path: readonly string[], message: string, hint: string): void {
     this.problems.push({ ...document.locate(path), message, hint });
   }
-}
-
-function compareText(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
 }
