@@ -1,3 +1,6 @@
+import { failure } from "../real/failure.ts";
+import { Crash } from "./faults.ts";
+
 const MESSAGES = {
   EACCES: "permission denied",
   EBUSY: "resource busy or locked",
@@ -33,4 +36,25 @@ export class ErrnoError extends Error {
 
 export function isErrno(thrown: unknown, ...codes: readonly ErrnoCode[]): thrown is ErrnoError {
   return thrown instanceof ErrnoError && (codes.length === 0 || codes.includes(thrown.code));
+}
+
+/** Runs one operation of a port; what fails becomes the error that the real side gives. A crash stays a crash. */
+export function attempt<T>(action: string, subject: string, body: () => T): T {
+  try {
+    return body();
+  } catch (thrown) {
+    throw thrown instanceof Crash ? thrown : failure(action, subject, thrown);
+  }
+}
+
+/** As `attempt`, with undefined where nothing is there. */
+export function attemptUnlessMissing<T>(action: string, subject: string, body: () => T): T | undefined {
+  return attempt(action, subject, () => {
+    try {
+      return body();
+    } catch (thrown) {
+      if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
+      throw thrown;
+    }
+  });
 }

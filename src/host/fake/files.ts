@@ -1,7 +1,6 @@
 import type { Attributes, FileStat, Files, Reader, Writer } from "../ports.ts";
-import { attempt, attemptUnlessMissing } from "../real/failure.ts";
 import { bytesContent, type Content, contentBytes, contentSize, readContent } from "./content.ts";
-import { ErrnoError } from "./errno.ts";
+import { attempt, attemptUnlessMissing, ErrnoError } from "./errno.ts";
 import { type FileContext, isDirectory, makeDirectoryAt, replaceNode, syncParent } from "./file-context.ts";
 import { type Inode, inodeStat } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";
@@ -178,7 +177,12 @@ function openFakeWriter(context: FileContext, path: string, mode: number): Write
   const { fileSystem } = inode;
   let written = new Uint8Array(4096);
   let size = 0;
-  const flush = (): void => fileSystem.setContent(inode, { kind: "bytes", bytes: written.slice(0, size) });
+  let flushed = 0;
+  const flush = (): void => {
+    if (flushed === size) return;
+    fileSystem.setContent(inode, { kind: "bytes", bytes: written.slice(0, size) });
+    flushed = size;
+  };
   return {
     write: (bytes) =>
       attempt("write", path, () => {

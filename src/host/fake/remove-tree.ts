@@ -1,6 +1,5 @@
 import { RootloomError } from "../../core/error.ts";
-import { attempt } from "../real/failure.ts";
-import { ErrnoError } from "./errno.ts";
+import { attempt, ErrnoError } from "./errno.ts";
 import type { FileContext } from "./file-context.ts";
 import { encode, type Kernel } from "./kernel.ts";
 import type { Location } from "./mount-table.ts";

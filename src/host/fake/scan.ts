@@ -1,7 +1,6 @@
 import type { TreePath } from "../../core/entry.ts";
 import type { ScannedEntry, ScanOptions } from "../ports.ts";
-import { attempt } from "../real/failure.ts";
-import { ErrnoError } from "./errno.ts";
+import { attempt, ErrnoError } from "./errno.ts";
 import { inodeStat } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";
 import type { Location } from "./mount-table.ts";

@@ -1,8 +1,8 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { RootloomError } from "../../core/error.ts";
 import type { Database, SqlValue, Stores } from "../ports.ts";
-import { attempt } from "../real/failure.ts";
 import { bytesContent, contentSize } from "./content.ts";
+import { attempt } from "./errno.ts";
 import type { Guard } from "./guard.ts";
 import type { Inode } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";

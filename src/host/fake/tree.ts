@@ -1,9 +1,8 @@
 import { showPath, type TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { Attributes, TreeHandle } from "../ports.ts";
-import { attempt } from "../real/failure.ts";
 import { bytesContent, contentBytes, contentDigest } from "./content.ts";
-import { ErrnoError, isErrno } from "./errno.ts";
+import { attempt, ErrnoError, isErrno } from "./errno.ts";
 import { type FileContext, isDirectory, makeDirectoryAt, replaceNode, syncParent } from "./file-context.ts";
 import { type Inode, inodeStat } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";
