@@ -70,10 +70,10 @@ export const replaceTree: Executor<"tree.replace"> = async (step, context) => {
   const wanted = sourceKey(resource.source);
   if (marker.inputs.source === wanted && step.cause === "intentional")
     return outcome(resource, marker, context, "found replaced, and recorded");
-  requireNothingMounted(resource, context, "replace");
+  requireOnlyOwnMounts(resource, context);
   const built = await buildTree(resource, context);
   requireOurs(resource, context, "replace");
-  requireNothingMounted(resource, context, "replace");
+  requireOnlyOwnMounts(resource, context);
   const kept = await swap(resource, built, context);
   return { ...outcome(resource, built.marker, context, "replaced"), notes: [`the old root is kept at ${kept}`] };
 };
@@ -92,7 +92,7 @@ export const deleteTree: Executor<"tree.delete"> = async (step, context) => {
   const found = standing(tree, context, files);
   if (found.state === "foreign") throw inTheWay({ ...tree, id: record.id }, found.what);
   if (found.state === "ours") {
-    requireNothingMounted(tree, context, "delete");
+    requireNothingMounted(tree, context);
     makeOwnFolders(paths, files);
     const folder = `${paths.builds}/${tree.name}-${shortRun(context.runId)}`;
     await context.effect("tree.delete", { path: tree.path, inode: found.inode }, () => {
@@ -151,11 +151,26 @@ function requireOurs(tree: Subject, context: ApplyContext, verb: string): { read
   );
 }
 
-function requireNothingMounted(tree: Subject, context: ApplyContext, verb: string): void {
-  const mounted = context.host.files.mounts().find((mount) => isWithin(mount.target, tree.path));
-  if (mounted === undefined) return;
-  throw new RootloomError(`cannot ${verb} tree ${tree.name}: something is mounted at ${mounted.target}`, {
-    hint: `rootloom unmount ${tree.name}`,
+function requireNothingMounted(tree: Subject, context: ApplyContext): void {
+  const mounted = mountsInside(tree, context)[0];
+  if (mounted !== undefined) throw inUse(tree, "delete", mounted, `rootloom unmount ${tree.name}`);
+}
+
+/** Mounts of ours move along with the old root, and their own steps mount them anew; anybody else's must not move. */
+function requireOnlyOwnMounts(tree: Subject, context: ApplyContext): void {
+  const mounts = mountsInside(tree, context);
+  const own = mounts.filter((target) => context.owned(`mount/${tree.name}:${target.slice(tree.path.length)}`));
+  const foreign = mounts.find((target) => target === tree.path || !own.some((above) => isWithin(target, above)));
+  if (foreign !== undefined) throw inUse(tree, "replace", foreign, `umount ${foreign}`);
+}
+
+function mountsInside(tree: Subject, context: ApplyContext): readonly string[] {
+  return context.host.files.mounts().flatMap(({ target }) => (isWithin(target, tree.path) ? [target] : []));
+}
+
+function inUse(tree: Subject, verb: string, target: string, hint: string): RootloomError {
+  return new RootloomError(`cannot ${verb} tree ${tree.name}: something is mounted at ${target}`, {
+    hint,
     retry: "waiting",
     condition: "Mounted",
   });

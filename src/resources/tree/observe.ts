@@ -72,20 +72,37 @@ export function leftOut(tree: { readonly path: string; readonly volumePath: stri
   return tree.path === tree.volumePath ? [OWN_FOLDER] : [];
 }
 
-/** How a tree of ours differs from its manifest; hashes come from the cache. */
-export async function readDrift(resource: TreeResource, context: Places & Pick<ObserveContext, "host" | "signal">) {
+/**
+ * How a tree of ours differs from its manifest; hashes come from the cache. What overlays laid or removed is
+ * theirs, and so are the directories that were made to mount something on.
+ */
+export async function readDrift(
+  resource: TreeResource,
+  context: Places & Pick<ObserveContext, "host" | "signal" | "owned">,
+): Promise<TreeDrift> {
   const { files, jobs } = context.host;
-  return jobs.run(
+  const leaveOut = [...leftOut(resource), ...resource.laidPaths.map((path) => path.replace(/\/$/, ""))];
+  const drift = await jobs.run(
     "drift",
     {
       path: resource.path,
       identity: files.filesystemIdentity(resource.path),
       cache: context.cache,
       manifest: treePaths(resource.volumePath, resource.name).manifest,
-      leaveOut: [...leftOut(resource), ...resource.laidPaths],
+      leaveOut,
     },
     { signal: context.signal },
   );
+  // A laid path that ends in a slash is a directory of which only the attributes are the overlay's.
+  const whole = [...leftOut(resource), ...resource.laidPaths.filter((path) => !path.endsWith("/"))];
+  const added = drift.paths.filter(({ change }) => change === "added").map(({ path }) => path);
+  const targets = added.filter((path) => context.owned(`mount/${resource.name}:/${path}`) !== undefined);
+  const paths = drift.paths.filter(
+    ({ path, change }) =>
+      !whole.some((laid) => isWithin(path, laid)) &&
+      !(change === "added" && targets.some((target) => isWithin(target, path))),
+  );
+  return { count: drift.count - (drift.paths.length - paths.length), paths };
 }
 
 /** A refusal when the path may not be used, or leads out of its volume. */

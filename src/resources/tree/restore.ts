@@ -137,11 +137,10 @@ function withLinkSets(wanted: readonly TreePath[], entries: readonly Entry[]): r
 /** Laying and moving changed the times of the directories above; images carry those times. */
 function restoreTimes(top: TreeHandle, touched: readonly TreePath[], entries: readonly Entry[]): void {
   const parents = new Set(touched.map((path) => path.slice(0, Math.max(path.lastIndexOf("/"), 0))));
-  for (const entry of entries) {
-    if (entry.type !== "directory" || entry.path === "" || !(parents.has(entry.path) || touched.includes(entry.path)))
-      continue;
-    if (top.stat(entry.path)?.type === "directory") top.setAttributes(entry.path, entry);
-  }
+  for (const path of touched) parents.add(path);
+  for (const entry of entries)
+    if (entry.type === "directory" && parents.has(entry.path) && top.stat(entry.path)?.type === "directory")
+      top.setAttributes(entry.path, entry);
 }
 
 function notRestored(resource: TreeResource, drift: TreeDrift): RootloomError {

@@ -1,0 +1,124 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { OwnedRecord, Resource } from "../../src/core/resource.ts";
+import type { Draft, Operation, StepOf } from "../../src/core/step.ts";
+import type { Host } from "../../src/host/ports.ts";
+import { createFiles } from "../../src/host/real/files.ts";
+import { jobTable } from "../../src/pack/jobs.ts";
+import { NO_LIMITS } from "../../src/resources/limits.ts";
+import type { ApplyContext, Executor, ObserveContext, Outcome } from "../../src/resources/types.ts";
+
+/**
+ * A directory with a state and a cache, and a host that really works in it: real files, real programs, real
+ * jobs in place. Nothing of what these kinds do not use is there.
+ */
+export class Machine {
+  readonly top = mkdtempSync("/tmp/rootloom-kinds-");
+  readonly state = join(this.top, "state");
+  readonly cache = join(this.top, "cache");
+  readonly instance = "0123456789abcdef0123456789abcdef";
+  readonly records = new Map<string, OwnedRecord>();
+  readonly effects: string[] = [];
+  /** Throws in place of the effect of this name, or after it: a kill there. */
+  killBefore = "";
+  killAfter = "";
+  run = 1;
+  readonly host: Host = realHost();
+
+  constructor() {
+    mkdirSync(this.state);
+    mkdirSync(this.cache);
+  }
+
+  close(): void {
+    rmSync(this.top, { recursive: true });
+  }
+
+  observeContext(): ObserveContext {
+    return {
+      ...this.#places(),
+      host: this.host,
+      signal: undefined,
+      owned: (id) => this.records.get(id),
+    };
+  }
+
+  applyContext(): ApplyContext {
+    return {
+      ...this.#places(),
+      host: this.host,
+      signal: new AbortController().signal,
+      runId: `20261121T080000Z-${String(this.run).padStart(8, "0")}`,
+      revision: "c0ffee",
+      owned: (id) => this.records.get(id),
+      effect: async (name, _details, run) => {
+        this.effects.push(name);
+        if (name === this.killBefore) throw new Error(`killed before ${name}`);
+        const result = await run();
+        if (name === this.killAfter) throw new Error(`killed after ${name}`);
+        return result;
+      },
+      progress: () => undefined,
+      log: () => undefined,
+    };
+  }
+
+  /** Applies a draft with its executor, keeps the record, and gives the outcome. */
+  async apply<O extends Operation>(
+    resource: Pick<Resource, "id" | "kind" | "name" | "dependsOn">,
+    draft: Draft,
+    executor: Executor<O>,
+  ): Promise<Outcome> {
+    this.run++;
+    const { id, kind, name, dependsOn } = resource;
+    const step = { ...draft, id, kind, name, dependsOn, digest: "" } as unknown as StepOf<O>;
+    const outcome = await executor(step, this.applyContext());
+    if (outcome.record === undefined) this.records.delete(id);
+    else this.records.set(id, outcome.record);
+    return outcome;
+  }
+
+  #places() {
+    const { instance, state, cache } = this;
+    return { instance, state, cache, limits: { ...NO_LIMITS, paths: [join(this.top, "allowed")] } };
+  }
+}
+
+export function sha256(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+function realHost(): Host {
+  const files = createFiles({ mountNamespace: "/proc/self/ns/mnt" });
+  const parts: Pick<Host, "files" | "clock" | "jobs" | "processes"> = {
+    files,
+    clock: {
+      now_ms: () => Date.now(),
+      elapsed_ms: () => performance.now(),
+      sleep: (duration_ms) => new Promise((resolve) => setTimeout(resolve, duration_ms)),
+      random: (bytes) => "0".repeat(bytes * 2),
+    },
+    jobs: {
+      run: (job, input) =>
+        jobTable[job](input, { files, progress: () => undefined, cancelled: () => false, now_ms: () => Date.now() }),
+    },
+    processes: {
+      find: (tool) => `/usr/bin/${tool}`,
+      users: () => [],
+      userId: process.getuid?.() ?? 0,
+      pid: process.pid,
+      run: ({ file, arguments: words, environment, accept = [0] }) =>
+        new Promise((resolve, reject) => {
+          const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", HOME: "/root", ...environment };
+          execFile(file, [...words], { env }, (error, stdout, stderr) => {
+            const exitCode = error === null ? 0 : Number(error.code);
+            if (accept.includes(exitCode)) resolve({ exitCode, stdout, stderr });
+            else reject(error ?? new Error(stderr));
+          });
+        }),
+    },
+  };
+  return parts as Host;
+}
