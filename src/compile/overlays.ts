@@ -21,6 +21,10 @@ export function compileOverlay(
   const entries = applyRules(withParents(declared, document, context), document, context);
   entries.sort((left, right) => (left.path < right.path ? -1 : 1));
   const deletions = [...new Set((document.spec.delete ?? []).map(toTreePath))].sort();
+  if ([...entries.map(({ path }) => path), ...deletions].some((path) => /^\.rootloom(\/|$)/.test(path))) {
+    const message = `cannot lay overlay ${source.name}: \`.rootloom\` at the top of a tree holds Rootloom's own notes`;
+    context.report(document, [], message, "take that path out of the overlay");
+  }
   const { sourceDate, order } = document.spec;
   const tree = {
     name: source.name,

@@ -1,3 +1,5 @@
+import { documentName } from "./import-names.ts";
+
 /** Where the older tool mounted each of its datasets inside a root. */
 export const DATASETS: ReadonlyMap<string, string> = new Map([
   ["distfiles", "/var/cache/distfiles"],
@@ -37,7 +39,7 @@ export function readDatasets(text: string): Datasets {
     }
     const last = dataset.split("/").at(-1) ?? dataset;
     const role = roleOf(key === "" || /^(zfs|dataset)$/i.test(key) ? last : key);
-    if (role === undefined && root === undefined) root = { name: rootName(last), dataset };
+    if (role === undefined && root === undefined) root = { name: documentName(last).slice(0, 50), dataset };
     else if (role !== undefined && !caches.has(role)) caches.set(role, dataset);
     else notes.push(`not carried: \`${written}\`, for ${role ?? "a root"} is named already`);
   }
@@ -47,13 +49,4 @@ export function readDatasets(text: string): Datasets {
 
 function roleOf(word: string): string | undefined {
   return ROLES.find(([pattern]) => pattern.test(word))?.[1];
-}
-
-function rootName(last: string): string {
-  return (
-    last
-      .replace(/[^A-Za-z0-9._-]+/g, "-")
-      .replace(/^[^A-Za-z0-9]+/, "")
-      .slice(0, 50) || "gentoo"
-  );
 }

@@ -1,4 +1,5 @@
 import { DATASETS, type Datasets, readDatasets } from "./import-datasets.ts";
+import { documentName, freeName } from "./import-names.ts";
 import { readKernelSymbols, requiredSymbols } from "./kconfig.ts";
 import { documentFile, type TreeFile, textFile } from "./tree-file.ts";
 import type { MountSpec } from "./types.ts";
@@ -117,7 +118,7 @@ class Import {
     for (const [path, file] of this.tree) {
       const written = /^kernel\/([^/]+)\.kconfig$/.exec(path)?.[1];
       if (written === undefined) continue;
-      const name = free(documentName(written), kernels);
+      const name = freeName(documentName(written), kernels);
       this.carried.add(path);
       if (name !== written)
         this.notes.push(`${path}: called ${name}, for names are letters, digits, dot, dash, underscore`);
@@ -199,7 +200,7 @@ class Import {
     const taken = new Set(
       [...renamed].filter(([other]) => other.startsWith(`overlays/${kind}/`)).map(([, name]) => name),
     );
-    const name = free(documentName(written), taken);
+    const name = freeName(documentName(written), taken);
     renamed.set(top, name);
     if (name !== written) {
       this.notes.push(`${top}: called ${name}, for names are letters, digits, dot, dash, underscore`);
@@ -214,16 +215,4 @@ function zfs(dataset: string): { readonly backend: "zfs"; readonly dataset: stri
 
 function textOf(file: ConfigurationFile): string {
   return new TextDecoder().decode(file.bytes);
-}
-
-/** The nearest legal name of a document. */
-export function documentName(written: string): string {
-  const name = written.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "");
-  return name === "" ? "unnamed" : name.slice(0, 63);
-}
-
-function free(name: string, taken: { has(name: string): boolean }): string {
-  let candidate = name;
-  for (let number = 2; taken.has(candidate); number += 1) candidate = `${name.slice(0, 58)}-${number}`;
-  return candidate;
 }

@@ -82,6 +82,9 @@ function checkMount(mount: MountSpec, index: number, report: Report): void {
     const hint = "write an absolute path inside the root, such as /proc";
     report(at("target"), `cannot mount at \`${mount.target}\`: ${fault}`, hint);
   }
+  if (/^\/\.rootloom(\/|$)/.test(mount.target)) {
+    report(at("target"), "cannot mount at `/.rootloom`: Rootloom keeps its own notes there", "choose another folder");
+  }
   for (const [option, text] of (mount.options ?? []).entries()) {
     if (/[\s,\u0000-\u001f]/.test(text)) {
       report(at("options", option), `cannot use the option \`${text}\``, "write one option an item, without spaces");

@@ -284,6 +284,12 @@ describe("an overlay", () => {
     ]);
   });
 
+  it("never touches the notes that Rootloom keeps at the top of a tree", () => {
+    expect(messagesOf({ ...SMALL, "overlays/common/.rootloom/volume.json": "{}" })).toEqual([
+      "desired/overlays/common:1:1: cannot lay overlay common: `.rootloom` at the top of a tree holds Rootloom's own notes",
+    ]);
+  });
+
   it("into a root is a resource of its own, no layer, and its paths are not the tree's drift", () => {
     const laid = {
       ...SMALL,

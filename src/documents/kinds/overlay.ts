@@ -21,7 +21,7 @@ export const overlaySchema: JsonSchema = fields(
   {
     order: whole(0, 1000, "Later ones win. Default: common 10, hardware 20, secret-sauce 30."),
     into: choice(["image", "root"], "image (default): a layer when packing. root: copied into the roots named."),
-    roots: texts("into root: names of the Roots."),
+    roots: { ...texts("into root: names of the Roots."), uniqueItems: true },
     drift: DRIFT,
     sourceDate: DATE,
     rules: list(
