@@ -1,0 +1,251 @@
+import { accessSync, constants, statSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
+import type { Readable } from "node:stream";
+import type { Options } from "execa";
+import { RootloomError } from "../../core/error.ts";
+import type { Command, Finished, Processes } from "../ports.ts";
+import { isOwnNamespace } from "./namespace.ts";
+import { Lines, Tail } from "./output.ts";
+import { processUsers } from "./process-users.ts";
+
+const standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const kept_bytes = 4 * 1024 * 1024;
+const shownLines = 20;
+const defaultTimeout_ms = 60_000;
+/** Between asking a group of processes to end and ending it. */
+const grace_ms = 2_000;
+
+export interface ProcessesOptions {
+  readonly mountNamespace: string;
+}
+
+/** The process port. Commands are to be run from the main thread: the kernel ties a child's life to the thread that made it. */
+export function createProcesses(options: ProcessesOptions): Processes {
+  const userId = process.geteuid?.() ?? -1;
+  return {
+    run: (command) => run(command, wrapped(command, options.mountNamespace, userId === 0)),
+    find,
+    users: processUsers,
+    userId,
+    pid: process.pid,
+  };
+}
+
+interface Wrapped {
+  readonly words: readonly [file: string, ...values: string[]];
+  /** To be started in; where another namespace is entered, the words themselves see to it. */
+  readonly directory: string | undefined;
+}
+
+interface Ended {
+  readonly exitCode?: number | undefined;
+  readonly signal?: NodeJS.Signals | undefined;
+  readonly cause?: unknown;
+}
+
+/** What is used of a process that execa started. */
+interface Started extends PromiseLike<Ended> {
+  readonly pid?: number | undefined;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+}
+
+/**
+ * The command behind what ties it to us. `setpriv` has the kernel kill the outermost process when we
+ * die; as root, that one is the keeper of a process namespace, whose end kills every process in it,
+ * daemons and grandchildren too. An ordinary user has only the first.
+ */
+function wrapped(command: Command, mountNamespace: string, isRoot: boolean): Wrapped {
+  const entersHost = command.hostNamespace === true && !isOwnNamespace(mountNamespace);
+  const words = ["--pdeathsig", "KILL", "--"];
+  if (entersHost) words.push("nsenter", `--mount=${mountNamespace}`, "--");
+  if (isRoot || command.privateNamespace === true) {
+    words.push("unshare", "--pid", "--fork", "--kill-child");
+    if (command.privateNamespace === true) words.push("--mount", "--propagation", "private");
+    words.push("--");
+  }
+  // Entering a namespace leads to its top directory.
+  if (entersHost && command.directory !== undefined) words.push("env", `--chdir=${command.directory}`, "--");
+  return {
+    words: ["setpriv", ...words, command.file, ...command.arguments],
+    directory: entersHost ? undefined : command.directory,
+  };
+}
+
+async function run(command: Command, { words, directory }: Wrapped): Promise<Finished> {
+  if (isCancelled(command)) throw ended(command, "cancelled", []);
+  for (const tool of new Set(["setpriv", "unshare", "nsenter", "env", command.file])) {
+    if (words.includes(tool)) requireTool(tool);
+  }
+  requireDirectory(command.file, directory);
+  const { execa } = await import("execa");
+  const [file, ...values] = words;
+  const child: Started = execa(file, values, settingsOf(command, directory));
+  const output = collect(child, command.onLine);
+  const ending = endEarly(child, command);
+  const result = await child;
+  const why = ending.stop();
+  output.end();
+  const finished = { exitCode: result.exitCode ?? -1, stdout: output.stdout(), stderr: output.stderr() };
+  if (why !== undefined) throw ended(command, why, output.lastLines());
+  if (result.exitCode !== undefined && (command.accept ?? [0]).includes(result.exitCode)) return finished;
+  throw failed(command, result, output.lastLines());
+}
+
+function settingsOf(command: Command, directory: string | undefined): Options {
+  const interactive = command.interactive === true;
+  return {
+    reject: false,
+    buffer: false,
+    extendEnv: false,
+    cleanup: false,
+    // A group of its own, to be ended as a whole; a shell needs the terminal's instead.
+    detached: !interactive,
+    env: environmentOf(command),
+    stdout: interactive ? "inherit" : "pipe",
+    stderr: interactive ? "inherit" : "pipe",
+    ...(command.input === undefined ? { stdin: interactive ? "inherit" : "ignore" } : { input: command.input }),
+    ...(directory === undefined ? {} : { cwd: directory }),
+  };
+}
+
+function environmentOf(command: Command): Record<string, string> {
+  const { PATH = standardPath, HOME = "/root", TERM } = process.env;
+  const terminal = command.interactive === true && TERM !== undefined ? { TERM } : {};
+  return { PATH: withSystemDirectories(PATH), HOME, LANG: "C.UTF-8", ...terminal, ...command.environment };
+}
+
+function collect(child: Started, onLine: ((line: string) => void) | undefined) {
+  const stdout = new Tail(kept_bytes);
+  const stderr = new Tail(kept_bytes);
+  const last: string[] = [];
+  const note = (line: string): void => {
+    if (line.trim() === "") return;
+    last.push(line);
+    if (last.length > shownLines) last.shift();
+  };
+  const heard = (line: string): void => {
+    note(line);
+    onLine?.(line);
+  };
+  const lines = [new Lines(heard), new Lines(heard)] as const;
+  child.stdout?.on("data", (part: Buffer) => {
+    lines[0].add(part);
+    if (onLine === undefined) stdout.add(part);
+  });
+  child.stderr?.on("data", (part: Buffer) => {
+    lines[1].add(part);
+    stderr.add(part);
+  });
+  return {
+    end: () => {
+      for (const each of lines) each.end();
+    },
+    stdout: () => stdout.text(),
+    stderr: () => stderr.text(),
+    lastLines: (): readonly string[] => last,
+  };
+}
+
+/** Ends the whole group on timeout and on `signal`: asked first, killed after a grace. `stop` says why, if it did. */
+function endEarly(child: Started, command: Command): { readonly stop: () => string | undefined } {
+  let why: string | undefined;
+  const timers: NodeJS.Timeout[] = [];
+  const later = (delay_ms: number, act: () => void): void => {
+    timers.push(setTimeout(act, delay_ms));
+  };
+  const end = (reason: string): void => {
+    if (why !== undefined) return;
+    why = reason;
+    killGroup(child, command, "SIGTERM");
+    later(grace_ms, () => killGroup(child, command, "SIGKILL"));
+    // What left the group and keeps the pipes open is not waited for.
+    later(2 * grace_ms, () => {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    });
+  };
+  const onAbort = (): void => end("cancelled");
+  const limit_ms = command.timeout_ms ?? defaultTimeout_ms;
+  if (limit_ms > 0) later(limit_ms, () => end(`not done within ${limit_ms} ms`));
+  command.signal?.addEventListener("abort", onAbort, { once: true });
+  if (isCancelled(command)) onAbort();
+  return {
+    stop: () => {
+      for (const timer of timers) clearTimeout(timer);
+      command.signal?.removeEventListener("abort", onAbort);
+      return why;
+    },
+  };
+}
+
+function killGroup(child: Started, command: Command, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(command.interactive === true ? child.pid : -child.pid, signal);
+  } catch {
+    // It ended by itself just now.
+  }
+}
+
+function isCancelled(command: Command): boolean {
+  return command.signal?.aborted === true;
+}
+
+function requireTool(tool: string): void {
+  if (find(tool) !== undefined) return;
+  throw new RootloomError(`cannot run ${tool}: it is not installed`, {
+    hint: "`rootloom doctor` lists the tools that are needed and the packages that have them",
+  });
+}
+
+/** A missing directory would look like a missing program. */
+function requireDirectory(file: string, directory: string | undefined): void {
+  if (directory === undefined) return;
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  throw new RootloomError(`cannot run ${file}: there is no directory ${directory} to run it in`);
+}
+
+function find(tool: string): string | undefined {
+  if (isAbsolute(tool)) return isExecutable(tool) ? tool : undefined;
+  const directories = withSystemDirectories(process.env.PATH ?? standardPath).split(":");
+  return directories.map((directory) => join(directory, tool)).find(isExecutable);
+}
+
+/** An ordinary user's PATH often lacks the directories that hold `mkfs` and `losetup`. */
+function withSystemDirectories(path: string): string {
+  return [...new Set([...path.split(":").filter(isAbsolute), ...standardPath.split(":")])].join(":");
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function ended(command: Command, why: string, lastLines: readonly string[]): RootloomError {
+  const details = [pasted(command), ...lastLines];
+  return new RootloomError(`cannot run ${command.file}: ${why}`, { retry: "transient", details });
+}
+
+function failed(command: Command, result: Ended, lastLines: readonly string[]): RootloomError {
+  const end = result.signal === undefined ? `exit ${result.exitCode ?? "unknown"}` : `killed by ${result.signal}`;
+  const cause = result.exitCode === undefined && result.signal === undefined ? result.cause : undefined;
+  const why = cause instanceof Error ? cause.message : [end, ...lastLines.slice(-1)].join(": ");
+  const details = [pasted(command), ...lastLines];
+  return new RootloomError(`cannot run ${command.file}: ${why}`, {
+    details,
+    ...(result.signal === "SIGKILL" ? { hint: "`dmesg` says whether memory ran out" } : {}),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The command as a line for a shell, without our wrapping and without its environment, which may hold secrets. */
+function pasted(command: Command): string {
+  const quote = (word: string): string => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+  const line = [command.file, ...command.arguments].map(quote).join(" ");
+  return command.directory === undefined ? line : `cd ${quote(command.directory)} && ${line}`;
+}
