@@ -70,7 +70,7 @@ export function readContent(files: Files, entry: PackEntry, into: Uint8Array): v
     const opened = openContent(files, entry);
     if (!opened) break;
     try {
-      const whole = fill(opened.reader, into, opened.offset) === into.length;
+      const whole = fill(opened.reader, into, opened.offset) === into.length && hasNotGrown(opened.reader, entry);
       if (whole && hash("sha256", into) === entry.sha256) return;
     } finally {
       opened.reader.close();
@@ -93,10 +93,15 @@ export function* streamContent(files: Files, entry: PackEntry): Generator<Uint8A
       position += part.length;
       yield part;
     }
+    if (!hasNotGrown(opened.reader, entry)) throw changedWhileRead(entry.path);
   } finally {
     opened.reader.close();
   }
   if (digest.digest("hex") !== entry.sha256) throw changedWhileRead(entry.path);
+}
+
+function hasNotGrown(reader: Reader, entry: PackEntry): boolean {
+  return entry.source?.type === "archive" || reader.stat().size === entry.size;
 }
 
 function openContent(files: Files, entry: PackEntry): { readonly reader: Reader; readonly offset: number } | undefined {

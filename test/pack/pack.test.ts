@@ -1,0 +1,417 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { PackInput } from "../../src/host/jobs.ts";
+import type { JobContext } from "../../src/host/ports.ts";
+import { jobTable } from "../../src/pack/jobs.ts";
+import {
+  context,
+  fileSha256,
+  overlay,
+  overlayEntry,
+  overlayFile,
+  packInput,
+  temporaryDirectory,
+  treeLayer,
+  writeTree,
+} from "./workspace.ts";
+
+const CONSOLE = overlayEntry("dev/console", { type: "character", mode: 0o600, major: 5, minor: 1 });
+
+/** A small root with one of everything. */
+function makeRoot(work: string, name = "root"): string {
+  const root = join(work, name);
+  writeTree(root, {
+    init: "#!/bin/sh\n",
+    "etc/hostname": "host\n",
+    "etc/empty": "",
+    "usr/bin/tool": "tool",
+    "odd/with space\nand line": "odd",
+    "TRAILER!!!": "not the end",
+    "zz/linked": "linked content",
+  });
+  chmodSync(join(root, "init"), 0o755);
+  symlinkSync("usr/bin", join(root, "bin"));
+  linkSync(join(root, "zz/linked"), join(root, "etc/linked"));
+  linkSync(join(root, "zz/linked"), join(root, "odd/linked"));
+  mkdirSync(join(root, "empty"));
+  execFileSync("mkfifo", [join(root, "pipe")]);
+  writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0x62, 0xff, 0xfe])]), "name of bytes");
+  for (const path of ["", "etc", "odd", "usr", "usr/bin", "zz", "empty"]) utimesSync(join(root, path), 100, 100);
+  return root;
+}
+
+async function packTo(work: string, name: string, input: PackInput, using: JobContext = context) {
+  const image = join(work, `${name}.img`);
+  const manifest = join(work, `${name}.manifest`);
+  const result = await jobTable.pack({ ...input, image, manifest }, using);
+  return { ...result, image, manifest };
+}
+
+function unpackCommand(codec: string, image: string): string {
+  return `${codec === "zstd" ? "zstd -dc" : codec === "gzip" ? "gzip -dc" : "cat"} '${image}'`;
+}
+
+describe("an image", () => {
+  for (const codec of ["gzip", "zstd", "none"] as const) {
+    for (const tool of ["cpio -idm --no-absolute-filenames --quiet", "bsdcpio -idm --quiet"]) {
+      it(`compressed by ${codec} is unpacked to the same tree by ${tool.split(" ")[0]}`, async () => {
+        const work = temporaryDirectory();
+        const root = makeRoot(work);
+        const packed = await packTo(
+          work,
+          codec,
+          packInput(join(work, "cache"), [treeLayer(root)], { compression: { codec, level: 3 } }),
+        );
+        const out = join(work, "out");
+        mkdirSync(out);
+        execFileSync("sh", ["-c", `${unpackCommand(codec, packed.image)} | (cd '${out}' && ${tool})`], {
+          stdio: "pipe",
+        });
+        expect(execFileSync("diff", ["-r", "--no-dereference", "-x", "pipe", root, out]).toString()).toBe("");
+        expect(readlinkSync(join(out, "bin"))).toBe("usr/bin");
+        expect(lstatSync(join(out, "pipe")).isFIFO()).toBe(true);
+        expect(statSync(join(out, "zz/linked")).nlink).toBe(3);
+        expect(statSync(join(out, "etc/linked")).ino).toBe(statSync(join(out, "zz/linked")).ino);
+        expect(statSync(join(out, "init")).mode & 0o7777).toBe(0o755);
+      });
+    }
+  }
+
+  it("has the same bytes when it is packed from a copy of the tree with another cache", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    execFileSync("cp", ["-a", root, join(work, "copy")]);
+    const first = await packTo(work, "a", packInput(join(work, "cache-a"), [treeLayer(root)]));
+    const second = await packTo(work, "b", packInput(join(work, "cache-b"), [treeLayer(join(work, "copy"))]));
+    expect(second.sha256).toBe(first.sha256);
+    expect(second.manifestSha256).toBe(first.manifestSha256);
+    expect(fileSha256(first.image)).toBe(first.sha256);
+  });
+
+  it("is the same whether segments come from the cache or not", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    for (let index = 0; index < 100; index++) {
+      writeTree(root, { [`data/${index % 5}/${index}`]: String(index).repeat(100_000 + index) });
+    }
+    const warm = join(work, "warm");
+    const store = join(work, "store");
+    const layers = (text: string) => [treeLayer(root), overlay("common", [overlayFile(store, "etc/motd", text)])];
+    const before = await packTo(work, "before", packInput(warm, layers("one")));
+    const overlayOnly = await packTo(work, "overlay", packInput(warm, layers("two")));
+    expect(before.segments).toBeGreaterThan(3);
+    expect(overlayOnly.segmentsReused).toBe(before.segments - 1);
+    writeTree(root, { "data/3/new": "new file", "data/1/11": "other content" });
+    chmodSync(join(root, "data/2/12"), 0o600);
+    const incremental = await packTo(work, "incremental", packInput(warm, layers("two")));
+    const cold = await packTo(work, "cold", packInput(join(work, "cold"), layers("two")));
+    expect(incremental.segmentsReused).toBeGreaterThan(0);
+    expect(cold.segmentsReused).toBe(0);
+    expect(incremental.sha256).toBe(cold.sha256);
+  });
+
+  it("does not use a cached segment that was damaged", async () => {
+    const work = temporaryDirectory();
+    const input = packInput(join(work, "cache"), [treeLayer(makeRoot(work))]);
+    const first = await packTo(work, "first", input);
+    const [folder] = readdirSync(join(work, "cache/segments"));
+    const [name] = readdirSync(join(work, "cache/segments", folder!));
+    const descriptor = openSync(join(work, "cache/segments", folder!, name!), "r+");
+    writeSync(descriptor, Buffer.from("damage"), 0, 6, 40);
+    closeSync(descriptor);
+    const second = await packTo(work, "second", input);
+    expect(second.sha256).toBe(first.sha256);
+    expect(fileSha256(second.image)).toBe(first.sha256);
+  });
+
+  it("keeps excluded contents out and the directory in, and does not change with them", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    writeTree(root, { "tmp/a": "a", "usr/src/linux/x": "x", "usr/include/sys/types.h": "t", "sys/kernel": "k" });
+    const input = packInput(join(work, "cache"), [treeLayer(root, undefined)], {
+      excludes: ["tmp/*", "usr/src", "sys/*"],
+    });
+    const [before] = await jobTable.layers(input, context);
+    const packed = await packTo(work, "image", input);
+    const names = execFileSync("sh", ["-c", `zcat '${packed.image}' | cpio -it --quiet`])
+      .toString()
+      .split("\n");
+    expect(names).toEqual(expect.arrayContaining(["tmp", "sys", "usr/include/sys/types.h"]));
+    expect(names.filter((name) => /^(tmp|sys|usr\/src)\b/.test(name))).toEqual(["sys", "tmp"]);
+    writeTree(root, { "tmp/b": "b" });
+    expect(await jobTable.layers(input, context)).toEqual([before]);
+    writeTree(root, { "etc/hostname": "other\n" });
+    expect(await jobTable.layers(input, context)).not.toEqual([before]);
+  });
+
+  it("holds the image's own nodes, in a directory made for them", async () => {
+    const work = temporaryDirectory();
+    const packed = await packTo(
+      work,
+      "image",
+      packInput(join(work, "cache"), [treeLayer(makeRoot(work))], { nodes: [CONSOLE] }),
+    );
+    const listing = execFileSync("sh", ["-c", `zcat '${packed.image}' | cpio -itv --quiet`]).toString();
+    expect(listing).toMatch(/^crw-------\s+1 root\s+root\s+5,\s+1 .* dev\/console$/m);
+    expect(listing.indexOf(" dev\n")).toBeLessThan(listing.indexOf(" dev/console"));
+  });
+
+  it("streams a file that is larger than a segment", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    writeTree(root, { "large/file": "" });
+    truncateSync(join(root, "large/file"), 40_000_001);
+    for (const codec of ["gzip", "zstd", "none"] as const) {
+      const input = packInput(join(work, "cache"), [treeLayer(root)], { compression: { codec, level: 1 } });
+      const packed = await packTo(work, codec, input);
+      expect(await jobTable.verify({ image: packed.image, manifest: packed.manifest, codec }, context)).toEqual({
+        entries: packed.entries,
+        problems: [],
+      });
+    }
+  });
+
+  it("leaves out sockets and says so", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    const server = createServer().listen(join(root, "socket"));
+    await new Promise((resolve) => server.once("listening", resolve));
+    const packed = await packTo(work, "image", packInput(join(work, "cache"), [treeLayer(root)]));
+    await new Promise((resolve) => server.close(resolve));
+    expect(packed.notes).toContain("sockets are left out: /socket");
+  });
+});
+
+describe("packing is refused", () => {
+  const refusals: readonly [string, (work: string) => PackInput, object][] = [
+    [
+      "for an empty root",
+      (work) => {
+        mkdirSync(join(work, "root"));
+        return packInput(join(work, "cache"), [treeLayer(join(work, "root"))], { nodes: [CONSOLE] });
+      },
+      { message: "cannot pack: the root is empty", retry: "waiting", condition: "RootEmpty" },
+    ],
+    [
+      "when the excludes leave nothing",
+      (work) => packInput(join(work, "cache"), [treeLayer(makeRoot(work))], { excludes: ["*"] }),
+      { message: "cannot pack: the root is empty" },
+    ],
+    [
+      "when the tree is not there",
+      (work) => packInput(join(work, "cache"), [treeLayer(join(work, "nothing"))]),
+      { retry: "waiting", condition: "TreeMissing" },
+    ],
+    [
+      "without an init",
+      (work) => packInput(join(work, "cache"), [treeLayer(makeRoot(work))], { init: "/sbin/init" }),
+      { message: "cannot pack: /sbin/init, which the kernel starts, is missing" },
+    ],
+    [
+      "with an init that is not executable",
+      (work) => packInput(join(work, "cache"), [treeLayer(makeRoot(work))], { init: "/etc/hostname" }),
+      { message: "cannot pack: /etc/hostname, which the kernel starts, is not executable" },
+    ],
+  ];
+  for (const [name, make, error] of refusals) {
+    it(name, async () => {
+      const work = temporaryDirectory();
+      await expect(packTo(work, "image", make(work))).rejects.toMatchObject(error);
+      expect(existsSync(join(work, "image.img"))).toBe(false);
+    });
+  }
+
+  it("but not when init is reached through absolute and relative symlinks", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    writeTree(root, { "usr/lib/systemd/systemd": "elf" });
+    chmodSync(join(root, "usr/lib/systemd/systemd"), 0o755);
+    mkdirSync(join(root, "usr/sbin"));
+    symlinkSync("usr/sbin", join(root, "sbin"));
+    symlinkSync("../lib/systemd/systemd", join(root, "usr/sbin/init"));
+    symlinkSync("/sbin/init", join(root, "start"));
+    const packed = await packTo(work, "image", packInput(join(work, "cache"), [treeLayer(root)], { init: "/start" }));
+    expect(packed.entries).toBeGreaterThan(10);
+  });
+
+  it("when too little space is free, with both figures", async () => {
+    const work = temporaryDirectory();
+    const files = { ...context.files, freeSpace_bytes: () => 1 << 20 };
+    const packing = packTo(work, "image", packInput(join(work, "cache"), [treeLayer(makeRoot(work))]), {
+      ...context,
+      files,
+    });
+    await expect(packing).rejects.toMatchObject({
+      message: expect.stringMatching(/has 1\.0 MiB free, about .* MiB are needed/),
+      retry: "waiting",
+      condition: "NoSpace",
+    });
+  });
+
+  it("when the disk runs full, and nothing half written is left", async () => {
+    const work = temporaryDirectory();
+    const files = {
+      ...context.files,
+      openWriter: (path: string, mode: number) => {
+        const writer = context.files.openWriter(path, mode);
+        if (!path.includes(".img")) return writer;
+        const write = () => {
+          throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+        };
+        return { ...writer, write, bytes: 0 };
+      },
+    };
+    const packing = packTo(work, "image", packInput(join(work, "cache"), [treeLayer(makeRoot(work))]), {
+      ...context,
+      files,
+    });
+    await expect(packing).rejects.toMatchObject({ retry: "waiting", condition: "NoSpace" });
+    expect(readdirSync(work).sort()).toEqual(["cache", "root"]);
+  });
+
+  it("as transient when a file keeps changing while it is read", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    let reads = 0;
+    const files = {
+      ...context.files,
+      openTreeReader: (treePath: string, path: string) => {
+        if (path === "etc/hostname") writeFileSync(join(root, path), "x".repeat(++reads));
+        return context.files.openTreeReader(treePath, path);
+      },
+    };
+    const changing = { ...context, files, now_ms: () => 0 };
+    const packing = packTo(work, "image", packInput(join(work, "cache"), [treeLayer(root)]), changing);
+    await expect(packing).rejects.toMatchObject({
+      message: expect.stringContaining("/etc/hostname"),
+      retry: "transient",
+    });
+  });
+});
+
+describe("verify", () => {
+  async function packed() {
+    const work = temporaryDirectory();
+    const input = packInput(join(work, "cache"), [treeLayer(makeRoot(work))], {
+      compression: { codec: "none", level: 0 },
+    });
+    return packTo(work, "image", input);
+  }
+
+  it("finds one changed byte of content", async () => {
+    const { image, manifest } = await packed();
+    const bytes = readFileSync(image);
+    bytes[bytes.indexOf("linked content")] = 0x4c;
+    writeFileSync(image, bytes);
+    const { problems } = await jobTable.verify({ image, manifest, codec: "none" }, context);
+    expect(problems).toEqual(["/zz/linked: its content differs"]);
+  });
+
+  it("finds a cut image", async () => {
+    const { image, manifest } = await packed();
+    truncateSync(image, statSync(image).size - 200);
+    const { problems } = await jobTable.verify({ image, manifest, codec: "none" }, context);
+    expect(problems).toContain("it ends without a trailer");
+  });
+
+  it("finds an image that does not belong to the manifest", async () => {
+    const { manifest } = await packed();
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    chmodSync(join(root, "etc/hostname"), 0o600);
+    const other = await packTo(work, "other", packInput(join(work, "cache"), [treeLayer(root)]));
+    const { problems } = await jobTable.verify({ image: other.image, manifest, codec: "gzip" }, context);
+    expect(problems).toEqual(["/etc/hostname: mode is 33152, 33188 in the manifest"]);
+  });
+});
+
+describe("drift of a recorded tree", () => {
+  it("is nothing when nothing changed, and names each change otherwise", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    cpSync(join(root, "etc/hostname"), join(root, "laid"));
+    const place = { path: root, identity: "test", cache: join(work, "cache"), leaveOut: ["laid"] };
+    const input = { ...place, manifest: join(work, "record") };
+    const recorded = await jobTable.record(input, context);
+    expect(recorded.entries).toBeGreaterThan(15);
+    expect(await jobTable.drift(input, context)).toEqual({ count: 0, paths: [] });
+    writeTree(root, { laid: "changed", "etc/hostname": "HOST\n", "etc/new": "" });
+    chmodSync(join(root, "init"), 0o700);
+    execFileSync("rm", [join(root, "pipe")]);
+    expect(await jobTable.drift(input, context)).toEqual({
+      count: 4,
+      paths: [
+        { path: "etc/hostname", change: "changed", what: "content" },
+        { path: "etc/new", change: "added", what: "file" },
+        { path: "init", change: "changed", what: "mode 755, now 700" },
+        { path: "pipe", change: "removed", what: "fifo" },
+      ],
+    });
+  });
+});
+
+describe("difference", () => {
+  it("tells what an image would gain, lose and change", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    const store = join(work, "store");
+    const input = packInput(join(work, "cache"), [treeLayer(root)]);
+    const { manifest } = await packTo(work, "image", input);
+    const changed = overlay(
+      "common",
+      [overlayFile(store, "bin/tool", "better"), overlayFile(store, "new", "n")],
+      ["pipe"],
+    );
+    const difference = await jobTable.difference({ ...input, layers: [treeLayer(root), changed], manifest }, context);
+    expect(difference).toEqual({
+      added: 1,
+      removed: 1,
+      changed: 1,
+      lines: ["+ /new", "- /pipe", "~ /usr/bin/tool (content, time)"],
+    });
+  });
+});
+
+describe("the hash of a file", () => {
+  it("is read again when the file changes, and undefined when there is none", async () => {
+    const work = temporaryDirectory();
+    const input = { path: join(work, "file"), cache: join(work, "cache"), trustCache: true };
+    expect(await jobTable.hash(input, context)).toBeUndefined();
+    writeTree(work, { file: "one" });
+    const first = await jobTable.hash(input, context);
+    expect(await jobTable.hash(input, context)).toEqual(first);
+    writeTree(work, { file: "two" });
+    expect((await jobTable.hash(input, context))?.sha256).not.toBe(first?.sha256);
+  });
+
+  it("is not kept for a file that changed within two seconds of its reading", async () => {
+    const work = temporaryDirectory();
+    writeTree(work, { file: "one" });
+    const young = { ...context, now_ms: () => statSync(join(work, "file")).ctimeMs + 500 };
+    await jobTable.hash({ path: join(work, "file"), cache: join(work, "cache"), trustCache: true }, young);
+    expect(existsSync(join(work, "cache/hashes/files"))).toBe(false);
+    await jobTable.hash({ path: join(work, "file"), cache: join(work, "cache"), trustCache: true }, context);
+    expect(existsSync(join(work, "cache/hashes/files"))).toBe(true);
+  });
+});
