@@ -15,11 +15,11 @@ export type Request = {
   readonly [C in CommandName]: { readonly command: C; readonly arguments: CommandArguments[C] };
 }[CommandName];
 
-type Shape = "boolean" | "number" | "string" | "strings" | "string or null";
-const decided = { names: "strings", who: "string", why: "string" } as const;
+type Shape = "boolean" | "number" | "string" | "a list of strings" | "string or null";
+const decided = { names: "a list of strings", who: "string", why: "string" } as const;
 const shapes: { readonly [C in CommandName]: { readonly [A in keyof CommandArguments[C]]: Shape } } = {
   apply: { yes: "boolean", planDigest: "string or null" },
-  trigger: { names: "strings" },
+  trigger: { names: "a list of strings" },
   approve: decided,
   adopt: decided,
   forget: decided,
@@ -67,7 +67,7 @@ export function parseRequest(value: unknown): Request {
   const values = asObject(given);
   const wrong = Object.entries(expected).find(([name, shape]) => !fits(values[name], shape));
   if (wrong !== undefined) {
-    throw new RootloomError(`cannot understand the request ${command}: ${wrong[0]} is not a ${wrong[1]}`);
+    throw new RootloomError(`cannot understand the request ${command}: ${wrong[0]} is not ${wrong[1]}`);
   }
   return value as Request;
 }
@@ -77,7 +77,7 @@ function asObject(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 function fits(value: unknown, shape: Shape): boolean {
-  if (shape === "strings") return Array.isArray(value) && value.every((item) => typeof item === "string");
+  if (shape === "a list of strings") return Array.isArray(value) && value.every((item) => typeof item === "string");
   if (shape === "string or null") return value === null || typeof value === "string";
   return typeof value === shape;
 }
