@@ -1,18 +1,15 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { OwnedRecord, Resource } from "../../src/core/resource.ts";
 import type { Draft, Operation, StepOf } from "../../src/core/step.ts";
 import type { Host } from "../../src/host/ports.ts";
-import { createFiles } from "../../src/host/real/files.ts";
-import { jobTable } from "../../src/pack/jobs.ts";
+import { createHost } from "../../src/host/real/host.ts";
 import { NO_LIMITS } from "../../src/resources/limits.ts";
 import type { ApplyContext, Executor, ObserveContext, Outcome } from "../../src/resources/types.ts";
 
 /**
- * A directory with a state and a cache, and a host that really works in it: real files, real programs, real
- * jobs in place. Nothing of what these kinds do not use is there.
+ * A directory with a state and a cache, and the real host, whose mounts are those of this process's namespace.
  */
 export class Machine {
   readonly top = mkdtempSync("/tmp/rootloom-kinds-");
@@ -25,7 +22,7 @@ export class Machine {
   killBefore = "";
   killAfter = "";
   run = 1;
-  readonly host: Host = realHost();
+  readonly host: Host = createHost({ mountNamespace: "/proc/self/ns/mnt" });
 
   constructor() {
     mkdirSync(this.state);
@@ -88,37 +85,4 @@ export class Machine {
 
 export function sha256(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
-}
-
-function realHost(): Host {
-  const files = createFiles({ mountNamespace: "/proc/self/ns/mnt" });
-  const parts: Pick<Host, "files" | "clock" | "jobs" | "processes"> = {
-    files,
-    clock: {
-      now_ms: () => Date.now(),
-      elapsed_ms: () => performance.now(),
-      sleep: (duration_ms) => new Promise((resolve) => setTimeout(resolve, duration_ms)),
-      random: (bytes) => "0".repeat(bytes * 2),
-    },
-    jobs: {
-      run: (job, input) =>
-        jobTable[job](input, { files, progress: () => undefined, cancelled: () => false, now_ms: () => Date.now() }),
-    },
-    processes: {
-      find: (tool) => `/usr/bin/${tool}`,
-      users: () => [],
-      userId: process.getuid?.() ?? 0,
-      pid: process.pid,
-      run: ({ file, arguments: words, environment, accept = [0] }) =>
-        new Promise((resolve, reject) => {
-          const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", HOME: "/root", ...environment };
-          execFile(file, [...words], { env }, (error, stdout, stderr) => {
-            const exitCode = error === null ? 0 : Number(error.code);
-            if (accept.includes(exitCode)) resolve({ exitCode, stdout, stderr });
-            else reject(error ?? new Error(stderr));
-          });
-        }),
-    },
-  };
-  return parts as Host;
 }
