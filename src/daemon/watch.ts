@@ -1,4 +1,5 @@
 import type { Session } from "../pass/types.ts";
+import { discoverSource } from "../source/locate.ts";
 import { watchPaths } from "../source/watch-paths.ts";
 import type { Log } from "./loop.ts";
 import type { Wakes } from "./wakes.ts";
@@ -12,8 +13,7 @@ const COMMIT_DELAY_MS = 20;
 export async function watchSource(session: Session, wakes: Wakes, log: Log): Promise<{ close(): Promise<void> }> {
   const { host, configuration } = session;
   const { source } = configuration;
-  const directory = source.repository ?? source.desired;
-  const discovered = await host.git.discover(directory).catch(() => undefined);
+  const discovered = await discoverSource(host, source).catch(() => undefined);
   const paths = watchPaths(source, discovered);
   return host.events.watch(paths, (hint) => {
     if (hint.degraded !== undefined) {

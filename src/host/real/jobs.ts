@@ -22,7 +22,11 @@ export function createJobs(options: JobsOptions): Jobs {
   const idle: Worker[] = [];
   const start = (): Worker => {
     const module = options.worker ?? new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url);
-    const worker = new Worker(module, { workerData: { mountNamespace: options.mountNamespace } });
+    // Descriptors from openat2 are closed through node:fs, which Node would warn of in a worker.
+    const worker = new Worker(module, {
+      workerData: { mountNamespace: options.mountNamespace },
+      trackUnmanagedFds: false,
+    });
     worker.on("error", () => undefined); // heard by the job; nothing is lost on an idle one
     worker.on("exit", () => {
       const index = idle.indexOf(worker);
