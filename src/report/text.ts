@@ -90,7 +90,8 @@ export function sentence(step: ReportStep): string {
         ? `the ${object} could not be checked`
         : `the ${object} ${step.blocked === null ? "will" : "would"} be ${done}`;
     case "done":
-      return `the ${object} has been ${result === "" ? done : result}`;
+      // A bare "created" says less than the operation's own words; "packed as generation 3f2a" says more.
+      return `the ${object} has been ${result.includes(" ") ? result : done}`;
     case "kept":
       return `the ${object} is as declared`;
     case "failed":
