@@ -85,7 +85,7 @@ export class VirtualTime {
       const timer = this.#earliest(end_ms);
       // Work outside the ports (a module that loads) may take a few turns: without a wait, look again for a second.
       idle = timer === undefined ? idle + 1 : 0;
-      if (idle > 200) throw new Error(`nothing is left to wait for within ${limit_ms} ms, yet the work has not ended`);
+      if (idle > 200) throw stuck(limit_ms);
       if (timer === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
       else {
         this.#now_ms = Math.max(this.#now_ms, timer.at_ms);
@@ -119,6 +119,12 @@ export function createFakeClock(time: VirtualTime, owner: object, random: Random
     sleep: (duration_ms, signal) => time.sleep(owner, duration_ms, signal),
     random: (bytes) => random.hex(bytes),
   };
+}
+
+function stuck(limit_ms: number): RootloomError {
+  return new RootloomError(
+    `cannot go on: nothing is left to wait for within ${limit_ms} ms, and the work has not ended`,
+  );
 }
 
 function cancelled(): RootloomError {

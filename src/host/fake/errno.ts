@@ -1,3 +1,4 @@
+import { RootloomError } from "../../core/error.ts";
 import { failure } from "../real/failure.ts";
 import { Crash } from "./faults.ts";
 
@@ -56,5 +57,13 @@ export function attemptUnlessMissing<T>(action: string, subject: string, body: (
       if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
       throw thrown;
     }
+  });
+}
+
+/** For what the machine was never taught: told apart by its condition, and listed by the host. */
+export function notEmulated(what: string): RootloomError {
+  return new RootloomError(`cannot emulate ${what}`, {
+    condition: "NotEmulated",
+    hint: "teach the fake machine, or do without it",
   });
 }

@@ -1,5 +1,14 @@
 import type { EntryType } from "../../core/entry.ts";
-import { type Content, contentSize, cutContent, EMPTY } from "./content.ts";
+import { type Content, contentSize, EMPTY } from "./content.ts";
+import {
+  applyToDisk,
+  type Change,
+  forget,
+  type Journal,
+  neededBy,
+  survivorsOf,
+  type Transaction,
+} from "./durability.ts";
 import { ErrnoError } from "./errno.ts";
 import { durableState, type Inode } from "./inode.ts";
 import type { Random } from "./random.ts";
@@ -12,8 +21,8 @@ export interface FileSystemOptions {
   readonly capacity_bytes?: number;
   /** Whether a copy can share blocks (xfs, btrfs). */
   readonly reflink?: boolean;
-  /** `subset`: any un-synced change of a directory may be lost; `ordered`: only the latest ones, as by a journal. */
-  readonly journal?: "subset" | "ordered";
+  /** What a power loss may take; `subset` unless told. */
+  readonly journal?: Journal;
   readonly now_ms: () => number;
 }
 
@@ -28,15 +37,6 @@ export interface NewInode {
   readonly minor?: number;
 }
 
-interface Change {
-  readonly directory: Inode;
-  readonly name: string;
-  readonly before: Inode | undefined;
-  readonly after: Inode | undefined;
-}
-/** Changes that reach the disk together or not at all: both sides of a rename. */
-type Transaction = readonly Change[];
-
 /**
  * One file system in memory. Entries, attributes and content are volatile until they are synced;
  * `crash` leaves what was synced and, by chance, some of the rest.
@@ -50,7 +50,7 @@ export class FileSystem {
   capacity_bytes: number;
   used_bytes = 0;
   readonly #now_ms: () => number;
-  readonly #journal: "subset" | "ordered";
+  readonly #journal: Journal;
   #pending: Transaction[] = [];
   readonly #dirty = new Set<Inode>();
   #next = 2;
@@ -158,7 +158,7 @@ export class FileSystem {
 
   /** Power goes: what was synced stays, of the rest a part that `random` chooses. */
   crash(random: Random): void {
-    for (const transaction of this.#survivors(random)) applyToDisk(transaction);
+    for (const transaction of survivorsOf(this.#pending, random, this.#journal)) applyToDisk(transaction);
     this.#pending = [];
     for (const inode of this.#dirty) forget(inode, random);
     this.#dirty.clear();
@@ -167,38 +167,9 @@ export class FileSystem {
   }
 
   #commit(touches: (change: Change) => boolean): void {
-    const needed = new Set<Transaction>();
-    const objects = new Set<Inode>();
-    for (const transaction of this.#pending.toReversed()) {
-      const wanted =
-        transaction.some((change) => touches(change) || objectsOf(change).some((inode) => objects.has(inode))) ||
-        (this.#journal === "ordered" && needed.size > 0);
-      if (!wanted) continue;
-      needed.add(transaction);
-      for (const inode of transaction.flatMap(objectsOf)) objects.add(inode);
-    }
+    const needed = neededBy(this.#pending, touches, this.#journal);
     for (const transaction of this.#pending) if (needed.has(transaction)) applyToDisk(transaction);
     this.#pending = this.#pending.filter((transaction) => !needed.has(transaction));
-  }
-
-  #survivors(random: Random): readonly Transaction[] {
-    if (this.#journal === "ordered") return this.#pending.slice(0, random.integer(this.#pending.length + 1));
-    // A change that builds on a lost one is lost too: no directory has two parents after a crash.
-    const lostObjects = new Set<Inode>();
-    const lostNames = new Map<Inode, Set<string>>();
-    return this.#pending.filter((transaction) => {
-      const blocked = transaction.some(
-        (change) =>
-          objectsOf(change).some((inode) => lostObjects.has(inode)) ||
-          lostNames.get(change.directory)?.has(change.name) === true,
-      );
-      if (!blocked && random.chance(0.5)) return true;
-      for (const change of transaction) {
-        for (const inode of objectsOf(change)) lostObjects.add(inode);
-        lostNames.set(change.directory, (lostNames.get(change.directory) ?? new Set()).add(change.name));
-      }
-      return false;
-    });
   }
 
   #reload(directory: Inode, parent: Inode, seen: Set<Inode>): void {
@@ -216,31 +187,4 @@ export class FileSystem {
       }
     }
   }
-}
-
-function objectsOf(change: Change): readonly Inode[] {
-  return [change.before, change.after].filter((inode) => inode !== undefined);
-}
-
-function applyToDisk(transaction: Transaction): void {
-  for (const { directory, name, before } of transaction) {
-    if (before !== undefined && directory.durableEntries.get(name) === before) directory.durableEntries.delete(name);
-  }
-  for (const { directory, name, after } of transaction) {
-    if (after !== undefined) directory.durableEntries.set(name, after);
-  }
-}
-
-/** Attributes fall back or not, content falls back, stays, or is torn. */
-function forget(inode: Inode, random: Random): void {
-  if (random.chance(0.5)) {
-    const { mode, owner, group, modified_ms } = inode.durable;
-    Object.assign(inode, { mode, owner, group, modified_ms });
-  }
-  if (inode.content !== inode.durable.content) {
-    const fate = random.integer(3);
-    if (fate === 0) inode.content = inode.durable.content;
-    else if (fate === 1) inode.content = cutContent(inode.content, random.integer(contentSize(inode.content) + 1));
-  }
-  inode.durable = durableState(inode);
 }

@@ -1,52 +1,26 @@
 import type { JobTable } from "../jobs.ts";
-import type { Clock, Command, Files, Finished, Git, Host, Processes, Stores } from "../ports.ts";
+import type { Clock, Files, Git, Host, Processes, Stores } from "../ports.ts";
 import { createFakeClock } from "./clock.ts";
-import { archiveCommands } from "./commands/archive.ts";
-import { basicCommands } from "./commands/basic.ts";
-import { mountCommands } from "./commands/mount.ts";
 import { createFakeEvents, type FakeEvents } from "./events.ts";
 import { type Call, Crash, type CrashKind, type FaultPlan } from "./faults.ts";
 import { createFakeFiles } from "./files.ts";
 import { createFakeGit } from "./git.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { createFakeJobs } from "./jobs.ts";
-import { Kernel } from "./kernel.ts";
 import { Machine, type MachineOptions } from "./machine.ts";
-import { type CommandEmulation, createFakeProcesses, type ForeignProcess } from "./processes.ts";
+import { type CommandOptions, createMachineProcesses } from "./machine-processes.ts";
+import { createOutside, type Outside } from "./outside.ts";
 import type { FakeRepository } from "./repository.ts";
 import { createFakeStores } from "./stores.ts";
 
-export interface FakeHostOptions extends MachineOptions {
+export interface FakeHostOptions extends MachineOptions, CommandOptions {
   readonly faults?: FaultPlan;
-  /** Beside the usual ones; the same name replaces one. */
-  readonly commands?: readonly CommandEmulation[];
-  /** Tools that are not installed. */
-  readonly missingTools?: readonly string[];
-  /** Virtual milliseconds a command takes, by name. */
-  readonly durations_ms?: Readonly<Record<string, number>>;
-  /** 0 unless told. */
-  readonly userId?: number;
   readonly watchdog_us?: number;
   /** Top of the checkout of `repository`: `/srv/config` unless told. */
   readonly repositoryPath?: string;
   /** Traces calls that only read, too. */
   readonly traceReads?: boolean;
   readonly loadJobs?: () => Promise<JobTable>;
-}
-
-/** A foreign actor's hands: they meet no faults, are not traced, and stay when the host dies. */
-export interface Outside {
-  readonly files: Files;
-  readonly writeFile: (path: string, content: string | Uint8Array, mode?: number) => void;
-  readonly run: (file: string, ...values: readonly string[]) => Promise<Finished>;
-  /** Processes of others; push and splice as you like. */
-  readonly processes: ForeignProcess[];
-  /** Another process takes a lock; the answer lets it go. */
-  readonly holdLock: (path: string, holder: { readonly pid: number; readonly command: string }) => () => void;
-  readonly remotes: Map<string, FakeRepository>;
-  readonly makeRepository: (top: string, bare: boolean) => FakeRepository;
-  /** Sets how many bytes are left on the disk. */
-  readonly leaveSpace: (free_bytes: number) => void;
 }
 
 /** A whole machine in memory, with the strings that a test pulls. */
@@ -145,7 +119,7 @@ function createPorts(machine: Machine, options: FakeHostOptions, guard: Guard, o
     }),
     guard,
   );
-  const processes = createProcesses(machine, options, guard, owner, pid);
+  const processes = createMachineProcesses(machine, options, guard, owner, pid);
   const stores = createFakeStores({ kernel, locks: machine.locks, self: { pid, command: "rootloom" }, guard });
   const git = createFakeGit({
     kernel,
@@ -183,62 +157,6 @@ function wrapFiles(files: Files, guard: Guard): Files {
     },
     MUTATING_FILES,
   );
-}
-
-function createProcesses(
-  machine: Machine,
-  options: FakeHostOptions,
-  guard: Pick<Guard, "point">,
-  owner: object,
-  pid: number,
-): Processes {
-  const known = [...basicCommands, ...mountCommands, ...archiveCommands, ...(options.commands ?? [])];
-  const commands = new Map(known.map((command) => [command.name, command]));
-  for (const tool of options.missingTools ?? []) commands.delete(tool);
-  return createFakeProcesses({
-    table: machine.table,
-    time: machine.time,
-    owner,
-    self: { pid, userId: options.userId ?? 0 },
-    commands,
-    durations_ms: options.durations_ms ?? {},
-    processes: machine.processes,
-    unknown: machine.unknownCommands,
-    point: guard.point,
-    makeFileSystem: (wanted) => machine.makeFileSystem(wanted),
-  });
-}
-
-function createOutside(machine: Machine): Outside {
-  const point = (): void => undefined;
-  const { kernel, time } = machine;
-  const files = createFakeFiles({ kernel, unique: () => machine.random.hex(8), point });
-  const processes = createProcesses(machine, { seed: 0 }, { point }, {}, 1);
-  return {
-    files,
-    writeFile: (path, content, mode) => machine.writeFile(path, content, mode),
-    run: async (file, ...values) => {
-      time.busy += 1;
-      try {
-        const command: Command = { file, arguments: values };
-        return await processes.run(command);
-      } finally {
-        time.busy -= 1;
-      }
-    },
-    processes: machine.processes,
-    holdLock: (path, holder) => {
-      if (kernel.look(path, true) === undefined) machine.writeFile(path, "", 0o600);
-      const { inode } = new Kernel(machine.table).get(path, true);
-      machine.locks.set(inode, holder);
-      return () => void machine.locks.delete(inode);
-    },
-    remotes: machine.remotes,
-    makeRepository: (top, bare) => machine.makeRepository(top, bare),
-    leaveSpace: (free_bytes) => {
-      machine.disk.capacity_bytes = machine.disk.used_bytes + free_bytes;
-    },
-  };
 }
 
 function repositoryOf(machine: Machine, options: FakeHostOptions): FakeRepository {

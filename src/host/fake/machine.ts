@@ -1,4 +1,5 @@
 import { VirtualTime } from "./clock.ts";
+import type { Journal } from "./durability.ts";
 import type { Listeners } from "./events.ts";
 import type { CrashKind } from "./faults.ts";
 import { makeParents, syncPath } from "./file-context.ts";
@@ -15,7 +16,7 @@ export interface MachineOptions {
   /** Milliseconds since the epoch at which time begins. */
   readonly start_ms?: number;
   readonly reflink?: boolean;
-  readonly journal?: "subset" | "ordered";
+  readonly journal?: Journal;
   readonly capacity_bytes?: number;
 }
 

@@ -4,7 +4,7 @@ import type { VirtualTime } from "./clock.ts";
 import { ErrnoError } from "./errno.ts";
 import type { FileSystem, FileSystemOptions } from "./file-system.ts";
 import { encode, Kernel } from "./kernel.ts";
-import { decode, type MountTable } from "./mount-table.ts";
+import type { MountTable } from "./mount-table.ts";
 
 /** A process of somebody else, with the paths that it holds open. */
 export interface ForeignProcess {
@@ -101,6 +101,7 @@ async function execute(context: ProcessContext, command: Command, kernel: Kernel
     const { exitCode = 0, stdout = "", stderr = "" } = await emulation.run(invocation);
     return { exitCode, stdout, stderr };
   } catch (thrown) {
+    if (thrown instanceof RootloomError && thrown.condition === "NotEmulated") context.unknown.push(pasted(command));
     if (!(thrown instanceof ErrnoError)) throw thrown;
     return { exitCode: 1, stdout: "", stderr: `${name}: ${thrown.message}\n` };
   }
@@ -173,9 +174,4 @@ export function parseArguments(
     } else add(word, "");
   }
   return { options, rest };
-}
-
-/** The path of a location for output. */
-export function shownPath(path: string): string {
-  return decode(path);
 }

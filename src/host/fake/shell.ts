@@ -1,3 +1,4 @@
+import { notEmulated } from "./errno.ts";
 import type { Answer } from "./processes.ts";
 
 export type StartCommand = (file: string, values: readonly string[]) => Promise<Answer>;
@@ -93,7 +94,7 @@ function parseScript(script: string): readonly Item[] {
   for (let position = 0; position < text.length; ) {
     TOKEN.lastIndex = position;
     const match = TOKEN.exec(text);
-    if (match === null) throw new Error(`the fake shell does not know what this means: ${text.slice(position)}`);
+    if (match === null) throw notEmulated(`this part of a shell script: ${text.slice(position)}`);
     position = TOKEN.lastIndex;
     const [, joint, brace, redirection, word] = match;
     if (word !== undefined) words.push(pieces(word));
@@ -107,7 +108,7 @@ function parseScript(script: string): readonly Item[] {
       finish();
       const group = open.pop();
       const here = open.at(-1);
-      if (group === undefined || here === undefined) throw new Error("the fake shell met a brace too many");
+      if (group === undefined || here === undefined) throw notEmulated("a shell script with a brace too many");
       here.list.push({ joint: here.joint, body: { group: group.list } });
       here.joint = ";";
     }
@@ -130,7 +131,7 @@ function expand(word: Word, shell: Shell): readonly string[] {
     if (literal) return text;
     return text.replace(/\$(?:\{(\w+)\}|(\w+)|.?)/g, (whole, braced?: string, bare?: string) => {
       const key = braced ?? bare ?? "";
-      if (!/^\d+$/.test(key)) throw new Error(`the fake shell does not expand ${whole}`);
+      if (!/^\d+$/.test(key)) throw notEmulated(`the expansion of ${whole} in a shell script`);
       return key === "0" ? shell.name : (shell.parameters[Number(key) - 1] ?? "");
     });
   });

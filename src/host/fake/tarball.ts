@@ -1,5 +1,7 @@
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { EntryType, TreePath } from "../../core/entry.ts";
+import { RootloomError } from "../../core/error.ts";
+import { notEmulated } from "./errno.ts";
 
 /** A member of a tarball; `path` and `target` are one byte a character. */
 export interface TarMember {
@@ -54,10 +56,10 @@ export function readTarball(bytes: Uint8Array): readonly TarMember[] {
   for (let position = 0; position + BLOCK <= plain.length; ) {
     const block = plain.subarray(position, position + BLOCK);
     if (block.every((byte) => byte === 0)) break;
-    if (text(block, 257, 5) !== "ustar") throw new Error("this does not look like a tar archive");
+    if (text(block, 257, 5) !== "ustar") throw new RootloomError("this does not look like a tar archive");
     const size = Number.parseInt(text(block, 124, 12), 8);
     const content = plain.subarray(position + BLOCK, position + BLOCK + size);
-    if (content.length < size) throw new Error("unexpected end of file in archive");
+    if (content.length < size) throw new RootloomError("unexpected end of file in archive");
     position += BLOCK + Math.ceil(size / BLOCK) * BLOCK;
     const flag = text(block, 156, 1);
     if (flag === "L" || flag === "K") {
@@ -72,7 +74,7 @@ export function readTarball(bytes: Uint8Array): readonly TarMember[] {
 
 function memberOf(block: Buffer, flag: string, content: Buffer, long: { name?: string; link?: string }): TarMember {
   const type = TYPES.find(([name]) => name === (flag === "" ? "0" : flag))?.[1];
-  if (type === undefined) throw new Error(`the fake tar does not know members of type ${flag}`);
+  if (type === undefined) throw notEmulated(`tar members of type ${flag}`);
   const octal = (start: number, size: number): number => Number.parseInt(text(block, start, size).trim() || "0", 8);
   const prefix = text(block, 345, 155);
   const name = long.name ?? (prefix === "" ? text(block, 0, 100) : `${prefix}/${text(block, 0, 100)}`);

@@ -1,5 +1,6 @@
+import { RootloomError } from "../../../core/error.ts";
 import { bytesContent, contentBytes } from "../content.ts";
-import { isErrno } from "../errno.ts";
+import { isErrno, notEmulated } from "../errno.ts";
 import { makeParents } from "../file-context.ts";
 import { debianTree } from "../fixture.ts";
 import { encode, type Kernel } from "../kernel.ts";
@@ -60,7 +61,7 @@ const tarCommand: CommandEmulation = {
   name: "tar",
   run: async (invocation) => {
     const { options, rest } = parseArguments(invocation.arguments, TAR_VALUED);
-    for (const name of options.keys()) if (!TAR_KNOWN.includes(name)) throw unknownOption("tar", name);
+    for (const name of options.keys()) if (!TAR_KNOWN.includes(name)) throw notEmulated(`tar ${name}`);
     const value = (...names: readonly string[]) => names.flatMap((name) => options.get(name) ?? []).at(-1);
     const archive = value("-f", "--file") ?? "-";
     const { kernel } = invocation;
@@ -69,6 +70,7 @@ const tarCommand: CommandEmulation = {
     try {
       members = readTarball(bytes);
     } catch (thrown) {
+      if (thrown instanceof RootloomError && thrown.condition === "NotEmulated") throw thrown;
       return { exitCode: 2, stderr: `tar: ${thrown instanceof Error ? thrown.message : ""}\n` };
     }
     const wanted = await wantedNames(invocation, value("-T", "--files-from"), options.has("--null"), rest);
@@ -91,7 +93,7 @@ const mmdebstrapCommand: CommandEmulation = {
     const valued = ["--variant", "--include", "--mode", "--format", "--architectures", "--components", "--arch"];
     const { options, rest } = parseArguments(values, valued);
     const [suite = "", target = "-"] = rest;
-    if (target === "-") throw unknownOption("mmdebstrap", "a tarball on standard output");
+    if (target === "-") throw notEmulated("mmdebstrap with a tarball on standard output");
     const packages = (options.get("--include") ?? []).flatMap((list) => list.split(","));
     const modified_s = Number(command.environment?.SOURCE_DATE_EPOCH ?? 0);
     const inode = kernel.open(encode(target), 0o644, true);
@@ -168,8 +170,4 @@ function removeExisting(kernel: Kernel, path: string): void {
   } catch (thrown) {
     if (!isErrno(thrown, "ENOENT")) throw thrown;
   }
-}
-
-function unknownOption(name: string, option: string): Error {
-  return new Error(`the emulation of ${name} does not know ${option}: teach it, or do not use it`);
 }

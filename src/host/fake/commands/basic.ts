@@ -1,4 +1,5 @@
 import { contentBytes } from "../content.ts";
+import { notEmulated } from "../errno.ts";
 import { encode, Kernel } from "../kernel.ts";
 import { mountInformation } from "../mount-table.ts";
 import { type Answer, type CommandEmulation, type Invocation, parseArguments } from "../processes.ts";
@@ -92,7 +93,7 @@ function showUuid({ arguments: values, kernel }: Invocation): Answer {
 function shell(invocation: Invocation): Promise<Answer> {
   const { options, rest } = parseArguments(invocation.arguments, ["-c"]);
   const script = options.get("-c")?.[0];
-  if (script === undefined) throw new Error("the emulation of sh needs -c SCRIPT: teach it files, or do not use them");
+  if (script === undefined) throw notEmulated("sh without -c SCRIPT");
   const stop = [...options.keys()].some((name) => name === "-e");
   return runScript(script, rest, (file, values) => invocation.start(file, values), stop);
 }

@@ -1,12 +1,12 @@
 import { bytesContent } from "../content.ts";
-import { ErrnoError } from "../errno.ts";
+import { ErrnoError, notEmulated } from "../errno.ts";
 import type { FileSystem } from "../file-system.ts";
 import { encode, type Kernel } from "../kernel.ts";
 import { type Location, type Mount, type MountTable, mountInformation } from "../mount-table.ts";
 import { type Answer, type CommandEmulation, type Invocation, parseArguments } from "../processes.ts";
+import { applyFlags, sizeOf, superOptions } from "./mount-options.ts";
 
 const PROPAGATIONS = ["shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"];
-const FLAGS = ["ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "relatime", "nodiratime"];
 const VALUED = ["-t", "--types", "-o", "--options", "--source", "--target"];
 const KNOWN = [...VALUED, "--bind", "-B", "--rbind", "-R", "-r", "--read-only", "-n", "--no-mtab", "-i", "-c"];
 KNOWN.push("--internal-only", "--no-canonicalize", "-v", "--verbose", "--move", "-M");
@@ -17,14 +17,14 @@ const mountCommand: CommandEmulation = {
   name: "mount",
   run: (invocation) => {
     const { options, rest } = parseArguments(invocation.arguments, VALUED);
-    for (const name of options.keys()) if (!KNOWN.includes(name)) throw unknownOption("mount", name);
+    for (const name of options.keys()) if (!KNOWN.includes(name)) throw notEmulated(`mount ${name}`);
     const words = [...(options.get("-o") ?? []), ...(options.get("--options") ?? [])].flatMap((text) =>
       text.split(","),
     );
     if (options.has("-r") || options.has("--read-only")) words.push("ro");
     if (options.has("--bind") || options.has("-B")) words.push("bind");
     if (options.has("--rbind") || options.has("-R")) words.push("rbind");
-    if (options.has("--move") || options.has("-M")) throw unknownOption("mount", "--move");
+    if (options.has("--move") || options.has("-M")) throw notEmulated("mount --move");
     const propagations = [...options.keys()].filter((name) => name.startsWith("--make-")).map((name) => name.slice(7));
     propagations.push(...words.filter((word) => PROPAGATIONS.includes(word)));
     const target = options.get("--target")?.at(-1) ?? rest.at(-1);
@@ -48,7 +48,7 @@ const umountCommand: CommandEmulation = {
     const { options, rest } = parseArguments(invocation.arguments, []);
     for (const name of options.keys()) {
       if (!["-n", "--no-mtab", "-c", "--no-canonicalize", "-R", "--recursive", "-i", "-v"].includes(name)) {
-        throw unknownOption("umount", name);
+        throw notEmulated(`umount ${name}`);
       }
     }
     for (const target of rest) {
@@ -132,29 +132,6 @@ function remount(table: MountTable, location: Location, rules: readonly string[]
   mount.superOptions = [access, ...kept.filter((option) => !names.includes(option.split("=")[0])), ...changed];
 }
 
-/** Sets the flags of one mount; each flag takes its opposite away. */
-function applyFlags(mount: Mount, rules: readonly string[]): void {
-  const opposite = (flag: string): string =>
-    ({ ro: "rw", rw: "ro" })[flag] ?? (flag.startsWith("no") ? flag.slice(2) : `no${flag}`);
-  let options = [...mount.options];
-  for (const flag of rules.filter((rule) => FLAGS.includes(rule))) {
-    options = options.filter((option) => option !== flag && option !== opposite(flag));
-    if (!["suid", "dev", "exec"].includes(flag)) options.push(flag);
-  }
-  const access = options.includes("ro") ? "ro" : "rw";
-  mount.options = [access, ...options.filter((option) => option !== "ro" && option !== "rw")];
-}
-
-function superOptions(rules: readonly string[]): readonly string[] {
-  const own = rules.filter((rule) => /^(size|mode|uid|gid|nr_inodes|hidepid)=/.test(rule));
-  return own.map((rule) => (rule.startsWith("size=") ? `size=${Math.floor(sizeOf(rule.slice(5)) / 1024)}k` : rule));
-}
-
-function sizeOf(text: string): number {
-  const unit = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[text.slice(-1).toLowerCase()] ?? 1;
-  return Number.parseInt(text, 10) * unit;
-}
-
 /** Mounts that hang, directly or not, inside the part of a mount that a location shows. */
 function mountsBelow(table: MountTable, top: Location): readonly Mount[] {
   const inside = new Set<Mount>();
@@ -229,8 +206,4 @@ function mountList(table: MountTable): string {
 
 function failed(line: string, exitCode: number): Answer {
   return { exitCode, stderr: `${line}\n` };
-}
-
-function unknownOption(name: string, option: string): Error {
-  return new Error(`the emulation of ${name} does not know ${option}: teach it, or do not use it`);
 }
