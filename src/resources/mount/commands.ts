@@ -43,9 +43,9 @@ export function effectivePropagation(resource: MountResource): Propagation | und
   return resource.type === "bind" ? "private" : undefined;
 }
 
-/** Commands as lines of one shell script that stops at the first failure. */
-export function shellScript(commands: readonly (readonly string[])[]): string {
-  return commands.map((command) => command.map(shellQuote).join(" ")).join("\n");
+/** Commands as one line of shell that stops at the first failure. */
+export function shellLine(commands: readonly (readonly string[])[]): string {
+  return commands.map((command) => command.map(shellQuote).join(" ")).join(" && ");
 }
 
 export function shellQuote(word: string): string {

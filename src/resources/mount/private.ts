@@ -1,7 +1,7 @@
 import { RootloomError } from "../../core/error.ts";
 import type { MountResource } from "../../core/resource.ts";
 import type { Host } from "../../host/ports.ts";
-import { mountCommands, shellQuote, shellScript } from "./commands.ts";
+import { mountCommands, shellLine, shellQuote } from "./commands.ts";
 import { makeTarget, resolveTarget } from "./target.ts";
 
 export interface PrivateContext {
@@ -63,7 +63,7 @@ export function privateScript(host: Host, mounts: readonly MountResource[]): str
     if (!target.exists && parent === undefined) makeTarget(host.files, resource, target.path);
     const says = shellQuote(`rootloom: cannot mount ${target.path}`);
     const commands = mountCommands({ ...resource, target: target.path });
-    return `{ ${shellScript(commands).replaceAll("\n", " && ")}; } || { echo ${says} >&2; exit ${MOUNT_FAILED}; }`;
+    return `{ ${shellLine(commands)}; } || { echo ${says} >&2; exit ${MOUNT_FAILED}; }`;
   });
   return lines.join("\n");
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   appendFileSync,
@@ -190,6 +191,21 @@ describe("an artifact on the host", () => {
     const { draft, outcome } = await shop.apply(artifact, resource());
     expect(draft).toMatchObject({ operation: "artifact.pack", cause: "corrective", reason: "whole, but not recorded" });
     expect(outcome?.result).toMatch(/^already packed/);
+  });
+
+  it("is packed straight from a tarball, with no root anywhere", async () => {
+    const location = join(shop.directory, "base.tar");
+    execFileSync("tar", ["--numeric-owner", "--owner=0", "--group=0", "-C", root, "-cf", location, "."]);
+    const digest = createHash("sha256").update(readFileSync(location)).digest("hex");
+    const base = { type: "tarball", location, sha256: digest, sourceDate_s: 0 } as const;
+    const desired = resource("t\n", { base, dependsOn: [] });
+    await shop.apply(artifact, desired);
+    const listed = execFileSync("sh", ["-c", `zcat ${image()} | cpio --quiet -it`], { encoding: "utf8" }).split("\n");
+    expect(listed).toEqual(expect.arrayContaining(["init", "etc/hostname", "etc/motd"]));
+    expect((await shop.plan(artifact, desired)).operation).toBe("keep");
+    const wrong = resource("t\n", { base: { ...base, sha256: "0".repeat(64) }, dependsOn: [] });
+    expect((await shop.apply(artifact, wrong)).draft.blocked?.condition).toBe("Refused");
+    expect(existsSync(image())).toBe(true);
   });
 
   it("refuses a directory that is not ours and leaves it alone", async () => {

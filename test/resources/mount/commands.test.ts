@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { MountResource } from "../../../src/core/resource.ts";
-import { mountCommands, shellScript } from "../../../src/resources/mount/commands.ts";
+import { mountCommands, shellLine } from "../../../src/resources/mount/commands.ts";
 
 const base: MountResource = {
   id: "mount/r:/t",
@@ -44,6 +44,11 @@ describe("the commands of a mount", () => {
   });
 
   it("quotes every odd name for the shell", () => {
-    expect(shellScript([["mount", "/a b", "it's", "$(x)\n"]])).toBe("mount '/a b' 'it'\\''s' '$(x)\n'");
+    expect(
+      shellLine([
+        ["mount", "/a b", "it's"],
+        ["x", "$(x)\n"],
+      ]),
+    ).toBe("mount '/a b' 'it'\\''s' && x '$(x)\n'");
   });
 });
