@@ -20,7 +20,7 @@ let directory: string;
 /** A small project with the real script, and stand-ins that only write down how they were called. */
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "rootloom-setup-"));
-  for (const name of ["src", "bin"]) mkdirSync(join(directory, name));
+  for (const name of ["src", "bin", "test"]) mkdirSync(join(directory, name));
   copyFileSync(join(source, "setup"), join(directory, "src/setup"));
   writeFileSync(
     join(directory, "src/tools.txt"),
@@ -28,6 +28,7 @@ beforeEach(() => {
   );
   writeFileSync(join(directory, "package-lock.json"), "{}");
   standIn("src/rootloom", 'echo "rootloom $*" >>"$CALLS"');
+  standIn("test/prepare", 'echo "prepare" >>"$CALLS"');
   standIn("bin/npm", 'echo "npm $*" >>"$CALLS"; mkdir -p node_modules');
   standIn("bin/apt-get", 'echo "apt-get $*" >>"$CALLS"; exit "$APT_EXIT"');
   standIn("bin/id", "echo 0");
@@ -111,7 +112,8 @@ describe("setup test", () => {
   it("installs the tools of the tests too, then runs types, lint and every project", () => {
     const { calls } = setUp("test");
     expect(calls).toContain("apt-get install -y -qq --no-install-recommends other-package some-package");
-    expect(calls.slice(-4)).toEqual(["check", "unit", "root", "long"].map((name) => `npm run --silent ${name}`));
+    const run = (name: string) => `npm run --silent ${name}`;
+    expect(calls.slice(-5)).toEqual([run("check"), run("unit"), "prepare", run("root"), run("long")]);
   });
 });
 
