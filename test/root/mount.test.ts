@@ -1,8 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { MountResource } from "../../src/core/resource.ts";
+import { createFiles } from "../../src/host/real/files.ts";
 import { mountExecutors, mountObserver, mountPlanner } from "../../src/resources/mount/index.ts";
 import { runInRoot } from "../../src/resources/mount/private.ts";
 import { unmountAll } from "../../src/resources/mount/unmount.ts";
@@ -29,8 +30,11 @@ beforeEach(async () => {
   writeFileSync(join(shop.directory, "source/file"), "from the source\n");
 });
 
-afterEach(() => {
+afterEach(async () => {
+  const ended = new Promise((resolve) => holder.once("exit", resolve));
   holder.kill("SIGKILL");
+  await ended;
+  createFiles({ mountNamespace: "/proc/self/ns/mnt" }).removeTree(shop.directory, statSync(shop.directory).ino);
 });
 
 function resource(more: Partial<MountResource> & { inside?: string } = {}): MountResource {

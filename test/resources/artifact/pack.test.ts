@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ArtifactResource, OverlayTree } from "../../../src/core/resource.ts";
 import {
   artifactExecutors,
@@ -28,6 +28,7 @@ const artifact = { observer: artifactObserver, planner: artifactPlanner, executo
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
 let shop: Workshop;
+afterEach(() => shop.close());
 let root: string;
 let path: string;
 

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { OverlayEntry, OverlayResource } from "../../../src/core/resource.ts";
 import { overlayExecutors, overlayObserver, overlayPlanner } from "../../../src/resources/overlay/index.ts";
 import { Killed, openWorkshop, type Workshop } from "./workshop.ts";
@@ -23,6 +23,7 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 const [user, group] = [process.getuid!(), process.getgid!()];
 
 let shop: Workshop;
+afterEach(() => shop.close());
 let root: string;
 
 beforeEach(() => {

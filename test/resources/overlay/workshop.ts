@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { OwnedRecord, ResourceId, ResourceKind, ResourceMap } from "../../../src/core/resource.ts";
@@ -33,6 +33,8 @@ export interface Workshop {
     actions?: Record<string, Action>,
   ) => Promise<Draft>;
   readonly apply: <K extends ResourceKind>(kind: Parts<K>, resource: ResourceMap[K], options?: Run) => Promise<Applied>;
+  /** Takes the directory away; refuses, with nothing removed, while something is mounted in it. */
+  readonly close: () => void;
   readonly remove: <K extends ResourceKind>(kind: Parts<K>, id: ResourceId) => Promise<Applied>;
 }
 
@@ -105,6 +107,7 @@ export function openWorkshop(mountNamespace = "/proc/self/ns/mnt"): Workshop {
     records,
     observing,
     plan,
+    close: () => host.files.removeTree(directory, statSync(directory).ino),
     apply: async (kind, resource, options = {}) =>
       run(kind as unknown as Parts<ResourceKind>, resource.id, await plan(kind, resource, options.actions), options),
     remove: async (kind, id) => {
