@@ -43,7 +43,9 @@ async function readStatus(session: Session): Promise<Status> {
   try {
     const held = host.stores.holders(lockPath(configuration.state)).length > 0;
     const busy = held ? describeHolders(host, configuration.state) : "";
-    return { conditions: state.conditions(), lastRun: state.runs(1)[0], busy };
+    const now_ms = host.clock.now_ms();
+    const decisions = state.decisions().filter(({ until }) => until === "" || Date.parse(until) > now_ms);
+    return { conditions: state.conditions(), lastRun: state.runs(1)[0], decisions, busy };
   } finally {
     state.close();
   }

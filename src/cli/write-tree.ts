@@ -11,7 +11,7 @@ export function writeTree(host: Host, directory: string, files: readonly TreeFil
   const taken = files.filter((file) => host.files.stat(`${directory}/${file.path}`) !== undefined);
   if (taken.length > 0) {
     const names = taken.map((file) => file.path);
-    throw new RootloomError(`cannot write to ${directory}: ${names.slice(0, 3).join(", ")} stands there already`, {
+    throw new RootloomError(`cannot write to ${directory}: ${names.slice(0, 3).join(", ")} would be overwritten`, {
       hint: "nothing was written: name an empty or a new directory",
       details: names.slice(3),
     });

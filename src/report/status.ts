@@ -1,11 +1,13 @@
 import type { Json } from "../core/digest.ts";
-import type { Condition, RunSummary } from "../state/types.ts";
+import type { Condition, Decision, RunSummary } from "../state/types.ts";
 import { durationText, painter, type TextOptions, table } from "./paint.ts";
 
 /** What `status` knows: the store's conditions and its last run. It looks at nothing else. */
 export interface Status {
   readonly conditions: readonly Condition[];
   readonly lastRun: RunSummary | undefined;
+  /** What people suspended, adopted, approved or forgot and is still in force. */
+  readonly decisions: readonly Decision[];
   /** Who holds the state's lock just now; empty: nobody. */
   readonly busy: string;
 }
@@ -29,6 +31,7 @@ export function statusJson(status: Status): { readonly [key: string]: Json } {
     revision: lastRun?.revision ?? null,
     lastRun: lastRun === undefined ? null : { ...lastRun },
     conditions: status.conditions.map((condition) => ({ ...condition })),
+    decisions: status.decisions.map((decision) => ({ ...decision })),
   };
 }
 
@@ -49,6 +52,7 @@ export function statusText(status: Status, options: TextOptions): string {
     paint(style, verdict === "NotReady" ? "not Ready" : verdict),
     ...table(rows, { ...options, indent: 2 }),
     ...(well === 0 ? [] : [paint("dim", `  ${well} Ready`)]),
+    ...status.decisions.map(decisionLine),
     lastRunLine(status.lastRun),
     ...(status.busy === "" ? [] : [`a pass runs just now: ${status.busy}`]),
   ];
@@ -63,6 +67,11 @@ function isWell({ type, status }: Condition): boolean {
 function isTold({ type, status }: Condition): boolean {
   const goodWhenTrue = type === "Ready" || type === "Healthy" || type === "SourceVerified";
   return goodWhenTrue ? status !== "True" : status !== "False";
+}
+
+function decisionLine({ id, type, who, why, until }: Decision): string {
+  const end = until === "" ? "" : ` until ${until}`;
+  return `  ${id}: ${type} by ${who}${end}${why === "" ? "" : `: ${why}`}`;
 }
 
 function lastRunLine(run: RunSummary | undefined): string {

@@ -17,6 +17,7 @@ function status(...conditions: readonly (readonly [string, Condition["type"], Co
       observedGeneration: "t",
     })),
     lastRun: undefined,
+    decisions: [],
     busy: "",
   };
 }
@@ -44,6 +45,20 @@ describe("status", () => {
     );
   });
 
+  it("tells what a person suspended, by whom, until when and why", () => {
+    const decision = {
+      id: "tree/a",
+      type: "suspend",
+      digest: "",
+      who: "ann",
+      why: "trying",
+      until: "2026-12-01",
+      at: "",
+    } as const;
+    const text = statusText({ ...status(["tree/a", "Ready", "True"]), decisions: [decision] }, plain);
+    expect(text).toContain("  tree/a: suspend by ann until 2026-12-01: trying");
+  });
+
   it("has one JSON shape, with null for what is not there", () => {
     expect(statusJson(status())).toEqual({
       status: "NotReady",
@@ -51,6 +66,7 @@ describe("status", () => {
       revision: null,
       lastRun: null,
       conditions: [],
+      decisions: [],
     });
   });
 });
