@@ -5,6 +5,7 @@ import type { Compression } from "../core/resource.ts";
 import type { Files } from "../host/ports.ts";
 import { checkLimits } from "./newc.ts";
 import { formatSize } from "./notes.ts";
+import { parentOf } from "./paths.ts";
 import { resolvePath } from "./resolve.ts";
 import type { PackEntry } from "./types.ts";
 
@@ -38,6 +39,26 @@ function checkInit(entries: readonly PackEntry[], init: string): void {
   if (!entry) throw refuse("is missing");
   if (entry.type !== "file") throw refuse(`is a ${entry.type}`);
   if ((entry.mode & 0o111) === 0) throw refuse("is not executable");
+}
+
+/**
+ * The kernel drops an entry that comes before its directory, without a word.
+ * @throws RootloomError when that would happen, or when an entry would be lost or written twice: a fault of the packer.
+ */
+export function checkOrder(segments: readonly { readonly entries: readonly PackEntry[] }[], entries: number): void {
+  const directories = new Set([""]);
+  const seen = new Set<string>();
+  for (const segment of segments) {
+    for (const entry of segment.entries) {
+      seen.add(entry.path);
+      if (entry.type === "directory") directories.add(entry.path);
+      if (directories.has(parentOf(entry.path))) continue;
+      throw new RootloomError(`cannot pack: /${showPath(entry.path)} would come before its directory`);
+    }
+  }
+  const written = segments.reduce((sum, segment) => sum + segment.entries.length, 0);
+  if (written === entries && seen.size === entries) return;
+  throw new RootloomError(`cannot pack: ${written} entries would be written of ${entries}`);
 }
 
 /** Shares of the uncompressed size that new segments are thought to take; root filesystems come out well below. */

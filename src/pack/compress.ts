@@ -11,19 +11,26 @@ export function compressionKey(compression: Compression): string {
 
 const gzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gzip);
 const zstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
-const gunzip = promisify<Uint8Array, Buffer>(zlib.gunzip);
-const unzstd = promisify<Uint8Array, Buffer>(zlib.zstdDecompress);
+const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip);
+const unzstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdDecompress);
 
-/** One member. The work is done on a thread of the pool. */
+/** One member, made in one go on a thread of the pool: a chunk holds the whole result. */
 export async function compress(bytes: Uint8Array, compression: Compression): Promise<Uint8Array> {
+  const chunkSize = bytes.length + (bytes.length >> 8) + 1024;
   if (compression.codec === "none") return bytes;
-  if (compression.codec === "zstd") return zstd(bytes, zstdOptions(compression.level));
-  return fixGzipHeader(await gzip(bytes, { level: compression.level, memLevel: 9 }));
+  if (compression.codec === "zstd") return zstd(bytes, { ...zstdOptions(compression.level), chunkSize });
+  return fixGzipHeader(await gzip(bytes, { level: compression.level, memLevel: 9, chunkSize }));
 }
 
-export async function decompress(bytes: Uint8Array, codec: Compression["codec"]): Promise<Uint8Array> {
+/** @param size_bytes the length that the content is expected to have. */
+export async function decompress(
+  bytes: Uint8Array,
+  codec: Compression["codec"],
+  size_bytes: number,
+): Promise<Uint8Array> {
   if (codec === "none") return bytes;
-  return codec === "zstd" ? unzstd(bytes) : gunzip(bytes);
+  const options = { chunkSize: size_bytes + 1024 };
+  return codec === "zstd" ? unzstd(bytes, options) : gunzip(bytes, options);
 }
 
 /** As `compress`, for content that is not held in memory: chunks in, chunks out. */

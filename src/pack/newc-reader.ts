@@ -58,6 +58,14 @@ export class NewcReader {
     return this.#pending.length > 0 ? "something stands behind its trailer" : undefined;
   }
 
+  /** As `finish`, for whole entries without a trailer. */
+  finishSegment(): string | undefined {
+    if (this.#problem !== undefined) return this.#problem;
+    if (this.#ended) return "a trailer stands in the middle of it";
+    const whole = this.#pending.length === 0 && this.#content_bytes === 0 && this.#padding_bytes === 0;
+    return whole ? undefined : "it ends in the middle of an entry";
+  }
+
   /** Bytes used; 0 when more are needed. */
   #step(bytes: Buffer): number {
     if (this.#problem !== undefined || bytes.length === 0) return 0;

@@ -2,7 +2,7 @@ import { RootloomError } from "../core/error.ts";
 import type { JobMap } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
-import { checkContent, checkSpace, explainFullDisk } from "./checks.ts";
+import { checkContent, checkOrder, checkSpace, explainFullDisk } from "./checks.ts";
 import { compose } from "./compose.ts";
 import { writeManifest } from "./manifest.ts";
 import { trailer } from "./newc.ts";
@@ -11,7 +11,6 @@ import { cancelled } from "./scan-layer.ts";
 import { findSegment, makeSegment, type StoredSegment, segmentPath } from "./segment-cache.ts";
 import { cutSegments, type Segment } from "./segments.ts";
 import { checkWritten, splice } from "./splice.ts";
-import { verifyImage } from "./verify.ts";
 
 type PackJob = JobMap["pack"];
 
@@ -21,8 +20,9 @@ const IN_FLIGHT_BYTES_MAX = 32 << 20;
 const SPLICE_ATTEMPTS = 3;
 
 /**
- * Packs an image and its manifest: merge, cut, compress what the cache lacks, splice, read back. Both
- * files get their names only when they are whole.
+ * Packs an image and its manifest: merge, cut, compress what the cache lacks, splice. Every new segment
+ * is read back entry by entry before it is used, every reused one is checked by its digest, and the
+ * written image is read once more. Both files get their names only when they are whole.
  * @throws RootloomError for bad layers, an empty root, a missing init, no space (waiting), files that keep changing (transient).
  */
 export async function pack(context: JobContext, input: PackJob["input"]): Promise<PackJob["output"]> {
@@ -39,6 +39,7 @@ async function packUnchecked(context: JobContext, input: PackJob["input"]): Prom
   const { entries } = composition;
   checkContent(entries, input.init);
   const segments = cutSegments(entries);
+  checkOrder(segments, entries.length);
   files.makeDirectories(`${input.cache}/segments`, 0o700);
   const stored = segments.map((segment) => findSegment(files, segmentPath(input.cache, segment, input.compression)));
   const segmentsReused = stored.filter((segment) => segment !== undefined).length;
@@ -51,8 +52,7 @@ async function packUnchecked(context: JobContext, input: PackJob["input"]): Prom
   });
   const image = await writeImage(context, input, segments, stored);
   const manifest = writeManifest(files, input.manifest, entries);
-  if (segmentsReused === 0) await readBack(context, input);
-  else checkWritten(files, input.image, image.sha256);
+  checkWritten(files, input.image, image.sha256);
   return {
     sha256: image.sha256,
     size_bytes: image.size_bytes,
@@ -132,20 +132,4 @@ async function makeMissing(
   await Promise.all(inFlight);
   if (failure) throw failure.thrown;
   return stored.filter((segment) => segment !== undefined);
-}
-
-/** A cold pack proves the whole chain once: every entry and byte is compared with the manifest. */
-async function readBack(context: JobContext, input: PackJob["input"]): Promise<void> {
-  const { image, manifest, compression } = input;
-  const { problems } = await verifyImage(
-    { ...context, progress: () => {} },
-    { image, manifest, codec: compression.codec },
-  );
-  if (context.cancelled()) throw cancelled();
-  if (problems.length === 0) return;
-  context.files.removeFile(image);
-  throw new RootloomError(`cannot pack: the image does not read back as its manifest: ${problems[0]}`, {
-    retry: "transient",
-    details: problems,
-  });
 }

@@ -6,6 +6,7 @@ import type { Files } from "../host/ports.ts";
 import { type FileBeside, openBeside } from "./beside.ts";
 import { compress, compressionKey, compressStream, decompress, decompressStream } from "./compress.ts";
 import { fill } from "./content.ts";
+import { ImageCheck } from "./image-check.ts";
 import { buildSegment, MAX_BYTES, type Segment, streamSegment } from "./segments.ts";
 
 /** A compressed segment in the cache: the member itself from offset 0, then a footer. */
@@ -40,7 +41,8 @@ export function findSegment(files: Files, path: string): StoredSegment | undefin
 }
 
 /**
- * Builds, compresses and stores one segment. It is decompressed and compared before it gets its name.
+ * Builds, compresses and stores one segment. Before it gets its name it is decompressed, taken apart by a
+ * reader that shares no code with the writer, and every entry and content is compared with the manifest.
  * @throws RootloomError when a file changed meanwhile or the result does not read back.
  */
 export async function makeSegment(
@@ -65,18 +67,25 @@ export async function makeSegment(
   }
 }
 
+/**
+ * Contents are hashed once, after the way through compression and back: that finds a file that changed
+ * since it was listed as well as a fault on the way. Which of the two it was, a slower second try tells.
+ */
 async function writeWhole(
   files: Files,
   segment: Segment,
   compression: Compression,
   output: FileBeside,
 ): Promise<string> {
-  const raw = buildSegment(files, segment);
-  const bytes = await compress(raw, compression);
-  const back = await decompress(bytes, compression.codec);
-  if (Buffer.compare(raw, back) !== 0) throw notReadBack();
-  output.writer.write(bytes);
-  return hash("sha256", bytes);
+  for (const reading of ["fast", "checked"] as const) {
+    const bytes = await compress(buildSegment(files, segment, reading), compression);
+    const check = new ImageCheck(segment.entries, true);
+    check.push(await decompress(bytes, compression.codec, segment.raw_bytes));
+    if (check.finishSegment().problems.length > 0) continue;
+    output.writer.write(bytes);
+    return hash("sha256", bytes);
+  }
+  throw notReadBack();
 }
 
 async function writeStreamed(

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { TreePath } from "../core/entry.ts";
 import type { Files } from "../host/ports.ts";
-import { readContent, streamContent } from "./content.ts";
+import { type Reading, readContent, streamContent } from "./content.ts";
 import { formatEntry } from "./manifest.ts";
 import { contentBytes, entryBytes, type Placement, writeHeader, writeText } from "./newc.ts";
 import { PACKER_VERSION, type PackEntry } from "./types.ts";
@@ -110,14 +110,14 @@ function* placements(segment: Segment): Generator<{ readonly entry: PackEntry; r
 }
 
 /** The segment's part of the archive, whole. */
-export function buildSegment(files: Files, segment: Segment): Uint8Array {
+export function buildSegment(files: Files, segment: Segment, reading: Reading): Uint8Array {
   const bytes = Buffer.allocUnsafe(segment.raw_bytes);
   let offset = 0;
   for (const { entry, placement } of placements(segment)) {
     offset = writeHeader(bytes, offset, entry, placement);
     const end = offset + placement.content_bytes;
     if (entry.type === "symlink") writeText(bytes, offset, entry.target);
-    else if (placement.content_bytes > 0) readContent(files, entry, bytes.subarray(offset, end));
+    else if (placement.content_bytes > 0) readContent(files, entry, bytes.subarray(offset, end), reading);
     offset = Math.ceil(end / 4) * 4;
     bytes.fill(0, end, offset);
   }

@@ -192,6 +192,16 @@ describe("an image", () => {
     }
   });
 
+  it.runIf(process.getuid?.() === 0)("names the files whose capabilities it loses", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    const capability =
+      "import os,sys; os.setxattr(sys.argv[1], 'security.capability', bytes.fromhex('0100000200200000000000000000000000000000'))";
+    execFileSync("python3", ["-c", capability, join(root, "usr/bin/tool")]);
+    const { notes } = await packTo(work, "image", packInput(join(work, "cache"), [treeLayer(root)]));
+    expect(notes[0]).toMatch(/^file capabilities are lost .*: \/usr\/bin\/tool$/);
+  });
+
   it("leaves out sockets and says so", async () => {
     const work = temporaryDirectory();
     const root = makeRoot(work);

@@ -1,0 +1,147 @@
+import { createHash, type Hash, hash } from "node:crypto";
+import { showPath, type TreePath } from "../core/entry.ts";
+import { archiveName, contentBytes, TYPE_BITS } from "./newc.ts";
+import { type ArchivedEntry, NewcReader } from "./newc-reader.ts";
+import { parentOf } from "./paths.ts";
+import type { ManifestEntry } from "./types.ts";
+
+const PROBLEMS_MAX = 100;
+const EMPTY_SHA256 = hash("sha256", "");
+
+/** Names of one hard link set, as they come. */
+interface LinkGroup {
+  readonly entries: ManifestEntry[];
+  readonly links: number;
+}
+
+/**
+ * Compares an archive, pushed in pieces, with the entries it should hold: every attribute and every
+ * byte of content. Tells at most 100 problems.
+ */
+export class ImageCheck {
+  readonly #expected = new Map<string, ManifestEntry>();
+  readonly #directories = new Set<TreePath>([""]);
+  readonly #groups = new Map<string, LinkGroup>();
+  readonly #problems: string[] = [];
+  readonly #reader: NewcReader;
+  readonly #part: boolean;
+  #current: ManifestEntry | undefined;
+  #digest: Hash | undefined;
+  #sha256 = "";
+  #hashing = false;
+  #target = "";
+  #entries = 0;
+
+  /** @param part true for a segment: its entries' directories may stand in an earlier one. */
+  constructor(manifest: Iterable<ManifestEntry>, part = false) {
+    this.#part = part;
+    for (const entry of manifest) this.#expected.set(archiveName(entry.path), entry);
+    this.#reader = new NewcReader({ entry: (entry) => this.#start(entry), content: (bytes) => this.#content(bytes) });
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#reader.push(chunk);
+  }
+
+  report(problem: string): void {
+    if (this.#problems.length < PROBLEMS_MAX) this.#problems.push(problem);
+  }
+
+  /** For an archive that is whole. */
+  finish(): { readonly entries: number; readonly problems: readonly string[] } {
+    const damage = this.#reader.finish();
+    return this.#finish(damage);
+  }
+
+  /** For one segment of an archive: no trailer. Where directories stand outside of it is not looked at. */
+  finishSegment(): { readonly entries: number; readonly problems: readonly string[] } {
+    return this.#finish(this.#reader.finishSegment());
+  }
+
+  #finish(damage: string | undefined): { readonly entries: number; readonly problems: readonly string[] } {
+    this.#end();
+    if (damage !== undefined) this.report(damage);
+    for (const { entries, links } of this.#groups.values()) {
+      if (entries.length !== links)
+        this.report(`${show(entries[0])}: ${links} links are stated, ${entries.length} found`);
+    }
+    for (const entry of this.#expected.values()) this.report(`${show(entry)} is missing`);
+    return { entries: this.#entries, problems: this.#problems };
+  }
+
+  #start(archived: ArchivedEntry): void {
+    this.#end();
+    this.#entries++;
+    const entry = this.#expected.get(archived.name);
+    this.#current = entry;
+    if (!entry) {
+      this.report(`/${showPath(archived.name)} is not in the manifest, or comes twice`);
+      return;
+    }
+    this.#expected.delete(archived.name);
+    if (!this.#part && !this.#directories.has(parentOf(entry.path)))
+      this.report(`${show(entry)} comes before its directory`);
+    if (entry.type === "directory") this.#directories.add(entry.path);
+    const carries = entry.linkSet === "" || entry.linkSet === entry.path;
+    const size = carries ? contentBytes(entry) : 0;
+    for (const [what, found, stated] of attributePairs(archived, entry, size)) {
+      if (found !== stated) this.report(`${show(entry)}: ${what} is ${found}, ${stated} in the manifest`);
+    }
+    this.#group(archived, entry);
+    this.#hashing = entry.type === "file" && carries;
+    this.#target = "";
+  }
+
+  #group(archived: ArchivedEntry, entry: ManifestEntry): void {
+    if (archived.links < 2 && entry.linkSet === "") return;
+    const key = `${archived.deviceMajor},${archived.deviceMinor},${archived.inode}`;
+    const group = this.#groups.get(key) ?? { entries: [], links: archived.links };
+    this.#groups.set(key, group);
+    if (group.entries[0] && group.entries[0].linkSet !== entry.linkSet) {
+      this.report(`${show(entry)} is linked to ${show(group.entries[0])}, which is another file`);
+    }
+    group.entries.push(entry);
+  }
+
+  #content(bytes: Uint8Array): void {
+    if (this.#current?.type === "symlink") this.#target += Buffer.from(bytes).toString("latin1");
+    else if (this.#hashing && bytes.length === this.#current?.size) this.#sha256 = hash("sha256", bytes);
+    else if (this.#hashing) {
+      this.#digest ??= createHash("sha256");
+      this.#digest.update(bytes);
+    }
+  }
+
+  #end(): void {
+    const entry = this.#current;
+    if (entry?.type === "symlink" && this.#target !== entry.target) this.report(`${show(entry)}: its target differs`);
+    if (entry && this.#hashing) {
+      const sha256 = this.#digest?.digest("hex") ?? (this.#sha256 || EMPTY_SHA256);
+      if (sha256 !== entry.sha256) this.report(`${show(entry)}: its content differs`);
+    }
+    this.#current = undefined;
+    this.#hashing = false;
+    this.#digest = undefined;
+    this.#sha256 = "";
+  }
+}
+
+function attributePairs(
+  archived: ArchivedEntry,
+  entry: ManifestEntry,
+  size: number,
+): readonly (readonly [string, number, number])[] {
+  return [
+    ["mode", archived.mode, TYPE_BITS[entry.type] | entry.mode],
+    ["owner", archived.owner, entry.owner],
+    ["group", archived.group, entry.group],
+    ["time", archived.modified_s, entry.modified_s],
+    ["size", archived.size, size],
+    ["major", archived.major, entry.type === "character" || entry.type === "block" ? entry.major : 0],
+    ["minor", archived.minor, entry.type === "character" || entry.type === "block" ? entry.minor : 0],
+  ];
+}
+
+function show(entry: ManifestEntry | undefined): string {
+  return `/${showPath(entry?.path ?? "")}`;
+}
