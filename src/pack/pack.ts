@@ -11,6 +11,7 @@ import { cancelled } from "./scan-layer.ts";
 import { findSegment, makeSegment, type StoredSegment, segmentPath } from "./segment-cache.ts";
 import { cutSegments, type Segment } from "./segments.ts";
 import { checkWritten, splice } from "./splice.ts";
+import { sweepSegments } from "./sweep.ts";
 
 type PackJob = JobMap["pack"];
 
@@ -21,8 +22,8 @@ const SPLICE_ATTEMPTS = 3;
 
 /**
  * Packs an image and its manifest: merge, cut, compress what the cache lacks, splice. Every new segment
- * is read back entry by entry before it is used, every reused one is checked by its digest, and the
- * written image is read once more. Both files get their names only when they are whole.
+ * is read back entry by entry before it is used, every reused one is checked by its digest, and an
+ * image packed from nothing is read once more as a whole. Both files get their names only when they are whole.
  * @throws RootloomError for bad layers, an empty root, a missing init, no space (waiting), files that keep changing (transient).
  */
 export async function pack(context: JobContext, input: PackJob["input"]): Promise<PackJob["output"]> {
@@ -52,7 +53,11 @@ async function packUnchecked(context: JobContext, input: PackJob["input"]): Prom
   });
   const image = await writeImage(context, input, segments, stored);
   const manifest = writeManifest(files, input.manifest, entries);
-  checkWritten(files, input.image, image.sha256);
+  if (segmentsReused === 0) checkWritten(files, input.image, image.sha256);
+  if (segmentsReused < segments.length) {
+    const used = new Set(segments.map((segment) => segmentPath(input.cache, segment, input.compression)));
+    sweepSegments(files, input.cache, used, image.size_bytes, context.now_ms() / 1000);
+  }
   return {
     sha256: image.sha256,
     size_bytes: image.size_bytes,

@@ -24,6 +24,7 @@ import { describe, expect, it } from "vitest";
 import type { PackInput } from "../../src/host/jobs.ts";
 import type { JobContext } from "../../src/host/ports.ts";
 import { jobTable } from "../../src/pack/jobs.ts";
+import { sweepSegments } from "../../src/pack/sweep.ts";
 import {
   context,
   fileSha256,
@@ -400,6 +401,27 @@ describe("difference", () => {
       changed: 1,
       lines: ["+ /new", "- /pipe", "~ /usr/bin/tool (content, time)"],
     });
+  });
+});
+
+describe("the segment cache", () => {
+  it("is swept: the oldest segments above the limit go, those in use and young partial files stay", () => {
+    const cache = temporaryDirectory();
+    writeTree(cache, {
+      "segments/aa/old": "",
+      "segments/aa/used": "",
+      "segments/bb/new": "",
+      "segments/bb/x.partial": "",
+    });
+    const path = (name: string) => join(cache, "segments", name);
+    for (const name of ["aa/old", "aa/used", "bb/new"]) truncateSync(path(name), 2 ** 31);
+    utimesSync(path("aa/old"), 100, 100);
+    utimesSync(path("aa/used"), 50, 50);
+    utimesSync(path("bb/x.partial"), 90_000, 90_000);
+    sweepSegments(context.files, cache, new Set([path("aa/used")]), 1, 100_000);
+    expect([...readdirSync(path("aa")), ...readdirSync(path("bb"))]).toEqual(["used", "new", "x.partial"]);
+    sweepSegments(context.files, cache, new Set(), 1, 200_000);
+    expect([...readdirSync(path("aa")), ...readdirSync(path("bb"))]).toEqual(["used", "new"]);
   });
 });
 
