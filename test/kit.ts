@@ -99,14 +99,14 @@ export function makeSite(files: FileTree): Site {
 
 /** Every path below a directory with type, mode, owner, size, content digest and times: equal texts mean nothing was written. */
 export function fingerprint(directory: string): string {
-  const lines = readdirSync(directory, { recursive: true, encoding: "utf8" })
-    .sort()
-    .map((name) => {
-      const path = join(directory, name);
-      const stat = lstatSync(path, { bigint: true });
-      const content = stat.isFile() ? sha256Of(path) : stat.isSymbolicLink() ? readlinkSync(path) : "";
-      return [name, stat.mode, stat.uid, stat.gid, stat.size, stat.mtimeNs, stat.ctimeNs, content].join(" ");
-    });
+  const lines: string[] = [];
+  const visit = (path: string): void => {
+    const stat = lstatSync(path, { bigint: true });
+    const content = stat.isFile() ? sha256Of(path) : stat.isSymbolicLink() ? readlinkSync(path) : "";
+    lines.push([path, stat.mode, stat.uid, stat.gid, stat.size, stat.mtimeNs, stat.ctimeNs, content].join(" "));
+    if (stat.isDirectory()) for (const name of readdirSync(path).sort()) visit(join(path, name));
+  };
+  visit(directory);
   return lines.join("\n");
 }
 

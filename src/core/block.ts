@@ -12,16 +12,16 @@ export interface Blocking {
 }
 
 /**
- * Turns drafts into steps: a step that must not run now says why and what to do. Drafts come with
- * dependencies first, so that a step can wait for one that is blocked.
+ * Turns drafts into steps, one after another: a step that must not run now says why and what to do. Drafts come
+ * with dependencies first, so that a step can wait for one that is blocked.
  */
-export function block(drafted: readonly Drafted[], blocking: Blocking): readonly Step[] {
+export function createBlocker(blocking: Blocking): (item: Drafted) => Step {
   const missing = new Map<ResourceId, string>();
-  return drafted.map((item) => {
+  return (item) => {
     const blocked = reasonToBlock(item, blocking, missing);
     if (blocked !== undefined && leavesNothingToBuildOn(item)) missing.set(item.id, blocked.message);
     return toStep(item, blocked);
-  });
+  };
 }
 
 function reasonToBlock(

@@ -1,4 +1,4 @@
-import { type Blocking, block } from "./block.ts";
+import { createBlocker } from "./block.ts";
 import { canonicalJson, type Digest } from "./digest.ts";
 import { orderByDependency, orderForRemoval } from "./order.ts";
 import type { DesiredGraph, OwnedRecord, Resource, ResourceId, ResourceKind } from "./resource.ts";
@@ -53,15 +53,10 @@ export interface Drafted {
  */
 export function plan(input: PlanInput): Plan {
   const removals = draftRemovals(input);
-  const wanted = draftWanted(input);
-  const drafted = [...removals, ...wanted];
-  const blocking: Blocking = {
-    decisions: input.decisions,
-    approveAll: input.approveAll,
-    maxDeletions: input.maxDeletions,
-    deletions: removals.filter((item) => item.draft.action === "delete").length,
-  };
-  const steps = block(drafted, blocking);
+  const { decisions, approveAll, maxDeletions } = input;
+  const deletions = removals.filter((item) => item.draft.action === "delete").length;
+  const toStep = createBlocker({ decisions, approveAll, maxDeletions, deletions });
+  const steps = [...removals.map(toStep), ...planWanted(input, toStep)];
   return {
     revision: input.revision,
     treeHash: input.treeHash,
@@ -71,21 +66,21 @@ export function plan(input: PlanInput): Plan {
   };
 }
 
-function draftWanted(input: PlanInput): readonly Drafted[] {
+function planWanted(input: PlanInput, toStep: (item: Drafted) => Step): readonly Step[] {
   const owned = new Map(input.owned.map((record) => [record.id, record]));
   const actions = new Map<ResourceId, Action>();
   const context: PlanContext = { actionOf: (id) => actions.get(id), adoptions: input.decisions.adoptions };
-  const drafted: Drafted[] = [];
-  for (const resource of orderByDependency(input.desired.resources)) {
+  return orderByDependency(input.desired.resources).map((resource) => {
     const unobserved = input.unobserved.get(resource.id);
     const draft =
       unobserved === undefined
         ? draftOne(input, resource, owned.get(resource.id), context)
         : unobservable(unobserved.message, unobserved.hint);
-    actions.set(resource.id, draft.action);
-    drafted.push(complete(input, resource, draft, unobserved !== undefined));
-  }
-  return drafted;
+    const step = toStep(complete(input, resource, draft, unobserved !== undefined));
+    // What is blocked changes nothing in this pass, and what depends on it must not act as if it did.
+    actions.set(step.id, step.blocked === undefined ? step.action : "keep");
+    return step;
+  });
 }
 
 function draftOne(input: PlanInput, resource: Resource, record: OwnedRecord | undefined, context: PlanContext): Draft {

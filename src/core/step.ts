@@ -66,6 +66,8 @@ interface StepBase {
   readonly destroys?: string;
   /** True when a populated tree gives way to another: approval is needed though nothing is destroyed. */
   readonly replaces?: boolean;
+  /** Set where the step is only a consequence of that resource's step in this pass: no difference of its own. */
+  readonly follows?: ResourceId;
   /** Lines for a person: a diff of a drifted file, the paths that differ. Never secrets. */
   readonly details?: readonly string[];
   readonly blocked?: Blocked;
@@ -86,6 +88,7 @@ export type Draft = {
     readonly reason: string;
     readonly destroys?: string;
     readonly replaces?: boolean;
+    readonly follows?: ResourceId;
     readonly details?: readonly string[];
     readonly blocked?: Blocked;
   };
@@ -93,7 +96,7 @@ export type Draft = {
 
 /** What a planner may look at beside its own resource. */
 export interface PlanContext {
-  /** The draft action of a dependency planned earlier in this pass. */
+  /** What happens to a dependency in this pass; `keep` where its step is blocked and nothing will change. */
   readonly actionOf: (id: ResourceId) => Action | undefined;
   readonly adoptions: ReadonlySet<ResourceId>;
 }

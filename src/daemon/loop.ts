@@ -3,6 +3,7 @@ import { asRootloomError, type RootloomError } from "../core/error.ts";
 import { execute } from "../pass/commands.ts";
 import { runPass } from "../pass/pass.ts";
 import type { PassEvent, PassResult, Session } from "../pass/types.ts";
+import { NO_LIMITS } from "../resources/limits.ts";
 import { LOCKED, withStateLock } from "../state/lock.ts";
 import { serveControl } from "./control.ts";
 import { createQueue, type Queue } from "./queue.ts";
@@ -54,31 +55,55 @@ export async function runDaemon(first: Session, reload: () => Session, log: Log)
     watchdog: startWatchdog(host),
     stopping: new AbortController(),
   };
-  const handlers = [
+  const hangup = (): void => {
+    // The host stays: only what was configured may be new.
+    session = { host, configuration: configurationOr(session, reload, log) };
+    daemon.wakes.wake("hangup");
+  };
+  // Released last to first, also when one of them cannot be had: anything left would keep the process alive.
+  const held: (() => unknown)[] = [
+    () => daemon.watchdog.stop(),
     host.events.onSignal("SIGTERM", () => stop(daemon)),
     host.events.onSignal("SIGINT", () => stop(daemon)),
-    host.events.onSignal("SIGHUP", () => {
-      session = reload();
-      daemon.wakes.wake("hangup");
-    }),
+    host.events.onSignal("SIGHUP", hangup),
   ];
-  const control = await serveControl(host, `${session.configuration.state}/control.sock`, (request, emit) =>
-    answer(daemon, request, emit),
-  );
-  const watcher = await watchSource(session, daemon.wakes, log);
-  daemon.wakes.wake("start");
-  await host.events.notify("READY=1\nSTATUS=waiting for the first pass");
   try {
+    host.files.makeDirectories(session.configuration.state, 0o700);
+    const control = await serveControl(host, `${session.configuration.state}/control.sock`, (request, emit) =>
+      answer(daemon, request, emit),
+    );
+    held.push(() => control.close());
+    const watcher = await watchSource(session, daemon.wakes, log);
+    held.push(() => watcher.close());
+    daemon.wakes.wake("start");
+    await host.events.notify("READY=1\nSTATUS=waiting for the first pass");
     await loop(daemon);
-  } finally {
     await host.events.notify("STOPPING=1");
-    await Promise.race([daemon.queue.idle(), host.clock.sleep(LONGEST_STOP_MS)]);
-    for (const unsubscribe of handlers) unsubscribe();
-    await watcher.close();
-    await control.close();
-    daemon.watchdog.stop();
+    await finishRequests(daemon);
+  } finally {
+    for (const release of held.reverse()) await release();
   }
   return 0;
+}
+
+/** The configuration read anew. Where it is refused, the limits in it may have been meant to be stricter: none of the old ones is kept. */
+function configurationOr(current: Session, reload: () => Session, log: Log): Session["configuration"] {
+  try {
+    return reload().configuration;
+  } catch (thrown) {
+    const { message, hint } = asRootloomError(thrown);
+    log.error({ hint }, `cannot reload, so that only the state directory is allowed until it can: ${message}`);
+    return { ...current.configuration, limits: NO_LIMITS };
+  }
+}
+
+/** Waits for requests from the socket, but not for ever; the timer ends with the wait, or it would keep the process alive. */
+async function finishRequests(daemon: Daemon): Promise<void> {
+  const { clock } = daemon.session().host;
+  const done = new AbortController();
+  const limit = clock.sleep(LONGEST_STOP_MS, done.signal).catch(() => undefined);
+  await Promise.race([daemon.queue.idle(), limit]);
+  done.abort();
 }
 
 /** The main loop: wait for a reason, run a pass, decide how long to wait. */

@@ -24,7 +24,10 @@ export function startWatchdog(host: Host): Watchdog {
   async function ping(): Promise<void> {
     if (period_us === undefined) return;
     while (!stopping.signal.aborted) {
-      if (resting || host.clock.elapsed_ms() - last_ms < LONGEST_QUIET_WORK_MS) await host.events.notify("WATCHDOG=1");
+      if (resting || host.clock.elapsed_ms() - last_ms < LONGEST_QUIET_WORK_MS) {
+        // One that systemd was too busy to take is followed by the next, in time: we say so twice a period.
+        await host.events.notify("WATCHDOG=1").catch(() => undefined);
+      }
       await host.clock.sleep(period_us / 2000, stopping.signal).catch(() => undefined);
     }
   }

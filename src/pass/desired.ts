@@ -3,9 +3,10 @@ import { availableParallelism, totalmem } from "node:os";
 import { compile } from "../compile/compile.ts";
 import type { DesiredGraph } from "../core/resource.ts";
 import { loadDocuments } from "../documents/load.ts";
+import { sortProblems } from "../documents/problems.ts";
 import type { Problem } from "../documents/types.ts";
 import { loadSnapshot } from "../source/load.ts";
-import type { Snapshot } from "../source/types.ts";
+import type { Snapshot, SourceOptions } from "../source/types.ts";
 import type { Session } from "./types.ts";
 
 export interface Desired {
@@ -29,10 +30,15 @@ export async function loadDesired(session: Session): Promise<Desired> {
     documents: loaded.documents,
     overlays: loaded.overlays,
     state: configuration.state,
-    baseDirectory: configuration.source.desired,
+    baseDirectory: isCheckout(configuration.source) ? configuration.source.desired : undefined,
     defaults: { jobs: availableParallelism(), memory_bytes: totalmem() },
     digest: sha256,
   });
-  const problems = loaded.problems.length > 0 ? loaded.problems : compiled.problems;
+  const problems = sortProblems([...loaded.problems, ...compiled.problems]);
   return { snapshot, graph: compiled.graph, problems };
+}
+
+/** Only there do files stand beside the documents that a relative path can mean. */
+function isCheckout(source: SourceOptions): boolean {
+  return source.repository === undefined && source.remote === undefined;
 }

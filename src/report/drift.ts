@@ -7,10 +7,10 @@ import { problemLines, stepLines, uncommittedLines } from "./text.ts";
 
 /**
  * The steps that answer the host's own drift: it differs from what was last applied. What only the
- * commit changed is no drift.
+ * commit changed is no drift, nor is a step that only follows another one.
  */
 export function driftSteps(result: PassResult | Report): readonly ReportStep[] {
-  return asReport(result).steps.filter((step) => step.cause === "corrective" && isOpen(step));
+  return asReport(result).steps.filter((step) => step.cause === "corrective" && step.follows === null && isOpen(step));
 }
 
 /** What `drift --json` prints. `pending` counts changes of the commit that wait to be applied. */

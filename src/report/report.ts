@@ -17,6 +17,8 @@ export interface ReportStep {
   /** null: nothing is destroyed. */
   readonly destroys: string | null;
   readonly replaces: boolean;
+  /** The step whose consequence this one is; null: it differs by itself. */
+  readonly follows: Step["id"] | null;
   readonly details: readonly string[];
   readonly blocked: Blocked | null;
   readonly digest: string;
@@ -113,6 +115,7 @@ function stepReport(
     reason: step.reason,
     destroys: step.destroys ?? null,
     replaces: step.replaces ?? false,
+    follows: step.follows ?? null,
     details: secret ? secretDetails(step.details) : (step.details ?? []),
     blocked: step.blocked ?? null,
     digest: step.digest,

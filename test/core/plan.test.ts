@@ -208,6 +208,22 @@ describe("plan: deletions", () => {
 });
 
 describe("plan: isolation", () => {
+  it("tells a planner that a dependency changes only when its step is going to run", () => {
+    const seen: (string | undefined)[] = [];
+    const asking: Planner<"link", Draft> = {
+      ...scripted,
+      plan: (resource, observed, _owned, context) => {
+        seen.push(...resource.dependsOn.map((id) => context.actionOf(id)));
+        return observed;
+      },
+    };
+    const table = new Proxy({}, { get: () => asking }) as PlannerTable;
+    const resources = [link("a"), link("b", ["link/a"])];
+    planOf(resources, { a: update, b: keep }, { planners: table });
+    planOf(resources, { a: { ...update, replaces: true }, b: keep }, { planners: table });
+    expect(seen).toEqual(["update", "keep"]);
+  });
+
   it("makes dependents wait for what could not be observed, and goes on with the rest", () => {
     const unobserved = new Map([["link/a" as ResourceId, { message: "cannot read /a", hint: "mount it" }]]);
     const made = planOf([link("a"), link("b", ["link/a"]), link("c")], { b: create, c: create }, { unobserved });

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { RootloomError } from "../../core/error.ts";
+import { parseMounts } from "../mountinfo.ts";
 import type { MountEntry } from "../ports.ts";
 import { errorCode } from "./failure.ts";
-import { parseMounts } from "./mountinfo.ts";
 
 export const defaultMountNamespace = "/proc/1/ns/mnt";
 const mountListLimit_bytes = 64 * 1024 * 1024;
@@ -49,6 +49,6 @@ function readMountInfo(namespace: string): string {
     timeout: 30_000,
   });
   if (finished.error !== undefined) throw finished.error;
-  if (finished.status !== 0) throw new Error(finished.stderr.trim());
+  if (finished.status !== 0) throw new RootloomError(finished.stderr.trim());
   return finished.stdout;
 }

@@ -43,6 +43,8 @@ class WatchedRoot {
   readonly #startTree: StartTree;
   #tree: FSWatcher | undefined;
   #parent: DirectoryWatcher | undefined;
+  /** Restarts follow one another: two at once would leave a watcher that nobody closes. */
+  #restarts: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(path: string, onHint: (hint: Hint) => void, startTree: StartTree) {
@@ -53,13 +55,19 @@ class WatchedRoot {
 
   async start(): Promise<void> {
     this.#watchParent();
-    await this.#watchTree();
+    await this.#restart();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#parent?.close();
+    await this.#restarts;
     await this.#tree?.close();
+  }
+
+  #restart(): Promise<void> {
+    this.#restarts = this.#restarts.then(() => this.#watchTree()).catch((thrown) => this.#degraded(String(thrown)));
+    return this.#restarts;
   }
 
   async #watchTree(): Promise<void> {
@@ -89,7 +97,7 @@ class WatchedRoot {
         if (event !== "rename" || name !== basename(awaited)) return;
         this.#watchParent();
         this.#changed();
-        void this.#watchTree().catch((thrown: unknown) => this.#degraded(String(thrown)));
+        void this.#restart();
       });
       parent.on("error", (thrown) => this.#degraded(thrown.message));
       this.#parent = parent;

@@ -1,4 +1,4 @@
-import type { ArtifactResource, OwnedRecord } from "../../core/resource.ts";
+import type { ArtifactResource, OwnedRecord, ResourceId } from "../../core/resource.ts";
 import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
 import { forget, keep, policyChange } from "../owned.ts";
 import type { ObservedArtifact } from "./observe.ts";
@@ -19,14 +19,17 @@ function plan(
   const first = observed.generation === "";
   const below = changedBelow(resource, observed, owned, context);
   if (first) return planFirst(resource, observed, owned, below);
-  if (below !== undefined) return approved(resource, pack(resource, "update", below.cause, below.reason));
+  if (observed.damage !== "") return pack(resource, "update", "corrective", `artifact: ${observed.damage}`);
+  if (below !== undefined) {
+    const { cause, reason, follows } = below;
+    return approved(resource, { ...pack(resource, "update", cause, reason), follows });
+  }
   if (observed.inputs === undefined) return keep("its root is not there; the last generation stays");
   const change = changeOf(observed);
   if (change !== undefined) {
     const draft = pack(resource, "update", change.cause, change.reason);
     return approved(resource, { ...draft, details: observed.difference });
   }
-  if (observed.damage !== "") return pack(resource, "update", "corrective", `artifact: ${observed.damage}`);
   if (observed.current !== observed.generation) return switchBack(resource, observed);
   if (owned === undefined) return pack(resource, "update", "corrective", "whole, but not recorded");
   const policy = policyChange(resource, owned);
@@ -80,13 +83,13 @@ function changedBelow(
   observed: ObservedArtifact,
   owned: OwnedRecord | undefined,
   context: PlanContext,
-): Change | undefined {
+): (Change & { readonly follows: ResourceId }) | undefined {
   for (const id of resource.dependsOn) {
     if (!id.startsWith("tree/") && !id.startsWith("overlay/")) continue;
     const action = context.actionOf(id);
     if (action !== "create" && action !== "replace" && action !== "update") continue;
     const intentional = action === "replace" || owned === undefined || !rootWasEdited(observed, action);
-    return { cause: intentional ? "intentional" : "corrective", reason: `${id} changes in this pass` };
+    return { cause: intentional ? "intentional" : "corrective", reason: `${id} changes in this pass`, follows: id };
   }
   return undefined;
 }

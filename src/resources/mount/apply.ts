@@ -1,7 +1,7 @@
 import { RootloomError } from "../../core/error.ts";
 import type { MountResource } from "../../core/resource.ts";
+import { parseMounts } from "../../host/mountinfo.ts";
 import type { MountEntry } from "../../host/ports.ts";
-import { parseMounts } from "../../host/real/mountinfo.ts";
 import { recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { mountCommands, propagationCommands, remountCommands } from "./commands.ts";

@@ -49,20 +49,23 @@ describe("a fake host", () => {
     expect(second.plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
   });
 
-  it.each(["kill", "power"] as const)("converges to the same artifact after a crash (%s) at any moment", async (kind) => {
-    const undisturbed = exampleHost();
-    const wanted = (await pass(undisturbed, "apply")).artifacts.map(({ sha256 }) => sha256);
-    expect(wanted).toHaveLength(1);
-    for (let index = 0; index < undisturbed.calls.length; index += 23) {
-      const host = exampleHost({ seed: index + 1, faults: crashAt(index, "after", kind) });
-      await pass(host, "apply").catch(() => undefined);
-      expect(host.isAlive).toBe(false);
-      const next = host.restart({ faults: {} });
-      const { result, artifacts } = await pass(next, "apply");
-      expect([index, result, ...artifacts.map(({ sha256 }) => sha256)]).toEqual([index, "converged", ...wanted]);
-      await next.advance(10_000);
-      const after = await pass(next, "plan");
-      expect(after.plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
-    }
-  });
+  it.each(["kill", "power"] as const)(
+    "converges to the same artifact after a crash (%s) at any moment",
+    async (kind) => {
+      const undisturbed = exampleHost();
+      const wanted = (await pass(undisturbed, "apply")).artifacts.map(({ sha256 }) => sha256);
+      expect(wanted).toHaveLength(1);
+      for (let index = 0; index < undisturbed.calls.length; index += 23) {
+        const host = exampleHost({ seed: index + 1, faults: crashAt(index, "after", kind) });
+        await pass(host, "apply").catch(() => undefined);
+        expect(host.isAlive).toBe(false);
+        const next = host.restart({ faults: {} });
+        const { result, artifacts } = await pass(next, "apply");
+        expect([index, result, ...artifacts.map(({ sha256 }) => sha256)]).toEqual([index, "converged", ...wanted]);
+        await next.advance(10_000);
+        const after = await pass(next, "plan");
+        expect(after.plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
+      }
+    },
+  );
 });

@@ -1,4 +1,5 @@
-import type { MountEntry } from "../ports.ts";
+import { RootloomError } from "../core/error.ts";
+import type { MountEntry } from "./ports.ts";
 
 /**
  * One line of /proc/PID/mountinfo; undefined when it is none.
@@ -33,7 +34,7 @@ export function parseMounts(text: string): readonly MountEntry[] {
   for (const line of text.split("\n")) {
     if (line === "") continue;
     const mount = parseMountLine(line);
-    if (mount === undefined) throw new Error(`the kernel's list of mounts has a line of unknown form: ${line}`);
+    if (mount === undefined) throw new RootloomError(`cannot read the list of mounts: a line of unknown form: ${line}`);
     mounts.push(mount);
   }
   return mounts;
