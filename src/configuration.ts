@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
+import { usableCache } from "./cache-place.ts";
 import { RootloomError } from "./core/error.ts";
 import type { Files } from "./host/ports.ts";
 import type { Configuration } from "./pass/types.ts";
@@ -31,6 +32,8 @@ export interface ConfigurationInput {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Relative paths are below this. */
   readonly directory: string;
+  /** Numeric id of the effective user; without it the cache is taken as it is configured. */
+  readonly userId?: number;
   /** For tests: where the two files of /etc/rootloom are. */
   readonly environmentFile?: string;
   readonly limitsFile?: string;
@@ -68,7 +71,7 @@ export function readConfiguration(input: ConfigurationInput): Configuration {
     const value = setting(name);
     return value === undefined ? undefined : resolve(input.directory, value);
   };
-  const cache = path("cache") ?? resolve(input.directory, ".cache/rootloom");
+  const cache = cacheOf(input, path("cache") ?? resolve(input.directory, ".cache/rootloom"));
   const interval = setting("interval");
   return {
     state: path("state") ?? resolve(input.directory, "state"),
@@ -87,6 +90,12 @@ export function readConfiguration(input: ConfigurationInput): Configuration {
     logLevel: logLevelOf(setting("logLevel")),
     interval_s: interval === undefined ? undefined : durationSeconds(interval, "the interval"),
   };
+}
+
+/** A cache that this user named is taken as it is; another may be somebody else's. */
+function cacheOf({ files, flags, environment, userId }: ConfigurationInput, wanted: string): string {
+  const isNamed = nonEmpty(flags.cache) ?? nonEmpty(environment[VARIABLES.cache]);
+  return isNamed !== undefined || userId === undefined ? wanted : usableCache({ files, userId, wanted, environment });
 }
 
 /** `NAME=value` lines, as systemd's EnvironmentFile reads them: `#` and `;` begin a comment, quotes around a value go. */

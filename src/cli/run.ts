@@ -47,8 +47,9 @@ async function sessionOpener(invocation: Invocation, flags: GlobalFlags): Promis
   const { readConfiguration } = await import("../configuration.ts");
   const { directory, environment } = invocation;
   return (more) => {
-    const input = { flags: { ...flags, ...more }, environment, directory };
-    const configuration = readConfiguration({ ...input, files: createHost({}).files });
+    const { files, processes } = createHost({});
+    const input = { flags: { ...flags, ...more }, environment, directory, userId: processes.userId };
+    const configuration = readConfiguration({ ...input, files });
     return { host: createHost({ mountNamespace: configuration.mountNamespace }), configuration };
   };
 }

@@ -22,7 +22,8 @@ const WINDOW_BYTES = 1 << 18;
 
 /**
  * A tarball as a layer; nothing is extracted. It is checked by its hash before anything of it is used,
- * and decompressed once into the cache (`tarballs/SHA256.tar`); a plain tarball is read where it is.
+ * and decompressed once into the cache (`tarballs/SHA256.tar`; for xz and bzip2 by the pass, with their tools);
+ * a plain tarball is read where it is.
  * @throws RootloomError when it is missing, has another hash, is damaged or in a form that is not read.
  */
 export async function tarballLayer(
@@ -50,10 +51,10 @@ export async function tarballLayer(
 
 /** Path of the tarball without its compression. */
 async function plainTarball(context: JobContext, source: TarballSource, cache: string): Promise<string> {
-  const codec = codecOf(context.files, source.path);
-  if (codec === "none") return source.path;
   const path = `${cache}/tarballs/${source.sha256}.tar`;
   if (context.files.stat(path)) return path;
+  const codec = codecOf(context.files, source.path);
+  if (codec === "none") return source.path;
   context.files.makeDirectories(`${cache}/tarballs`, 0o700);
   const output = openBeside(context.files, path, 0o600);
   try {
@@ -91,8 +92,10 @@ function codecOf(files: Files, path: string): "gzip" | "zstd" | "none" {
   if (magic.startsWith("28b52ffd")) return "zstd";
   const tool = magic.startsWith("fd377a585a00") ? "xz" : magic.startsWith("425a68") ? "bzip2" : undefined;
   if (tool === undefined) return "none";
+  // A pass has it decompressed by the tool before the packer comes here.
   throw new RootloomError(`cannot read the tarball ${path}: it is compressed by ${tool}`, {
-    hint: `decompress it (${tool} -dk FILE) and declare the .tar with its own sha256; gzip and zstd are read as they are`,
+    hint: `a worker reads gzip and zstd only; ${tool} must have decompressed it into the cache before`,
+    retry: "transient",
   });
 }
 

@@ -7,6 +7,7 @@ import { CURRENT, damageOf, type GenerationReport, listGenerations, readReport, 
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
 import { whoseIs } from "./observe.ts";
 import { packGeneration, refuseWhileEntered } from "./pack.ts";
+import { provideBase } from "./tarball.ts";
 
 /** Packs what the inputs are now, unless exactly that is there, whole; then points `current` at it. */
 export const packArtifact: Executor<"artifact.pack"> = async (step, context) => {
@@ -16,6 +17,7 @@ export const packArtifact: Executor<"artifact.pack"> = async (step, context) => 
   refuseWhileEntered(resource, context);
   await prepareDirectory(resource, context);
   sweepBuilds(files, resource.path);
+  await provideBase(resource, context);
   const input = packInput(files, resource, cache);
   const generation = generationOf(inputsOf(resource, await host.jobs.run("layers", input, { signal })));
   const standing = await wholeGeneration(resource, generation, context);

@@ -6,6 +6,7 @@ import { detail } from "../owned.ts";
 import type { ObserveContext } from "../types.ts";
 import { CURRENT, damageOf, type GenerationReport, listGenerations, MANIFEST, readReport } from "./generations.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
+import { provideBase } from "./tarball.ts";
 
 export interface ObservedArtifact {
   readonly state: "absent" | "foreign" | "ours";
@@ -145,6 +146,7 @@ async function observeInputs(
   context: ObserveContext,
 ): Promise<Pick<ObservedArtifact, "inputs" | "wanted" | "difference">> {
   const { host, cache, signal } = context;
+  await provideBase(resource, context);
   const input = packInput(host.files, resource, cache);
   const inputs = inputsOf(resource, await host.jobs.run("layers", input, { signal }));
   const wanted = generationOf(inputs);

@@ -119,15 +119,25 @@ describe("the plan of an artifact", () => {
   });
 
   it("repacks when the root or an overlay in it changes in this pass", () => {
-    expect(artifactPlanner.plan(resource, whole, owned, context({ "tree/debian": "replace" }))).toEqual(
-      pack("update", "intentional", "tree/debian changes in this pass"),
-    );
-    expect(artifactPlanner.plan(resource, whole, owned, context({ "overlay/live@debian": "update" }))).toEqual(
-      pack("update", "intentional", "overlay/live@debian changes in this pass"),
-    );
+    expect(artifactPlanner.plan(resource, whole, owned, context({ "tree/debian": "replace" }))).toEqual({
+      ...pack("update", "intentional", "tree/debian changes in this pass"),
+      follows: "tree/debian",
+    });
+    expect(artifactPlanner.plan(resource, whole, owned, context({ "overlay/live@debian": "update" }))).toEqual({
+      ...pack("update", "intentional", "overlay/live@debian changes in this pass"),
+      follows: "overlay/live@debian",
+    });
     const edited = { ...whole, inputs: { ...inputs, "root/debian": "r2" } };
-    expect(artifactPlanner.plan(resource, edited, owned, context({ "overlay/live@debian": "update" }))).toEqual(
-      pack("update", "corrective", "overlay/live@debian changes in this pass"),
+    expect(artifactPlanner.plan(resource, edited, owned, context({ "overlay/live@debian": "update" }))).toEqual({
+      ...pack("update", "corrective", "overlay/live@debian changes in this pass"),
+      follows: "overlay/live@debian",
+    });
+  });
+
+  it("names its own damage before a change below it", () => {
+    const observed = { ...whole, damage: "initramfs.cpio.gz is missing" };
+    expect(artifactPlanner.plan(resource, observed, owned, context({ "overlay/live@debian": "update" }))).toEqual(
+      pack("update", "corrective", "artifact: initramfs.cpio.gz is missing"),
     );
   });
 
