@@ -5,7 +5,7 @@ import { eventually, type FileTree, fixtures, project, sha256Of } from "../kit.t
 import { bootGuest, type Guest } from "./guest.ts";
 
 /** systemd-analyze's exposure, times ten: a change that opens the service further must be meant. */
-const EXPOSURE_MAX = 66;
+const EXPOSURE_MAX = 68;
 const unitFile = "/etc/systemd/system/rootloom.service";
 const rootloom = "/opt/rootloom/src/rootloom";
 
@@ -147,25 +147,36 @@ describe("the service under a real systemd", () => {
     expect(guest.must("readlink /var/lib/rootloom/artifacts/small/current")).not.toBe(before);
   });
 
-  it("takes new limits on reload, and without valid ones allows its own state only", async () => {
-    commit({ "desired/volumes/outer.yaml": document("Volume", "outer", { backend: "directory", path: "/srv/outer" }) });
-    const outer = (): boolean => guest.run("test -d /srv/outer").exitCode === 0;
-    const reports = (text: string) =>
-      eventually(text, 10_000, () => guest.run(`${rootloom} status`).stdout.includes(text) || undefined);
-    await reports("/srv/outer: this host's limits do not allow it");
-    guest.write({ "etc/rootloom/limits.yaml": "paths: [/srv/outer]\n" });
+  it("takes new limits on reload, and while they are invalid allows its own state only", async () => {
+    const volume = (name: string): FileTree => ({
+      [`desired/volumes/${name}.yaml`]: document("Volume", name, { backend: "directory", path: `/srv/outer/${name}` }),
+    });
+    const limits = (text: string): void => {
+      guest.write({ "etc/rootloom/limits.yaml": text });
+      guest.must("systemctl reload rootloom");
+    };
+    const exists = (name: string): boolean => guest.run(`test -d /srv/outer/${name}`).exitCode === 0;
+    const refused = (name: string) =>
+      eventually(`the refusal of ${name}`, 10_000, () => {
+        const { stdout } = guest.run(`${rootloom} status`);
+        if (stdout.includes(`cannot use /srv/outer/${name}: this host's limits do not allow it`)) return true;
+        throw new Error(stdout + log());
+      });
     const main = pid();
-    guest.must("systemctl reload rootloom");
+    guest.must("mkdir /srv/outer");
+    commit(volume("one"));
+    await refused("one");
+    limits("paths: [/srv/outer]\n");
     await converged();
-    expect(outer()).toBe(true);
-    guest.write({ "etc/rootloom/limits.yaml": "path: [/srv/outer]\n" });
-    guest.must("systemctl reload rootloom");
-    await reports("this host's limits do not allow it");
-    expect(log()).toContain("cannot reload");
-    expect(pid()).toBe(main);
-    guest.write({ "etc/rootloom/limits.yaml": "paths: [/srv/outer]\n" });
-    guest.must("systemctl reload rootloom");
+    expect(exists("one")).toBe(true);
+    limits("path: [/srv/outer]\n");
+    await eventually("the message", 5_000, () => log().includes("cannot reload") || undefined);
+    const wanted = commit(volume("two")).slice(0, 12);
+    await eventually("a pass", 10_000, () => statusText() === `waiting at ${wanted}` || undefined);
+    expect(exists("two")).toBe(false);
+    limits("paths: [/srv/outer]\n");
     await converged();
+    expect([exists("two"), pid()]).toEqual([true, main]);
   });
 
   it("is killed by the watchdog when it hangs, is started again, and converges", async () => {
