@@ -42,12 +42,22 @@ async function examine(context: CliContext): Promise<readonly Finding[]> {
     node,
     ...toolFindings(session),
     userFinding(session),
-    await workTreeFinding(session),
+    await guarded("state", () => workTreeFinding(session)),
     limitsFinding(session),
-    await stateFinding(session),
-    await lockFinding(session),
-    spaceFinding(session),
+    await guarded("store", () => stateFinding(session)),
+    await guarded("lock", () => lockFinding(session)),
+    await guarded("space", () => spaceFinding(session)),
   ];
+}
+
+/** What cannot be looked at is a finding too: the other checks are still wanted. */
+async function guarded(check: string, look: () => Finding | Promise<Finding>): Promise<Finding> {
+  try {
+    return await look();
+  } catch (thrown) {
+    const { message, hint } = asRootloomError(thrown);
+    return { check, status: "error", message, hint: hint ?? "" };
+  }
 }
 
 /** Whether this Node has the fixes; a note only, since the pinned one may be the newest that can be had. */
@@ -87,8 +97,9 @@ function userFinding(session: Session): Finding {
 }
 
 async function workTreeFinding(session: Session): Promise<Finding> {
+  const { files, git } = session.host;
   const { state } = session.configuration;
-  const found = session.host.files.stat(state) === undefined ? undefined : await session.host.git.discover(state);
+  const found = files.stat(state) === undefined ? undefined : await git.discover(state);
   if (found === undefined || found.bare) return ok("state", `${state} is outside of git work trees`);
   const message = `the state ${state} lies in the git work tree ${found.top}`;
   const hint = "fine for the example; an installed host keeps it in /var/lib/rootloom: `git clean` would delete it";
@@ -104,17 +115,12 @@ function limitsFinding(session: Session): Finding {
 
 async function stateFinding(session: Session): Promise<Finding> {
   const { openState } = await import("../state/state.ts");
-  try {
-    const state = openState(session.host, session.configuration.state, "read");
-    const records = state.records().length;
-    const open = state.openSteps().length;
-    state.close();
-    const unfinished = open === 0 ? "" : `, ${open} unfinished steps (the next pass takes them up)`;
-    return ok("store", `${records} records${unfinished}`);
-  } catch (thrown) {
-    const { message, hint } = asRootloomError(thrown);
-    return { check: "store", status: "error", message, hint: hint ?? "" };
-  }
+  const state = openState(session.host, session.configuration.state, "read");
+  const records = state.records().length;
+  const open = state.openSteps().length;
+  state.close();
+  const unfinished = open === 0 ? "" : `, ${open} unfinished steps (the next pass takes them up)`;
+  return ok("store", `${records} records${unfinished}`);
 }
 
 async function lockFinding(session: Session): Promise<Finding> {

@@ -2,6 +2,7 @@ import type { Flags } from "../configuration.ts";
 import type { PassResult, Session } from "../pass/types.ts";
 import type { Report, ReportStep } from "../report/report.ts";
 import type { CliContext } from "./command.ts";
+import { ownView } from "./own-view.ts";
 
 export interface Look {
   readonly session: Session;
@@ -11,9 +12,20 @@ export interface Look {
   readonly shown: readonly ReportStep[];
 }
 
+export interface LookOptions {
+  readonly flags?: Flags;
+  /** Where the state is another user's, plans as if nothing had been made; otherwise that is an error. */
+  readonly withoutState?: boolean;
+}
+
 /** A pass that only plans: reads, and leaves the host and the state as they were. */
-export async function look(context: CliContext, names: readonly string[], flags: Flags = {}): Promise<Look> {
-  const session = await context.session(flags);
+export async function look(
+  context: CliContext,
+  names: readonly string[],
+  { flags = {}, withoutState = false }: LookOptions = {},
+): Promise<Look> {
+  const opened = await context.session(flags);
+  const { session, notes } = withoutState ? await ownView(opened) : { session: opened, notes: [] };
   const [{ runPass }, { resolveNames }, { toJson }, { interruption }] = await Promise.all([
     import("../pass/pass.ts"),
     import("../pass/names.ts"),
@@ -22,7 +34,7 @@ export async function look(context: CliContext, names: readonly string[], flags:
   ]);
   const { signal, release } = interruption(session.host, () => undefined);
   try {
-    const result = await runPass(session, {
+    const passed = await runPass(session, {
       trigger: "command",
       mode: "plan",
       approveAll: false,
@@ -32,6 +44,7 @@ export async function look(context: CliContext, names: readonly string[], flags:
       superseded: () => false,
       onEvent: () => undefined,
     });
+    const result = { ...passed, notes: [...passed.notes, ...notes] };
     const report = toJson(result);
     if (report.documentProblems.length > 0) return { session, result, report, shown: [] };
     const wanted = new Set(

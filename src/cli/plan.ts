@@ -18,7 +18,7 @@ export const plan: CommandDefinition = {
   ],
   run: async (context, given) => {
     const worktree = flagOf(given, "worktree");
-    const { report, shown, session } = await look(context, given.names, { worktree });
+    const { report, shown, session } = await look(context, given.names, { flags: { worktree }, withoutState: true });
     const { planExitCode } = await import("../report/exit-code.ts");
     const out = textOf(given, "out");
     if (out !== undefined) writePlanFile(session, context.directory, out, report);

@@ -19,22 +19,40 @@ export interface ApplyInput {
   readonly request: PassRequest;
 }
 
+/** What an ordinary user can do in a state directory of the user's own; all else changes owners or mounts. */
+const WITHOUT_ROOT: ReadonlySet<Operation> = new Set<Operation>([
+  "artifact.pack",
+  "artifact.switch",
+  "artifact.delete",
+  "link.write",
+  "link.delete",
+  "environment.write",
+  "environment.delete",
+  "forget",
+]);
+
 /**
  * Runs the steps of a plan: each when all it depends on has ended well, at most `jobs` at once. A
- * failed step stops only what depends on it. Returns one outcome a step, in the plan's order.
+ * failed step stops only what depends on it, near or far. Returns one outcome a step, in the plan's order.
  */
 export async function applyPlan(input: ApplyInput): Promise<readonly StepOutcome[]> {
   const running = new Map<ResourceId, Promise<StepOutcome>>();
+  const waiting = new Set<ResourceId>();
   const slots = limit(input.jobs);
   for (const step of input.plan.steps) {
     const dependencies = step.dependsOn.flatMap((id) => running.get(id) ?? []);
     running.set(
       step.id,
       Promise.all(dependencies).then((ended) => {
-        const failed = ended.find((outcome) => outcome.status === "failed" || outcome.status === "interrupted");
+        const failed = ended.find(
+          ({ status, step: { id } }) => status === "failed" || status === "interrupted" || waiting.has(id),
+        );
         if (step.operation === "keep") return ending(step, "kept", "as declared");
         if (step.blocked !== undefined) return ending(step, "skipped", step.blocked.message);
-        if (failed !== undefined) return ending(step, "skipped", `waits for ${failed.step.id}`);
+        if (failed !== undefined) {
+          waiting.add(step.id);
+          return ending(step, "skipped", `waits for ${failed.step.id}`);
+        }
         return slots(() => runStep(step, input));
       }),
     );
@@ -50,6 +68,7 @@ async function runStep(step: Step, input: ApplyInput): Promise<StepOutcome> {
   const started_ms = host.clock.elapsed_ms();
   const journal = openStep(state, host, runId, step);
   try {
+    requireRoot(step, host);
     const outcome = await execute(step, contextOf(step, input, journal.effect));
     journal.finish(outcome, undefined);
     const duration_ms = Math.round(host.clock.elapsed_ms() - started_ms);
@@ -77,6 +96,16 @@ function contextOf(step: Step, input: ApplyInput, effect: ApplyContext["effect"]
       request.onEvent({ type: "apply_progress", id: step.id, message, done, total }),
     log: (message) => request.onEvent({ type: "apply_progress", id: step.id, message, done: 0, total: 0 }),
   };
+}
+
+/** Said before anything is begun: half a step of an ordinary user would be in root's way. */
+function requireRoot({ operation, id }: Step, host: Host): void {
+  if (host.processes.userId === 0 || WITHOUT_ROOT.has(operation)) return;
+  throw new RootloomError(`cannot run ${operation} of ${id}: it needs root`, {
+    hint: "run it as root; without root only a root that is a tarball without a volume is packed",
+    retry: "waiting",
+    condition: "NeedsRoot",
+  });
 }
 
 /** The table pairs each operation with its own arguments; a step carries both together. */
