@@ -1,22 +1,13 @@
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { closeSync, constants, copyFileSync, mkdtempSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { RootloomError } from "../../core/error.ts";
 import type { Database, SqlValue } from "../ports.ts";
-import { attempt } from "./failure.ts";
+import { attempt, isMissing } from "./failure.ts";
 
 const busyTimeout_ms = 10_000;
+const copyTries = 20;
 const header_bytes = 100;
 const magic = "SQLite format 3\0";
 
@@ -43,41 +34,53 @@ function openToReadOnly(path: string): Database {
   return withWords(path, () => {
     const header = requireMagic(path);
     const isWriteAheadLog = header[18] === 2;
-    if (isWriteAheadLog) return readCopy(path);
+    // SQLite itself touches a journal that it finds, even for a reader.
+    if (isWriteAheadLog || journalOf(path) !== "") return readCopy(path);
     const connection = new DatabaseSync(path, { readOnly: true, timeout: busyTimeout_ms });
     try {
       return checked(path, connection, () => connection.prepare("SELECT count(*) FROM sqlite_schema").get());
     } catch (thrown) {
-      // A journal that a killed writer left must be rolled back first, which a reader does in a copy of its own.
       if (!isReadOnlyRefusal(thrown)) throw thrown;
-      return readCopy(path);
+      return readCopy(path); // a writer began and was killed just now
     }
   });
 }
 
+/** Reads a private copy, in which a killed writer's transaction is rolled back. */
 function readCopy(path: string): Database {
   const directory = mkdtempSync(join(tmpdir(), "rootloom-store-"));
   try {
     const copy = join(directory, "store");
-    // The journal last: if a writer comes and finishes meanwhile, it is gone and the copy is tried again.
+    // The journal last: it then holds all that was overwritten in the copied database, provided that no
+    // transaction ended meanwhile.
     for (let tries = 0; ; tries += 1) {
-      const before = readHeader(`${path}-journal`).toString("hex");
+      const before = journalOf(path);
       for (const suffix of ["", "-wal", "-journal"]) copyIfThere(path + suffix, copy + suffix);
-      if (readHeader(`${path}-journal`).toString("hex") === before) break;
-      if (tries === 20)
+      if (journalOf(path) === before) break;
+      if (tries === copyTries) {
         throw new RootloomError(`cannot read the store ${path}: it kept changing`, { retry: "transient" });
+      }
     }
     const connection = new DatabaseSync(copy, { timeout: busyTimeout_ms });
-    // In memory from here on: the copy goes away at once.
+    // Temporary files in memory: the copy's names go away at once.
     return checked(path, connection, () => connection.exec("PRAGMA journal_mode=MEMORY; PRAGMA query_only=ON"));
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
+/** What tells one transaction's rollback journal from another's: the random number in its header. Empty when there is none. */
+function journalOf(path: string): string {
+  return readHeader(`${path}-journal`).toString("hex", 12, 16);
+}
+
 function copyIfThere(from: string, to: string): void {
   rmSync(to, { force: true });
-  if (existsSync(from)) copyFileSync(from, to);
+  try {
+    copyFileSync(from, to);
+  } catch (thrown) {
+    if (!isMissing(thrown)) throw thrown;
+  }
 }
 
 function checked(path: string, connection: DatabaseSync, prepare: () => void): Database {
@@ -153,8 +156,13 @@ function requireMagic(path: string): Buffer {
 
 /** The first bytes of a file; none when there is no file. */
 function readHeader(path: string): Buffer {
-  if (!existsSync(path)) return Buffer.alloc(0);
-  const descriptor = openSync(path, constants.O_RDONLY);
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY);
+  } catch (thrown) {
+    if (isMissing(thrown)) return Buffer.alloc(0);
+    throw thrown;
+  }
   try {
     const header = Buffer.alloc(header_bytes);
     return header.subarray(0, readSync(descriptor, header, 0, header_bytes, 0));

@@ -11,6 +11,9 @@ export interface JobsOptions {
   readonly worker?: URL;
 }
 
+/** A pass without changes asks for two jobs at once: what the roots hold, and what the images would. */
+const PREPARED = Math.min(2, availableParallelism());
+
 type RunOptions = NonNullable<Parameters<Jobs["run"]>[2]>;
 
 /**
@@ -35,6 +38,13 @@ export function createJobs(options: JobsOptions): Jobs {
     return worker;
   };
   return {
+    prepare() {
+      for (let started = idle.length; started < PREPARED; started++) {
+        const worker = start();
+        worker.unref();
+        idle.push(worker);
+      }
+    },
     async run<K extends keyof JobMap>(job: K, input: JobMap[K]["input"], settings: RunOptions = {}) {
       const release = await turns.take(settings.signal, job);
       const worker = idle.pop() ?? start();

@@ -33,7 +33,11 @@ function serve(port: MessagePort): void {
   });
 }
 
+// Loaded while the main thread still reads the commit, and not only when the first job comes.
+const loading = import("../../pack/jobs.ts");
+loading.catch(() => undefined); // said by the job that needs it
+
 async function perform<K extends keyof JobMap>(job: K, input: JobMap[K]["input"], context: JobContext) {
-  const { jobTable }: { readonly jobTable: JobTable } = await import("../../pack/jobs.ts");
+  const { jobTable }: { readonly jobTable: JobTable } = await loading;
   return jobTable[job](input, context);
 }

@@ -1,0 +1,111 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { RootloomError } from "../../src/core/error.ts";
+import { createJobs } from "../../src/host/real/jobs.ts";
+
+const mountNamespace = "/proc/self/ns/mnt";
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "rootloom-jobs-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** Jobs whose thread obeys the order that is given as a manifest's name. */
+function obedientJobs() {
+  const jobs = createJobs({ mountNamespace, worker: new URL("slow-worker.mjs", import.meta.url) });
+  return async (order: string, options: Parameters<typeof jobs.run>[2] = {}) =>
+    (await jobs.run("list", { manifest: order }, options)) as unknown as { readonly threadId: number };
+}
+
+describe("jobs", () => {
+  it("run the program's own functions in a thread", async () => {
+    const jobs = createJobs({ mountNamespace });
+    const path = join(directory, "file");
+    writeFileSync(path, "content");
+    expect(await jobs.run("hash", { path, cache: join(directory, "cache"), trustCache: false })).toEqual({
+      sha256: "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73",
+      size_bytes: 7,
+    });
+  });
+
+  it("hand an error over with its hint and kind, and the thread goes on", async () => {
+    const jobs = createJobs({ mountNamespace });
+    const list = (manifest: string) => jobs.run("list", { manifest });
+    for (const name of ["missing", "again"]) {
+      await expect(list(join(directory, name))).rejects.toBeInstanceOf(RootloomError);
+      await expect(list(join(directory, name))).rejects.toThrow(/^cannot /);
+    }
+  });
+
+  it("use one thread again, one job after the other", async () => {
+    const run = obedientJobs();
+    const first = await run("now");
+    const second = await run("now");
+    expect(second.threadId).toBe(first.threadId);
+  });
+
+  it("take no more threads than there are processors", async () => {
+    const run = obedientJobs();
+    const answers = await Promise.all(Array.from({ length: 8 }, () => run("wait")));
+    const threads = new Set(answers.map(({ threadId }) => threadId));
+    expect(threads.size).toBeLessThanOrEqual(availableParallelism());
+  });
+
+  it("tell of progress", async () => {
+    const seen: number[][] = [];
+    await obedientJobs()("progress", { onProgress: (...counts) => seen.push(counts) });
+    expect(seen).toEqual([[1, 2]]);
+  });
+
+  it("end at once when they are cancelled, and write nothing after", async () => {
+    const run = obedientJobs();
+    const file = join(directory, "growing");
+    const abort = new AbortController();
+    const running = run(`write-for-ever ${file}`, { signal: abort.signal });
+    const refused = expect(running).rejects.toMatchObject({ message: 'cannot finish the job "list": cancelled' });
+    while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 10));
+    abort.abort();
+    await refused;
+    const { size } = statSync(file);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(statSync(file).size).toBe(size);
+    await run("now");
+  });
+
+  it("that wait for their turn are cancelled without taking it", async () => {
+    const run = obedientJobs();
+    const abort = new AbortController();
+    const running = Array.from({ length: availableParallelism() }, () => run("wait"));
+    const waiting = run("now", { signal: abort.signal });
+    const refused = expect(waiting).rejects.toThrow("cancelled");
+    abort.abort();
+    await refused;
+    await Promise.all(running);
+    await Promise.all(running.map(() => run("now")));
+  });
+
+  it.each(["exit", "throw"])("fail for the time being when their thread dies: %s", async (order) => {
+    const run = obedientJobs();
+    await expect(run(order)).rejects.toMatchObject({ retry: "transient" });
+    await run("now");
+  });
+
+  it("leave an idle thread that does not keep the process alive", () => {
+    const module = new URL("../../src/host/real/jobs.ts", import.meta.url).pathname;
+    const script = `import { createJobs } from ${JSON.stringify(module)};
+      const jobs = createJobs({ mountNamespace: "/proc/self/ns/mnt" });
+      await jobs.run("hash", { path: "/no-such-file", cache: ${JSON.stringify(directory)}, trustCache: false });
+      console.log("done");`;
+    const program = join(directory, "program.mjs");
+    writeFileSync(program, script);
+    const finished = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", program], {
+      encoding: "utf8",
+      timeout: 20_000,
+    });
+    expect([finished.status, finished.stdout]).toEqual([0, "done\n"]);
+  });
+});
