@@ -1,4 +1,3 @@
-import type { ResourceId } from "./resource.ts";
 import type { Step } from "./step.ts";
 
 /** A condition before the store gives it its time. */
@@ -18,6 +17,13 @@ export interface ConditionDraft {
   readonly message: string;
 }
 
+/** Why there is no desired state to go by: documents with problems, or a source that cannot be read. */
+export interface SourceProblem {
+  readonly message: string;
+  /** `terminal`: a commit must mend it, and the host is stalled until then. */
+  readonly retry: string;
+}
+
 /** How a step ended, as far as conditions care. */
 export interface Ending {
   readonly step: Step;
@@ -30,15 +36,14 @@ export interface Ending {
  * Conditions of every resource of a pass, and of the host as a whole. Texts hold no times and no
  * run ids: an unchanged host gives equal conditions, so that nothing is written.
  */
-export function conditionsOf(endings: readonly Ending[], sourceProblem: string | undefined): readonly ConditionDraft[] {
+export function conditionsOf(
+  endings: readonly Ending[],
+  sourceProblem: SourceProblem | undefined,
+): readonly ConditionDraft[] {
+  if (sourceProblem !== undefined) return ofProblem(sourceProblem);
   const lasting = endings.filter((ending) => !isGone(ending));
   const resources = lasting.flatMap((ending) => ofResource(ending));
-  return [...ofHost(lasting, sourceProblem), ...resources];
-}
-
-/** Resources whose removal ended: their conditions go with them. */
-export function goneObjects(endings: readonly Ending[]): readonly ResourceId[] {
-  return endings.filter(isGone).map((ending) => ending.step.id);
+  return [...ofHost(lasting), ...resources];
 }
 
 function isGone(ending: Ending): boolean {
@@ -83,22 +88,29 @@ function readyOf(ending: Ending): ConditionDraft {
   };
 }
 
-function ofHost(endings: readonly Ending[], sourceProblem: string | undefined): readonly ConditionDraft[] {
+function ofHost(endings: readonly Ending[]): readonly ConditionDraft[] {
   const object = "host";
   const unready = endings.filter((ending) => readyOf(ending).status !== "True").map((ending) => ending.step.id);
   const ready: ConditionDraft =
     unready.length === 0
       ? { object, type: "Ready", status: "True", reason: "Converged", message: "all resources are as declared" }
       : { object, type: "Ready", status: "False", reason: "NotConverged", message: `not ready: ${unready.join(", ")}` };
-  const source: ConditionDraft =
-    sourceProblem === undefined
-      ? {
-          object,
-          type: "SourceVerified",
-          status: "True",
-          reason: "Loaded",
-          message: "the commit was read and is valid",
-        }
-      : { object, type: "SourceVerified", status: "False", reason: "SourceProblem", message: sourceProblem };
-  return [ready, source];
+  const message = "the commit was read and is valid";
+  return [ready, { object, type: "SourceVerified", status: "True", reason: "Loaded", message }];
+}
+
+/** Nothing was looked at: conditions of resources stay as they were, only the host as a whole is not ready. */
+function ofProblem({ message, retry }: SourceProblem): readonly ConditionDraft[] {
+  const object = "host";
+  const reason = "SourceProblem";
+  const ready = {
+    object,
+    type: "Ready",
+    status: "False",
+    reason,
+    message: "what the host should be is not known",
+  } as const;
+  const source = { object, type: "SourceVerified", status: "False", reason, message } as const;
+  const stalled = { object, type: "Stalled", status: "True", reason, message } as const;
+  return retry === "terminal" ? [ready, source, stalled] : [ready, source];
 }

@@ -1,9 +1,11 @@
-import { type ConditionDraft, conditionsOf, type Ending, goneObjects } from "../core/conditions.ts";
+import { type ConditionDraft, conditionsOf, type Ending, type SourceProblem } from "../core/conditions.ts";
 import type { Json } from "../core/digest.ts";
+import type { RootloomError } from "../core/error.ts";
 import type { Plan } from "../core/step.ts";
 import { toJson } from "../report/report.ts";
 import { writeReports } from "../report/write.ts";
-import type { OpenedState } from "../state/state.ts";
+import { conditionChanges } from "../state/conditions.ts";
+import { type OpenedState, openState } from "../state/state.ts";
 import type { Condition, State } from "../state/types.ts";
 import type { Desired } from "./desired.ts";
 import { now } from "./journal.ts";
@@ -67,14 +69,34 @@ export function resultOf(session: Session, run: Run, desired: Desired, ended: En
  */
 export function record(session: Session, state: State, result: PassResult): void {
   const worked = result.outcomes.some((outcome) => outcome.status !== "kept" && outcome.status !== "skipped");
-  if (!worked && sameConditions(state.conditions(), result.conditions)) return;
-  state.setConditions(result.conditions, goneObjects(endingsOf(result)));
+  const gone = result.result === "invalid" ? [] : objectsBut(result.conditions, state);
+  const { write, remove } = conditionChanges(state.conditions(), result.conditions, gone);
+  if (!worked && write.length + remove.length === 0) return;
+  state.setConditions(result.conditions, gone);
   const { runId, trigger, revision, treeHash, startedAt, finishedAt, graph } = result;
   const summary = summaryOf(result);
   const run = { runId, trigger, revision, treeHash, startedAt, finishedAt, result: result.result, summary };
   // The report as every format shows it: `rootloom report RUN` renders an old run like a new one.
   state.addRun(run, JSON.parse(JSON.stringify(toJson(result))) as Json, graph.policy.runs);
   writeReports(session.host.files, session.configuration.state, result);
+}
+
+/** Where the source cannot be read at all there is no pass: only the host's conditions say so, for whoever asks for its status. */
+export function recordSourceFailure(session: Session, run: Run, error: RootloomError): void {
+  const state = openState(session.host, session.configuration.state, "write");
+  try {
+    const known = state.conditions().find((condition) => condition.object === "host");
+    const drafts = conditionsOf([], { message: error.message, retry: error.retry });
+    state.setConditions(dated(drafts, state, run, known?.observedGeneration ?? ""), []);
+  } finally {
+    state.close();
+  }
+}
+
+/** Objects that the store knows and this pass did not name: removed, or no longer declared before they were ever made. */
+function objectsBut(conditions: readonly Condition[], state: State): readonly string[] {
+  const named = new Set(conditions.map(({ object }) => object));
+  return state.conditions().flatMap(({ object }) => (named.has(object) ? [] : [object]));
 }
 
 /** How many steps of each action; for an apply, of those that were done. */
@@ -107,12 +129,13 @@ function endingsOf(ended: Ended): readonly Ending[] {
   }));
 }
 
-function sourceProblem(desired: Desired): string | undefined {
+function sourceProblem(desired: Desired): SourceProblem | undefined {
   const [first] = desired.problems;
   if (first === undefined) return undefined;
   const others = desired.problems.length - 1;
   const place = `${first.file}:${first.line}:${first.column}`;
-  return `${place}: ${first.message}${others > 0 ? ` (and ${others} more)` : ""}`;
+  const message = `${place}: ${first.message}${others > 0 ? ` (and ${others} more)` : ""}`;
+  return { message, retry: "terminal" };
 }
 
 /** A condition keeps the time of its last transition as long as its status is the same. */
@@ -128,15 +151,6 @@ function dated(
     const lastTransitionTime = before?.status === draft.status ? before.lastTransitionTime : run.startedAt;
     return { ...draft, lastTransitionTime, observedGeneration };
   });
-}
-
-function sameConditions(before: readonly Condition[], after: readonly Condition[]): boolean {
-  const text = (condition: Condition): string => {
-    const { object, type, status, reason, message, observedGeneration } = condition;
-    return JSON.stringify([object, type, status, reason, message, observedGeneration]);
-  };
-  const known = new Set(before.map(text));
-  return before.length === after.length && after.every((condition) => known.has(text(condition)));
 }
 
 function artifactsOf(state: State): PassResult["artifacts"] {

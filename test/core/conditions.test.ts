@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { conditionsOf, type Ending, goneObjects } from "../../src/core/conditions.ts";
+import { conditionsOf, type Ending } from "../../src/core/conditions.ts";
 import type { Step } from "../../src/core/step.ts";
 
 function ending(name: string, status: Ending["status"], more: Partial<Step> = {}, rest: Partial<Ending> = {}): Ending {
@@ -19,8 +19,8 @@ function ending(name: string, status: Ending["status"], more: Partial<Step> = {}
   return { step, status, message: "", retry: "", ...rest };
 }
 
-function shown(endings: readonly Ending[], problem?: string): readonly string[] {
-  return conditionsOf(endings, problem).map((it) => `${it.object} ${it.type}=${it.status} ${it.reason}`);
+function shown(endings: readonly Ending[]): readonly string[] {
+  return conditionsOf(endings, undefined).map((it) => `${it.object} ${it.type}=${it.status} ${it.reason}`);
 }
 
 describe("conditions", () => {
@@ -59,15 +59,18 @@ describe("conditions", () => {
       ending("a", "done", { action: "delete" }),
       ending("b", "failed", { action: "delete" }, { retry: "transient" }),
     ];
-    expect(goneObjects(endings)).toEqual(["link/a"]);
     expect(shown(endings).slice(2)).toEqual(["link/b Ready=False Failed"]);
   });
 
-  it("names the first problem of the source", () => {
-    expect(conditionsOf([], "desired/x.yaml:1:2: bad")[1]).toMatchObject({
-      type: "SourceVerified",
-      status: "False",
-      message: "desired/x.yaml:1:2: bad",
-    });
+  it("says that the host is not ready, and stalled, when the source has a problem that only a commit mends", () => {
+    const message = "desired/x.yaml:1:2: bad";
+    const conditions = (retry: string) =>
+      conditionsOf([], { message, retry }).map((it) => `${it.object} ${it.type}=${it.status} ${it.message}`);
+    expect(conditions("terminal")).toEqual([
+      "host Ready=False what the host should be is not known",
+      `host SourceVerified=False ${message}`,
+      `host Stalled=True ${message}`,
+    ]);
+    expect(conditions("transient")).toEqual(conditions("terminal").slice(0, 2));
   });
 });

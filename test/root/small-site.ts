@@ -1,5 +1,6 @@
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type FileTree, fixtures, type Site, sha256Of } from "../kit.ts";
+import { type FileTree, fingerprint, fixtures, type Site, sha256Of } from "../kit.ts";
 
 /** A root of two megabytes, and what the tests of bad input and of kills do with it. */
 export const tarball = join(fixtures, "busybox-bookworm.tar");
@@ -50,4 +51,28 @@ export const imageOf = (site: Site, name = "a"): string =>
 export function changesOf(site: Site): readonly string[] {
   const plan = site.json<PlanJson>("plan");
   return plan.steps.filter((step) => step.action !== "keep").map((step) => `${step.action} ${step.id}`);
+}
+
+/** Everything that a person could lose: volumes and artifacts, byte for byte. */
+export function keptOf(site: Site): string {
+  const tops = ["volumes", "artifacts"].map((name) => join(site.state, name));
+  return tops.map((top) => (existsSync(top) ? fingerprint(top) : `${top} is not there`)).join("\n");
+}
+
+/** Names of what a kill or a failure may leave beside: none of them may outlive the next success. */
+const TEMPORARY = /^(\.rootloom-|\.build-|\.damaged-|\.tmp|build\/.)|~$/;
+
+/** Temporary objects below the state directory and the cache. */
+export function leftovers(site: Site): readonly string[] {
+  const found: string[] = [];
+  const visit = (directory: string, name: string): void => {
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      const path = join(directory, entry.name);
+      const inBuild = name === "build" && directory.endsWith("/.rootloom/build");
+      if (TEMPORARY.test(entry.name) || inBuild) found.push(path);
+      else if (entry.isDirectory()) visit(path, entry.name);
+    }
+  };
+  for (const top of [site.state, site.cache]) if (existsSync(top)) visit(top, "");
+  return found;
 }

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { RootloomError } from "../../core/error.ts";
+import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { TreeResource } from "../../core/resource.ts";
 import type { Files } from "../../host/ports.ts";
 import { identityOf, type Marker, writeMarker } from "../marker.ts";
@@ -89,12 +89,40 @@ async function fill(resource: TreeResource, tarball: Tarball, folder: string, co
   files.makeDirectory(folder, { owner: 0, group: 0, mode: 0o700 });
   files.makeDirectory(root, { owner: 0, group: 0, mode: 0o755 });
   context.progress(`extracting ${posix.basename(tarball.path)}`);
-  await extract(tarball, root, context);
+  await extract(tarball, root, context).catch((thrown) => {
+    throw notExtracted(resource, tarball, root, context, thrown);
+  });
   if (!LOOKS_OF_A_ROOT.some((name) => files.stat(posix.join(root, name)) !== undefined))
     throw new RootloomError(
       `cannot fill tree ${resource.name}: what was extracted does not look like a root: ${listing(files, root)}`,
       { hint: `${tarball.path} must hold bin, usr/bin or the like at its top` },
     );
+}
+
+/** Below this much free space it is the disk that failed, whatever tar says. */
+const FULL_BYTES = 1 << 20;
+
+function notExtracted(
+  resource: TreeResource,
+  tarball: Tarball,
+  root: string,
+  context: ApplyContext,
+  thrown: unknown,
+): RootloomError {
+  const { message, retry, details } = asRootloomError(thrown);
+  if (context.signal.aborted) return asRootloomError(thrown);
+  const isFull = context.host.files.freeSpace_bytes(root) < FULL_BYTES;
+  return new RootloomError(
+    `cannot fill tree ${resource.name}: ${isFull ? `the disk ran full while ${tarball.path} was extracted` : message}`,
+    {
+      hint: isFull
+        ? "make room, or run `rootloom gc`; what was half extracted is removed"
+        : `look whether it is a whole archive: tar --list --file=${tarball.path}`,
+      retry: isFull ? "transient" : retry,
+      details,
+      cause: thrown,
+    },
+  );
 }
 
 async function recordBuild(resource: TreeResource, folder: string, context: ApplyContext): Promise<Marker> {
