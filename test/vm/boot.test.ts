@@ -1,4 +1,4 @@
-import { cpSync, existsSync } from "node:fs";
+import { cpSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fixtures, makeSite, project, type Site } from "../kit.ts";
@@ -9,7 +9,7 @@ describe("the example", () => {
   let site: Site;
 
   beforeAll(() => {
-    site = makeSite({});
+    site = makeSite({ "desired/host.yaml": readFileSync(join(project, "desired/host.yaml"), "utf8") });
     cpSync(join(project, "desired"), join(site.directory, "desired"), { recursive: true });
     site.commit({}, "the example");
     const ran = site.run("apply");
