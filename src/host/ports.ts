@@ -340,6 +340,8 @@ export interface JobContext {
 }
 
 export interface Jobs {
+  /** Begins to make ready what the first job will need, beside what the caller goes on with. */
+  prepare(): void;
   /** Runs one job to its end; `signal` ends it at once (temporary files stay for the next start's sweep). */
   run<K extends keyof JobMap>(
     job: K,

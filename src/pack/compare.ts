@@ -6,7 +6,8 @@ import { compileExcludes } from "./excludes.ts";
 import { nameLinkSets } from "./links.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
 import { comparePaths, isWithin } from "./paths.ts";
-import { scanLayer } from "./scan-layer.ts";
+import { remembered, type Seen } from "./remembered.ts";
+import { lookAtLayer, scanLayer } from "./scan-layer.ts";
 
 const LINES_MAX = 20;
 const PATHS_MAX = 1_000;
@@ -29,7 +30,7 @@ export async function compareWithManifest(
 
 /** Writes what a tree holds now, all of it. */
 export function recordTree(context: JobContext, input: JobMap["record"]["input"]): JobMap["record"]["output"] {
-  const { entries } = scanWhole(context, input);
+  const { entries } = scanLayer(context, wholeTree(input), wholeOptions(input));
   const leftOut = new Set(input.leaveOut);
   const kept = nameLinkSets(entries.filter((entry) => !leftOut.has(entry.path)));
   const written = writeManifest(context.files, input.manifest, kept);
@@ -39,7 +40,23 @@ export function recordTree(context: JobContext, input: JobMap["record"]["input"]
 
 /** What a tree holds now, against what was recorded. What stands below a mount point is not seen, so it has not changed. */
 export function findDrift(context: JobContext, input: JobMap["drift"]["input"]): JobMap["drift"]["output"] {
-  const { entries, mountPoints } = scanWhole(context, input);
+  const { path, identity, leaveOut, manifest } = input;
+  const question = { what: "drift", version: 1, path, identity, leaveOut, manifest };
+  // Tree and manifest as they were: the answer is as it was. The manifest is looked at before it is read.
+  const stamp = context.files.stat(manifest)?.stamp ?? "";
+  const sight = (seen: Seen): Seen => ({ ...seen, digest: `${seen.digest} ${stamp}` });
+  const seen = sight(lookAtLayer(context, wholeTree(input), wholeOptions(input)));
+  return remembered(context, input.cache, question, seen, () => {
+    const scanned = scanLayer(context, wholeTree(input), wholeOptions(input));
+    return { answer: driftOf(context, input, scanned), seen: sight(scanned.seen) };
+  });
+}
+
+function driftOf(
+  context: JobContext,
+  input: JobMap["drift"]["input"],
+  { entries, mountPoints }: ReturnType<typeof scanLayer>,
+): JobMap["drift"]["output"] {
   const leftOut = new Set(input.leaveOut);
   const isHidden = (path: TreePath) => [...mountPoints].some((mountPoint) => isWithin(path, mountPoint));
   const paths: { path: TreePath; change: Change; what: string }[] = [];
@@ -52,16 +69,12 @@ export function findDrift(context: JobContext, input: JobMap["drift"]["input"]):
   return { count, paths };
 }
 
-function scanWhole(context: JobContext, input: JobMap["record"]["input"]) {
-  const layer = {
-    type: "tree",
-    name: "tree",
-    path: input.path,
-    identity: input.identity,
-    sourceDate_s: undefined,
-  } as const;
-  const options = { cache: input.cache, excludes: compileExcludes([]), attributes: false, asItIs: true };
-  return scanLayer(context, layer, options);
+function wholeTree({ path, identity }: JobMap["record"]["input"]) {
+  return { type: "tree", name: "tree", path, identity, sourceDate_s: undefined } as const;
+}
+
+function wholeOptions({ cache }: JobMap["record"]["input"]) {
+  return { cache, excludes: compileExcludes([]), attributes: false, asItIs: true };
 }
 
 type Change = "added" | "removed" | "changed";

@@ -7,7 +7,8 @@ import { nameLinkSets } from "./links.ts";
 import { formatEntry } from "./manifest.ts";
 import { mergeOverlay } from "./merge.ts";
 import { digestOverlay, overlayLayer } from "./overlay-layer.ts";
-import { scanLayer } from "./scan-layer.ts";
+import { remembered } from "./remembered.ts";
+import { lookAtLayer, scanLayer } from "./scan-layer.ts";
 import { tarballLayer } from "./tarball-layer.ts";
 import type { Layer, PackEntry } from "./types.ts";
 
@@ -57,9 +58,25 @@ export async function digestLayers(context: JobContext, input: PackInput): Promi
   for (const [index, source] of input.layers.entries()) {
     if (source.type === "overlay")
       digests.push(describeOverlay(source, digestOverlay(overlayLayer(source, index + 1))));
+    else if (source.type === "tree") digests.push(digestTree(context, source, input, excludes));
     else digests.push(digestLayer(await readLayer(context, source, input, excludes, { attributes: false })));
   }
   return digests;
+}
+
+/** A tree that looks as it did has the digest that it had. */
+function digestTree(
+  context: JobContext,
+  source: Extract<LayerSource, { readonly type: "tree" }>,
+  input: PackInput,
+  excludes: Excludes,
+): LayerDigest {
+  const options = { cache: input.cache, excludes, asItIs: false, attributes: false };
+  const question = { what: "layer", version: 1, ...source, excludes: input.excludes };
+  return remembered(context, input.cache, question, lookAtLayer(context, source, options), () => {
+    const layer = scanLayer(context, source, options);
+    return { answer: digestLayer(layer), seen: layer.seen };
+  });
 }
 
 async function readLayer(

@@ -3,7 +3,7 @@ import type { FileStat, Files } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
 
 /** A file that changed this short a time before it was hashed can change again within one tick of ctime. */
-const SETTLED_AFTER_MS = 2_000;
+export const SETTLED_AFTER_MS = 2_000;
 const FIRST_LINE = /^# rootloom hashes 1 ([0-9a-f]{64})$/;
 const UNSEEN_KEPT = 10_000;
 

@@ -8,6 +8,7 @@ import type { Excludes } from "./excludes.ts";
 import { openHashCache } from "./hash-cache.ts";
 import { describeLosses, type Loss } from "./notes.ts";
 import { parentOf, sortByPath } from "./paths.ts";
+import { Fingerprint, type Seen } from "./remembered.ts";
 import type { ContentSource, Layer, PackEntry } from "./types.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
@@ -27,10 +28,25 @@ export interface ScanLayerOptions {
 export interface ScannedLayer extends Layer {
   /** Where other mounts begin: what stands below them was not looked at. */
   readonly mountPoints: ReadonlySet<TreePath>;
+  readonly seen: Seen;
 }
 
 /** Walks a tree; content hashes come from the hash cache where the file's stamp is known. Nothing below a mount is read. */
 export function scanLayer(context: JobContext, layer: TreeSource, options: ScanLayerOptions): ScannedLayer {
+  const scan = new TreeScan(context, layer, options);
+  for (const entry of walk(context, layer, options)) scan.add(entry);
+  return scan.finish();
+}
+
+/** What `scanLayer` would see, without reading any content: enough to know whether anything changed. */
+export function lookAtLayer(context: JobContext, layer: TreeSource, options: ScanLayerOptions): Seen {
+  const fingerprint = new Fingerprint(context.now_ms());
+  for (const entry of walk(context, layer, options)) fingerprint.add(entry);
+  return fingerprint.finish();
+}
+
+/** The top first, then all that is not excluded. */
+function* walk(context: JobContext, layer: TreeSource, options: ScanLayerOptions): Generator<ScannedEntry> {
   const top = context.files.stat(layer.path);
   if (top?.type !== "directory") {
     throw new RootloomError(`cannot read the tree ${layer.path}: ${top ? "it is no directory" : "it is not there"}`, {
@@ -39,15 +55,13 @@ export function scanLayer(context: JobContext, layer: TreeSource, options: ScanL
       condition: "TreeMissing",
     });
   }
-  const scan = new TreeScan(context, layer, options);
-  scan.add({ ...top, path: "", target: "", mountPoint: false, extendedAttributes: [] });
+  yield { ...top, path: "", target: "", mountPoint: false, extendedAttributes: [] };
   const { covers, coversContents } = options.excludes;
   const enter = (path: TreePath) => !covers(path) && !coversContents(path);
   for (const entry of context.files.scan(layer.path, { enter, attributes: options.attributes })) {
     if (context.cancelled()) throw cancelled();
-    if (entry.path !== "" && !covers(entry.path)) scan.add(entry);
+    if (entry.path !== "" && !covers(entry.path)) yield entry;
   }
-  return scan.finish();
 }
 
 export function cancelled(): RootloomError {
@@ -63,6 +77,7 @@ class TreeScan {
   readonly #entries: PackEntry[] = [];
   readonly #losses: Loss[] = [];
   readonly #mountPoints = new Set<TreePath>();
+  readonly #fingerprint: Fingerprint;
 
   constructor(context: JobContext, layer: TreeSource, options: ScanLayerOptions) {
     this.#context = context;
@@ -70,10 +85,12 @@ class TreeScan {
     this.#options = options;
     this.#source = { type: "tree", path: layer.path };
     this.#hashes = openHashCache(context.files, options.cache, layer.identity);
+    this.#fingerprint = new Fingerprint(context.now_ms());
   }
 
   add(scanned: ScannedEntry): void {
     const { path, type } = scanned;
+    this.#fingerprint.add(scanned);
     if (scanned.mountPoint) this.#mountPoints.add(path);
     for (const name of scanned.extendedAttributes) this.#losses.push({ path, what: name });
     if (type === "socket" && !this.#options.asItIs) {
@@ -108,6 +125,7 @@ class TreeScan {
       entries: sortByPath(this.#entries),
       notes: describeLosses(this.#losses),
       mountPoints: this.#mountPoints,
+      seen: this.#fingerprint.finish(),
     };
   }
 
@@ -120,6 +138,7 @@ class TreeScan {
     const start_ms = now_ms();
     const hashed = hashContent(() => files.openTreeReader(this.#layer.path, scanned.path), scanned.path);
     this.#hashes.set(hashed.stat.stamp, hashed.sha256, hashed.stat, start_ms);
+    if (hashed.stat.stamp !== scanned.stamp) this.#fingerprint.unsettle();
     return { ...hashed, size: hashed.stat.size };
   }
 

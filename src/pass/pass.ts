@@ -1,4 +1,4 @@
-import { RootloomError } from "../core/error.ts";
+import { asRootloomError, RootloomError } from "../core/error.ts";
 import { type PlanInput, plan } from "../core/plan.ts";
 import type { Plan } from "../core/step.ts";
 import { planners } from "../resources/index.ts";
@@ -10,7 +10,7 @@ import { deletionLimit, readDecisions, rememberDeletionLimit, settle } from "./d
 import { type Desired, loadDesired, sha256 } from "./desired.ts";
 import { observeAll } from "./observe.ts";
 import { recover } from "./recover.ts";
-import { beginRun, type Ended, record, resultOf } from "./result.ts";
+import { beginRun, type Ended, type Run, record, recordSourceFailure, resultOf } from "./result.ts";
 import type { PassRequest, PassResult, Session } from "./types.ts";
 
 /**
@@ -21,7 +21,8 @@ import type { PassRequest, PassResult, Session } from "./types.ts";
  */
 export async function runPass(session: Session, request: PassRequest): Promise<PassResult> {
   const run = beginRun(session, request);
-  const desired = await loadDesired(session);
+  session.host.jobs.prepare();
+  const desired = await loadDesired(session).catch((thrown) => sourceFailed(session, request, run, thrown));
   const state = openState(session.host, session.configuration.state, request.mode === "apply" ? "write" : "read");
   try {
     const ended =
@@ -82,6 +83,11 @@ function invalid(desired: Desired): Ended {
   const { revision, treeHash } = desired.snapshot;
   const empty: Plan = { revision, treeHash, steps: [], problems: [], digest: "" };
   return { plan: empty, outcomes: [] };
+}
+
+function sourceFailed(session: Session, request: PassRequest, run: Run, thrown: unknown): never {
+  if (request.mode === "apply" && !request.signal.aborted) recordSourceFailure(session, run, asRootloomError(thrown));
+  throw thrown;
 }
 
 function refuseOutdated(request: PassRequest, planned: Plan): void {

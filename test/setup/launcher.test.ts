@@ -109,4 +109,16 @@ describe("the launcher", () => {
     mkdirSync(cache);
     expect(launchWith()).toMatch(new RegExp(`cache=${cache}/node$`));
   });
+
+  it("finds the cache that a flag names, before the variable", () => {
+    fakeNode(`app/node_modules/${pinnedName}/bin/node`, "26.10.0");
+    const cache = join(directory, "a cache");
+    mkdirSync(cache);
+    const environment = { ROOTLOOM_CACHE: join(directory, "no-such-folder") };
+    const launchWith = (...given: string[]) =>
+      launch(join(directory, "app/src/rootloom"), environment, ...given).stdout;
+    expect(launchWith("plan", "--cache", cache)).toMatch(new RegExp(`cache=${cache}/node$`));
+    expect(launchWith(`--cache=${cache}`, "plan")).toMatch(new RegExp(`cache=${cache}/node$`));
+    expect(launchWith("plan")).toMatch(/cache=$/);
+  });
 });

@@ -11,6 +11,7 @@ export interface JobsContext {
 /** The job port: the same functions that a worker thread runs, in place, on the files in memory. */
 export function createFakeJobs(context: JobsContext): Jobs {
   return {
+    prepare: () => undefined,
     run: async <K extends keyof JobMap>(
       job: K,
       input: JobMap[K]["input"],

@@ -143,6 +143,7 @@ function createTestHost(mountNamespace: string): Host {
   const files = createFiles(options);
   const clock = createClock();
   const jobs: Jobs = {
+    prepare: () => undefined,
     run: (job, input, { onProgress } = {}) =>
       jobTable[job](input as never, {
         files,

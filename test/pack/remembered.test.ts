@@ -1,0 +1,82 @@
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { Files } from "../../src/host/ports.ts";
+import { jobTable } from "../../src/pack/jobs.ts";
+import { context, packInput, temporaryDirectory, treeLayer, writeTree } from "./workspace.ts";
+
+describe("what a tree was seen to hold", () => {
+  let root: string;
+  let cache: string;
+  let manifest: string;
+  let reads: string[];
+
+  /** The same files, telling what content and which caches were read. */
+  const watched = () => {
+    const files: Files = {
+      ...context.files,
+      readText: (path) => {
+        reads.push(path);
+        return context.files.readText(path);
+      },
+      openReader: (path) => {
+        reads.push(path);
+        return context.files.openReader(path);
+      },
+      openTreeReader: (tree, path) => {
+        reads.push(path);
+        return context.files.openTreeReader(tree, path);
+      },
+    };
+    return { ...context, files };
+  };
+  const input = () => ({ path: root, identity: "test", cache, manifest, leaveOut: [] });
+  const drift = (given = watched()) => jobTable.drift(input(), given);
+  const layers = (given = watched()) => jobTable.layers(packInput(cache, [treeLayer(root)]), given);
+  const answers = () => readdirSync(join(cache, "answers"));
+
+  beforeEach(async () => {
+    const top = temporaryDirectory();
+    [root, cache, manifest] = [join(top, "root"), join(top, "cache"), join(top, "manifest")];
+    for (const folder of [root, cache]) mkdirSync(folder);
+    writeTree(root, { "bin/sh": "sh", "etc/motd": "hello" });
+    await jobTable.record(input(), context);
+    reads = [];
+  });
+
+  it("answers again without reading hashes, the manifest or any content, as long as every stamp is the same", async () => {
+    const first = [await drift(), await layers()];
+    reads = [];
+    expect([await drift(), await layers()]).toEqual(first);
+    expect(reads.every((path) => path.startsWith(join(cache, "answers/")))).toBe(true);
+    expect(answers()).toHaveLength(2);
+  });
+
+  it("looks anew when content, mode, a name or the manifest is another", async () => {
+    const before = (await layers())[0]?.digest;
+    expect((await drift()).count).toBe(0);
+    appendFileSync(join(root, "etc/motd"), "!");
+    expect((await drift()).paths.map(({ path }) => path)).toEqual(["etc/motd"]);
+    expect((await layers())[0]?.digest).not.toBe(before);
+    chmodSync(join(root, "bin/sh"), 0o700);
+    expect((await drift()).count).toBe(2);
+    writeFileSync(join(root, "etc/new"), "");
+    expect((await drift()).count).toBe(3);
+    await jobTable.record(input(), context);
+    expect((await drift()).count).toBe(0);
+    expect(answers()).toHaveLength(2);
+  });
+
+  it("remembers nothing of a tree in which something changed a moment ago", async () => {
+    await drift({ ...watched(), now_ms: Date.now });
+    expect(() => answers()).toThrow("ENOENT");
+  });
+
+  it("takes a damaged answer for none", async () => {
+    await drift();
+    const [name = ""] = answers();
+    const path = join(cache, "answers", name);
+    writeFileSync(path, readFileSync(path, "utf8").replace('"count":0', '"count":7'));
+    expect((await drift()).count).toBe(0);
+  });
+});
