@@ -3,6 +3,8 @@ import type { DesiredGraph, MountResource, TreeResource } from "../core/resource
 import type { Session } from "../pass/types.ts";
 import { type CommandDefinition, nameOf } from "./command.ts";
 
+const ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 export const enter: CommandDefinition = {
   name: "enter",
   summary: "run a shell or a command inside a root, with its mounts, in a mount namespace of its own",
@@ -26,7 +28,8 @@ export const enter: CommandDefinition = {
           treePath: tree.path,
           mounts: graph.resources.filter((it): it is MountResource => it.kind === "mount" && it.tree === tree.id),
           command: command.length > 0 ? [...command] : shellOf(session, tree.path),
-          environment: { HOME: "/root", TERM: context.terminalType },
+          // Nothing of the caller's: its PATH may name what the root does not have, or has elsewhere.
+          environment: { PATH: ROOT_PATH, HOME: "/root", TERM: context.terminalType },
           interactive: true,
         },
       );

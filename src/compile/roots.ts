@@ -129,6 +129,7 @@ function compileMounts(
     const parents = mounts.filter(
       (mount) => isBelow(path, mount.target) && (mount.namespace === "host" || namespace === "private"),
     );
+    const above = namespace === "private" ? parents.filter((mount) => mount.namespace === "private") : [];
     mounts.push({
       id: resourceId("mount", name),
       kind: "mount",
@@ -150,6 +151,7 @@ function compileMounts(
       propagation: spec.propagation,
       namespace,
       tree: place.tree,
+      ...(above.length === 0 ? {} : { above: above.map(({ above: _, ...mount }) => mount) }),
     });
   }
   return mounts;

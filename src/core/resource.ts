@@ -144,6 +144,8 @@ export interface MountResource extends ResourceBase<"mount"> {
   readonly propagation: "private" | "slave" | "shared" | "rprivate" | "rslave" | "rshared" | undefined;
   readonly namespace: "host" | "private";
   readonly tree: ResourceId | undefined;
+  /** Of a private one: the private mounts above it, parents first, which must be made before it. Theirs are left out. */
+  readonly above?: readonly MountResource[];
 }
 
 export interface LinkResource extends ResourceBase<"link"> {

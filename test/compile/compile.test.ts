@@ -364,6 +364,26 @@ describe("an image", () => {
   });
 });
 
+describe("a private mount below others", () => {
+  it("knows the private ones above it, parents first; those of the host stand already", () => {
+    const mounts = ["/var/cache/apt", "/var/cache", "/var", "/srv", "/srv/x"].map((target) => {
+      return `    - {target: ${target}, type: tmpfs, namespace: ${target === "/srv" ? "host" : "private"}}\n`;
+    });
+    const root = `${head("Root", "a")}  volume: a\n  source: {existing: {}}\n  mounts:\n${mounts.join("")}`;
+    const { graph } = compileFiles({ "volumes/a.yaml": SMALL["volumes/a.yaml"] ?? "", "roots/a.yaml": root });
+    const above = graph.resources.flatMap((it) =>
+      it.kind === "mount" ? [[it.name, ...(it.above ?? []).map(({ name }) => name)]] : [],
+    );
+    expect(above).toEqual([
+      ["a:/srv"],
+      ["a:/srv/x"],
+      ["a:/var"],
+      ["a:/var/cache", "a:/var"],
+      ["a:/var/cache/apt", "a:/var", "a:/var/cache"],
+    ]);
+  });
+});
+
 describe("one physical identity", () => {
   const volume = (name: string, path: string): string =>
     `${head("Volume", name)}  backend: directory\n  path: ${path}\n`;

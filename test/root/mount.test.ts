@@ -256,6 +256,36 @@ describe("a private mount", () => {
     expect((await shop.plan(mount, desired)).operation).toBe("keep");
   });
 
+  it("below another private mount is proved with that one made first", async () => {
+    mkdirSync(join(shop.directory, "source/below"));
+    mkdirSync(join(root, "cache/below"));
+    const parent = isPrivate();
+    const tmpfs = { type: "tmpfs", source: "tmpfs", namespace: "private" } as const;
+    const child = resource({ ...tmpfs, inside: "/cache/below", above: [parent] });
+    const { outcome } = await shop.apply(mount, child);
+    expect(outcome?.result).toBe(`proved in a namespace of its own: ${root}/cache/below`);
+    // What only the bare directory below has is not enough.
+    mkdirSync(join(root, "cache/underneath"));
+    const hidden = resource({ ...tmpfs, inside: "/cache/underneath", above: [parent] });
+    await expect(shop.apply(mount, hidden)).rejects.toThrow(/cannot run sh: exit 125/);
+    expect(targets()).toEqual([]);
+  });
+
+  it("below a private tmpfs finds its directory made there, and nothing in the root itself", async () => {
+    const parent = resource({ inside: "/run", type: "tmpfs", source: "tmpfs", namespace: "private" });
+    await shop.apply(mount, parent);
+    await shop.apply(mount, resource({ inside: "/run/deep/lock", namespace: "private", above: [parent] }));
+    expect(readdirSync(join(root, "run"))).toEqual([]);
+  });
+
+  it("over what a private rbind above brought is proved by the one on top", async () => {
+    const parent = resource({ inside: "/dev", type: "rbind", source: "/dev", namespace: "private" });
+    const shm = { inside: "/dev/shm", type: "tmpfs", source: "tmpfs", namespace: "private", above: [parent] } as const;
+    await shop.apply(mount, parent);
+    await shop.apply(mount, resource(shm));
+    expect((await shop.plan(mount, resource(shm))).operation).toBe("keep");
+  });
+
   it("that cannot work fails its proof", async () => {
     const desired = isPrivate({ type: "tmpfs", source: "tmpfs", options: ["size=nonsense"] });
     await expect(shop.apply(mount, desired)).rejects.toThrow(/cannot/);

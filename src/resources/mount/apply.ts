@@ -41,9 +41,10 @@ export const remountMount: Executor<"mount.remount"> = async (step, context) => 
   return { ...(await mountNow(resource, context)), result: `unmounted and mounted again at ${target}` };
 };
 
-/** Makes a private mount once, in a namespace that ends with it, and reads the kernel's list there. */
+/** Makes a private mount once, below those above it, in a namespace that ends with it, and reads the kernel's list there. */
 export const proveMount: Executor<"mount.prove"> = async (step, context) => {
   const { resource } = step.arguments;
+  const { above = [] } = resource;
   const { files, processes } = context.host;
   // It may have been a host mount until this commit.
   const old = findRecorded(files.mounts(), context.owned(resource.id));
@@ -53,13 +54,15 @@ export const proveMount: Executor<"mount.prove"> = async (step, context) => {
   const { stdout } = await context.effect("mount.prove", { target }, () =>
     processes.run({
       file: "sh",
-      arguments: ["-c", `${privateScript(context.host, [resource])}\nexec cat /proc/self/mountinfo`],
+      arguments: ["-c", `${privateScript(context.host, [...above, resource])}\nexec cat /proc/self/mountinfo`],
       privateNamespace: true,
       signal: context.signal,
     }),
   );
   const mounts = parseMounts(stdout);
-  const there = mounts.filter((entry) => entry.target === target);
+  const all = mounts.filter((entry) => entry.target === target);
+  // An rbind above may have brought one to the same place; ours covers it.
+  const there = above.some((mount) => mount.type === "rbind") ? all.slice(-1) : all;
   const [entry] = there;
   const why = entry === undefined ? "it is not in the kernel's list" : wrong(resource, there, mounts, context);
   if (why !== undefined) throw failed(resource, target, why);

@@ -58,11 +58,12 @@ export function privateScript(host: Host, mounts: readonly MountResource[]): str
   const ordered = [...mounts].sort((a, b) => (a.target < b.target ? -1 : 1));
   const lines = ordered.map((resource) => {
     const target = resolveTarget(host.files, resource);
-    const parent = ordered.find((other) => other !== resource && resource.target.startsWith(`${other.target}/`));
-    // Below another mount it must be there already: made now it would land underneath.
+    const parent = ordered.findLast((other) => other !== resource && resource.target.startsWith(`${other.target}/`));
+    // Below another mount it must be there already: made now it would land underneath. A tmpfs is empty, and only ours.
     if (!target.exists && parent === undefined) makeTarget(host.files, resource, target.path);
     const says = shellQuote(`rootloom: cannot mount ${target.path}`);
-    const commands = mountCommands({ ...resource, target: target.path });
+    const making = parent?.type === "tmpfs" ? [["mkdir", "-p", "--", target.path]] : [];
+    const commands = [...making, ...mountCommands({ ...resource, target: target.path })];
     return `{ ${shellLine(commands)}; } || { echo ${says} >&2; exit ${MOUNT_FAILED}; }`;
   });
   return lines.join("\n");
