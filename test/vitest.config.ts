@@ -13,11 +13,20 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
-      { test: { name: "root", include: ["test/root/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        test: {
+          name: "root",
+          include: ["test/root/**/*.test.ts"],
+          globalSetup: ["test/leftovers.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
       {
         test: {
           name: "long",
           include: ["test/vm/**/*.test.ts", "test/systemd/**/*.test.ts"],
+          globalSetup: ["test/leftovers.ts"],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,

@@ -75,7 +75,7 @@ export function baseLayer(document: Expanded<"Root">, context: CompileContext): 
     path: place.path,
     volumePath: place.volumePath,
     // A root that was there before keeps the times of its files; a made one has its source's date.
-    sourceDate_s: source.type === "existing" ? undefined : source.type === "tarball" ? source.sourceDate_s : 0,
+    sourceDate_s: source.type === "existing" ? undefined : source.type === "tarball" ? source.sourceDate_s : "release",
     content: contentOf(document),
   };
 }

@@ -171,7 +171,8 @@ export type BaseLayer =
       readonly tree: ResourceId;
       readonly path: string;
       readonly volumePath: string;
-      readonly sourceDate_s: number | undefined;
+      /** `release`: when the release in the tree was made, read from its os-release; undefined: entries keep their times. */
+      readonly sourceDate_s: number | "release" | undefined;
       readonly content: "managed" | "live";
     }
   | { readonly type: "tarball"; readonly location: string; readonly sha256: string; readonly sourceDate_s: number };

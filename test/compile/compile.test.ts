@@ -102,7 +102,7 @@ describe("a small tree", () => {
         file: "initramfs.cpio.gz",
         base: {
           ...{ type: "tree", tree: "tree/a", path: "/state/volumes/a/root", volumePath: "/state/volumes/a" },
-          ...{ sourceDate_s: 0, content: "managed" },
+          ...{ sourceDate_s: "release", content: "managed" },
         },
         overlays: [
           {

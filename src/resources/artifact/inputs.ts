@@ -65,10 +65,22 @@ function baseLayer(files: Files, resource: ArtifactResource): LayerSource {
   const { base } = resource;
   const name = rootLayer(resource);
   if (base.type === "tree") {
-    const { path, sourceDate_s } = base;
+    const { path } = base;
+    const sourceDate_s = base.sourceDate_s === "release" ? releaseDate_s(files, path) : base.sourceDate_s;
     return { type: "tree", name, path, identity: files.filesystemIdentity(path), sourceDate_s };
   }
   return { type: "tarball", name, path: base.location, sha256: base.sha256, sourceDate_s: base.sourceDate_s };
+}
+
+/** A bootstrapper keeps the times that packages carry: os-release has the time at which its release was made. */
+function releaseDate_s(files: Files, treePath: string): number {
+  const tree = files.openTree(treePath);
+  try {
+    const stat = tree.stat("usr/lib/os-release") ?? tree.stat("etc/os-release") ?? tree.stat("etc/debian_version");
+    return Math.floor(stat?.modified_s ?? 0);
+  } finally {
+    tree.close();
+  }
 }
 
 /** A tarball is not opened for its passwd: its overlays use numbers, or root. */

@@ -1,38 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { crashAt } from "../../../src/host/fake/faults.ts";
-import type { FakeHost } from "../../../src/host/fake/host.ts";
-import { runPass } from "../../../src/pass/pass.ts";
-import type { PassRequest, PassResult, Session } from "../../../src/pass/types.ts";
-import { NO_LIMITS } from "../../../src/resources/limits.ts";
-import { CACHE, DESIRED, exampleHost, STATE } from "./example.ts";
-
-function sessionOf(host: FakeHost): Session {
-  const source = {
-    desired: DESIRED,
-    repository: undefined,
-    ref: "HEAD",
-    path: undefined,
-    remote: undefined,
-    worktree: false,
-    cache: CACHE,
-  };
-  const configuration = { state: STATE, cache: CACHE, source, limits: NO_LIMITS, logLevel: "error" };
-  return { host, configuration: { ...configuration, mountNamespace: "/proc/1/ns/mnt" } };
-}
-
-function pass(host: FakeHost, mode: PassRequest["mode"]): Promise<PassResult> {
-  const request: PassRequest = {
-    trigger: "command",
-    mode,
-    approveAll: false,
-    planDigest: undefined,
-    retryStalled: false,
-    signal: new AbortController().signal,
-    superseded: () => false,
-    onEvent: () => undefined,
-  };
-  return host.runUntil(runPass(sessionOf(host), request));
-}
+import { pass } from "../../pass/session.ts";
+import { exampleHost, STATE } from "./example.ts";
 
 describe("a fake host", () => {
   it("converges one root and its image, and then keeps all", async () => {
