@@ -1,4 +1,4 @@
-import type { Decisions, Drafted } from "./plan.ts";
+import type { Decisions, Drafted } from "./drafted.ts";
 import type { ResourceId } from "./resource.ts";
 import type { Blocked, Draft, Step } from "./step.ts";
 

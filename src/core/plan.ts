@@ -1,22 +1,12 @@
 import { createBlocker } from "./block.ts";
 import { canonicalJson, type Digest } from "./digest.ts";
+import type { Decisions, Drafted } from "./drafted.ts";
 import { orderByDependency, orderForRemoval } from "./order.ts";
 import type { DesiredGraph, OwnedRecord, Resource, ResourceId, ResourceKind } from "./resource.ts";
 import type { Action, Draft, Plan, PlanContext, Planner, PlanProblem, Step } from "./step.ts";
 
 /** Planners by kind, with what each observes left open: the pass guarantees that the two belong together. */
 export type PlannerTable = { readonly [K in ResourceKind]: Planner<K, never> };
-
-/** What people decided, boiled down from the store. */
-export interface Decisions {
-  readonly adoptions: ReadonlySet<ResourceId>;
-  readonly forgets: ReadonlySet<ResourceId>;
-  readonly suspended: ReadonlyMap<ResourceId, string>;
-  /** Step digest that a person approved. */
-  readonly approvals: ReadonlyMap<ResourceId, string>;
-  /** Step digest that failed for good, with the message. */
-  readonly stalled: ReadonlyMap<ResourceId, { readonly digest: string; readonly message: string }>;
-}
 
 export interface PlanInput {
   readonly revision: string;
@@ -33,18 +23,6 @@ export interface PlanInput {
   readonly approveAll: boolean;
   readonly planners: PlannerTable;
   readonly digest: Digest;
-}
-
-/** A draft on its way to a step. */
-export interface Drafted {
-  readonly id: ResourceId;
-  readonly kind: ResourceKind;
-  readonly name: string;
-  readonly dependsOn: readonly ResourceId[];
-  readonly draft: Draft;
-  readonly digest: string;
-  readonly protect: boolean;
-  readonly unobserved: boolean;
 }
 
 /**

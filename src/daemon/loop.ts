@@ -6,17 +6,11 @@ import type { PassEvent, PassResult, Session } from "../pass/types.ts";
 import { NO_LIMITS } from "../resources/limits.ts";
 import { LOCKED, withStateLock } from "../state/lock.ts";
 import { serveControl } from "./control.ts";
+import type { Log } from "./log.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import { createWakes, type Trigger, type Wakes } from "./wakes.ts";
 import { watchSource } from "./watch.ts";
 import { startWatchdog, type Watchdog } from "./watchdog.ts";
-
-/** What the daemon writes to its log: pino has this shape. */
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 /** How long SIGTERM waits for steps that cannot be cancelled. */
 const LONGEST_STOP_MS = 15_000;

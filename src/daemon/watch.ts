@@ -1,7 +1,7 @@
 import type { Session } from "../pass/types.ts";
 import { discoverSource } from "../source/locate.ts";
 import { watchPaths } from "../source/watch-paths.ts";
-import type { Log } from "./loop.ts";
+import type { Log } from "./log.ts";
 import type { Wakes } from "./wakes.ts";
 
 /** Editors write in bursts: a pass over the worktree's edits waits until they are over. */

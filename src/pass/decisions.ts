@@ -1,4 +1,4 @@
-import type { Decisions } from "../core/plan.ts";
+import type { Decisions } from "../core/drafted.ts";
 import type { ResourceId } from "../core/resource.ts";
 import type { Host } from "../host/ports.ts";
 import type { Decision, State } from "../state/types.ts";

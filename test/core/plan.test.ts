@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Decisions, type PlanInput, type PlannerTable, plan } from "../../src/core/plan.ts";
+import type { Decisions } from "../../src/core/drafted.ts";
+import { type PlanInput, type PlannerTable, plan } from "../../src/core/plan.ts";
 import type { DesiredGraph, LinkResource, OwnedRecord, Resource, ResourceId } from "../../src/core/resource.ts";
 import type { Draft, Planner } from "../../src/core/step.ts";
 
