@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { closeSync, constants, fsyncSync, openSync } from "node:fs";
 import type { TreePath } from "../../core/entry.ts";
 import { openPath } from "./system-calls.ts";
@@ -36,4 +37,18 @@ export function syncHeldDirectory(directory: number): void {
 export function splitPath(path: TreePath): { readonly parent: TreePath; readonly name: TreePath } {
   const slash = path.lastIndexOf("/");
   return { parent: slash < 0 ? "" : path.slice(0, slash), name: path.slice(slash + 1) };
+}
+
+/** Runs `body` with a descriptor and closes it, whatever happens. */
+export function holding<T>(descriptor: number, body: (descriptor: number) => T): T {
+  try {
+    return body(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A name for something that is being made; what a killed process leaves begins with this. */
+export function temporaryNameFor(): string {
+  return `.rootloom-new-${randomBytes(8).toString("hex")}`;
 }

@@ -1,14 +1,12 @@
-import { accessSync, constants, statSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
 import type { Readable } from "node:stream";
 import type { Options } from "execa";
-import { RootloomError } from "../../core/error.ts";
 import type { Command, Finished, Processes } from "../ports.ts";
+import { type Ended, ended, failed } from "./command-failure.ts";
 import { isOwnNamespace } from "./namespace.ts";
 import { Lines, Tail } from "./output.ts";
 import { processUsers } from "./process-users.ts";
+import { find, requireDirectory, requireTool, standardPath, withSystemDirectories } from "./tools.ts";
 
-const standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const kept_bytes = 4 * 1024 * 1024;
 const shownLines = 20;
 const defaultTimeout_ms = 60_000;
@@ -35,12 +33,6 @@ interface Wrapped {
   readonly words: readonly [file: string, ...values: string[]];
   /** To be started in; where another namespace is entered, the words themselves see to it. */
   readonly directory: string | undefined;
-}
-
-interface Ended {
-  readonly exitCode?: number | undefined;
-  readonly signal?: NodeJS.Signals | undefined;
-  readonly cause?: unknown;
 }
 
 /** What is used of a process that execa started. */
@@ -166,7 +158,7 @@ function endEarly(child: Started, command: Command): { readonly stop: () => stri
     });
   };
   const onAbort = (): void => end("cancelled");
-  const limit_ms = command.timeout_ms ?? defaultTimeout_ms;
+  const limit_ms = command.timeout_ms ?? (command.interactive === true ? 0 : defaultTimeout_ms);
   if (limit_ms > 0) later(limit_ms, () => end(`not done within ${limit_ms} ms`));
   command.signal?.addEventListener("abort", onAbort, { once: true });
   if (isCancelled(command)) onAbort();
@@ -190,62 +182,4 @@ function killGroup(child: Started, command: Command, signal: NodeJS.Signals): vo
 
 function isCancelled(command: Command): boolean {
   return command.signal?.aborted === true;
-}
-
-function requireTool(tool: string): void {
-  if (find(tool) !== undefined) return;
-  throw new RootloomError(`cannot run ${tool}: it is not installed`, {
-    hint: "`rootloom doctor` lists the tools that are needed and the packages that have them",
-  });
-}
-
-/** A missing directory would look like a missing program. */
-function requireDirectory(file: string, directory: string | undefined): void {
-  if (directory === undefined) return;
-  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
-  throw new RootloomError(`cannot run ${file}: there is no directory ${directory} to run it in`);
-}
-
-function find(tool: string): string | undefined {
-  if (isAbsolute(tool)) return isExecutable(tool) ? tool : undefined;
-  const directories = withSystemDirectories(process.env.PATH ?? standardPath).split(":");
-  return directories.map((directory) => join(directory, tool)).find(isExecutable);
-}
-
-/** An ordinary user's PATH often lacks the directories that hold `mkfs` and `losetup`. */
-function withSystemDirectories(path: string): string {
-  return [...new Set([...path.split(":").filter(isAbsolute), ...standardPath.split(":")])].join(":");
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
-
-function ended(command: Command, why: string, lastLines: readonly string[]): RootloomError {
-  const details = [pasted(command), ...lastLines];
-  return new RootloomError(`cannot run ${command.file}: ${why}`, { retry: "transient", details });
-}
-
-function failed(command: Command, result: Ended, lastLines: readonly string[]): RootloomError {
-  const end = result.signal === undefined ? `exit ${result.exitCode ?? "unknown"}` : `killed by ${result.signal}`;
-  const cause = result.exitCode === undefined && result.signal === undefined ? result.cause : undefined;
-  const why = cause instanceof Error ? cause.message : [end, ...lastLines.slice(-1)].join(": ");
-  const details = [pasted(command), ...lastLines];
-  return new RootloomError(`cannot run ${command.file}: ${why}`, {
-    details,
-    ...(result.signal === "SIGKILL" ? { hint: "`dmesg` says whether memory ran out" } : {}),
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-/** The command as a line for a shell, without our wrapping and without its environment, which may hold secrets. */
-function pasted(command: Command): string {
-  const quote = (word: string): string => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-  const line = [command.file, ...command.arguments].map(quote).join(" ");
-  return command.directory === undefined ? line : `cd ${quote(command.directory)} && ${line}`;
 }

@@ -86,12 +86,10 @@ function describe(
 ): ScannedEntry | undefined {
   const path = level.prefix + name;
   try {
-    const place = below(level.directory, name);
-    const target = facts.type === "symlink" ? readlinkSync(nodePath(place), "latin1") : "";
-    const extendedAttributes = options.attributes === true ? extendedAttributeNames(place) : none;
-    const { type, mode, owner, group, size, modified_s, inode, device, links, major, minor, stamp, changed_ms } = facts;
-    const stat = { type, mode, owner, group, size, modified_s, inode, device, links, major, minor, stamp, changed_ms };
-    return { ...stat, path, target, mountPoint: facts.mountRoot, extendedAttributes };
+    const { directory } = level;
+    const target = facts.type === "symlink" ? readlinkSync(nodePath(below(directory, name)), "latin1") : "";
+    const extendedAttributes = options.attributes === true ? extendedAttributeNames(below(directory, name)) : none;
+    return { ...facts, path, target, mountPoint: facts.mountRoot, extendedAttributes };
   } catch (thrown) {
     if (isMissing(thrown)) return undefined;
     throw failure("look at", show(treePath, path), thrown);

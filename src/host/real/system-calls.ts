@@ -35,7 +35,6 @@ const { functions: libc } = ffi.dlopen("libc.so.6", {
   syscall: { return: "int64", arguments: ["int64", "int64", "pointer", "pointer", "int64"] },
   statx: { return: "int32", arguments: ["int32", "pointer", "int32", "uint32", "pointer"] },
   renameat2: { return: "int32", arguments: ["int32", "pointer", "int32", "pointer", "uint32"] },
-  linkat: { return: "int32", arguments: ["int32", "pointer", "int32", "pointer", "int32"] },
   mknod: { return: "int32", arguments: ["pointer", "uint32", "uint64"] },
   llistxattr: { return: "int64", arguments: ["pointer", "pointer", "uint64"] },
   syncfs: { return: "int32", arguments: ["int32"] },
@@ -104,14 +103,6 @@ export function renameWithoutReplacing(from: string, to: string): void {
   fillPath(firstPath, from, "utf8");
   fillPath(secondPath, to, "utf8");
   check("renameat2", libc.renameat2(currentDirectory, firstPathPointer, currentDirectory, secondPathPointer, 1));
-}
-
-/** Gives a file without a name (O_TMPFILE) its name `path`, one byte a character. */
-export function linkDescriptor(descriptor: number, path: string): void {
-  fillPath(firstPath, `/proc/self/fd/${descriptor}`, "latin1");
-  fillPath(secondPath, path, "latin1");
-  const symlinkFollow = 0x400;
-  check("linkat", libc.linkat(currentDirectory, firstPathPointer, currentDirectory, secondPathPointer, symlinkFollow));
 }
 
 /** mknod of a device, fifo or socket at `path` (one byte a character), readable by its owner only. */

@@ -1,12 +1,7 @@
-import { randomBytes } from "node:crypto";
 import {
-  chmodSync,
-  chownSync,
   closeSync,
   constants,
   fsyncSync,
-  lchownSync,
-  lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -15,18 +10,16 @@ import {
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  utimesSync,
 } from "node:fs";
-import { type EntryType, showPath, type TreePath } from "../../core/entry.ts";
+import type { EntryType, TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { Attributes, FileStat, TreeHandle } from "../ports.ts";
+import { setHeldAttributes, setLinkAttributes } from "./attributes.ts";
 import { copyAll, hashDescriptor, openToRead, readAll, setDescriptorAttributes, writeAll } from "./content.ts";
-import { attempt, errorCode, failure, isMissing } from "./failure.ts";
-import { below, descriptorPath, nodePath, openDirectory, splitPath, syncHeldDirectory } from "./paths.ts";
-import { makeNodeAt, openBelow, openPath, resolveFlags, statAt, statDescriptor } from "./system-calls.ts";
-
-/** As if chrooted at the tree's top, through no mount and no /proc link. */
-const insideTree = resolveFlags.inRoot | resolveFlags.noXdev | resolveFlags.noMagicLinks;
+import { attempt, errorCode, isMissing } from "./failure.ts";
+import { HeldTree } from "./held-tree.ts";
+import { below, descriptorPath, nodePath, openDirectory, syncHeldDirectory, temporaryNameFor } from "./paths.ts";
+import { makeNodeAt, openPath, statAt, statDescriptor } from "./system-calls.ts";
 
 /**
  * Opens a directory as a tree. Each operation opens the parent of its path from the tree's own
@@ -35,30 +28,24 @@ const insideTree = resolveFlags.inRoot | resolveFlags.noXdev | resolveFlags.noMa
  */
 export function openTree(path: string): TreeHandle {
   return new Tree(
-    path,
-    attempt("open the tree", path, () => openDirectory(path)),
+    new HeldTree(
+      path,
+      attempt("open the tree", path, () => openDirectory(path)),
+    ),
   );
 }
 
-/** Opens a regular file inside an open tree for reading; throws Node's errors. */
-export function openFileInside(tree: number, path: TreePath): number {
-  return openToRead((flags) => openBelow(tree, path, flags | constants.O_NOFOLLOW, insideTree));
-}
-
 class Tree implements TreeHandle {
-  readonly #path: string;
-  readonly #top: number;
-  #open = true;
+  readonly #held: HeldTree;
 
-  constructor(path: string, top: number) {
-    this.#path = path;
-    this.#top = top;
+  constructor(held: HeldTree) {
+    this.#held = held;
   }
 
   stat(path: TreePath): FileStat | undefined {
-    if (path === "") return this.#withOpen("look at", "", openPath, statDescriptor);
+    if (path === "") return this.#held.withOpen("look at", "", openPath, statDescriptor);
     try {
-      return this.#inParent("look at", path, (parent, name) => statAt(parent, name));
+      return this.#held.inParent("look at", path, (parent, name) => statAt(parent, name));
     } catch (thrown) {
       if (thrown instanceof RootloomError && isMissing(thrown.cause)) return undefined;
       throw thrown;
@@ -68,13 +55,13 @@ class Tree implements TreeHandle {
   resolve(path: TreePath): TreePath | undefined {
     if (path === "") return "";
     try {
-      return this.#inParent("resolve", path, (parent, name) => {
-        const top = readlinkSync(descriptorPath(this.#top), "latin1");
+      return this.#held.inParent("resolve", path, (parent, name) => {
+        const top = readlinkSync(descriptorPath(this.#held.top), "latin1");
         const directory = readlinkSync(descriptorPath(parent), "latin1");
         const prefix = top === "/" ? top : `${top}/`;
         if (directory === top) return name;
         if (directory.startsWith(prefix)) return `${directory.slice(prefix.length)}/${name}`;
-        throw new RootloomError(`cannot resolve ${this.#show(path)}: its directory is no longer inside the tree`, {
+        throw new RootloomError(`cannot resolve ${this.#held.show(path)}: its directory is no longer inside the tree`, {
           retry: "transient",
         });
       });
@@ -85,23 +72,23 @@ class Tree implements TreeHandle {
   }
 
   list(path: TreePath): readonly TreePath[] {
-    return this.#withOpen("list", path, openPath | constants.O_DIRECTORY, (directory) =>
+    return this.#held.withOpen("list", path, openPath | constants.O_DIRECTORY, (directory) =>
       readdirSync(`${descriptorPath(directory)}/.`, "latin1").sort(),
     );
   }
 
   read(path: TreePath): Uint8Array {
-    return this.#withFile("read", path, readAll);
+    return this.#held.withFile("read", path, readAll);
   }
 
   readLink(path: TreePath): string {
-    return this.#inParent("read the link", path, (parent, name) =>
+    return this.#held.inParent("read the link", path, (parent, name) =>
       readlinkSync(nodePath(below(parent, name)), "latin1"),
     );
   }
 
   sha256(path: TreePath): string {
-    return this.#withFile("hash", path, hashDescriptor);
+    return this.#held.withFile("hash", path, hashDescriptor);
   }
 
   writeFile(
@@ -147,7 +134,7 @@ class Tree implements TreeHandle {
   }
 
   makeDirectory(path: TreePath, attributes: Attributes): void {
-    this.#inParent("make the directory", path, (parent, name) => {
+    this.#held.inParent("make the directory", path, (parent, name) => {
       mkdirSync(nodePath(below(parent, name)), 0o700);
       this.setAttributes(path, attributes);
       syncHeldDirectory(parent);
@@ -155,9 +142,9 @@ class Tree implements TreeHandle {
   }
 
   setAttributes(path: TreePath, attributes: Attributes): void {
-    this.#withOpen("set owner and mode of", path, openPath, (held) => {
+    this.#held.withOpen("set owner and mode of", path, openPath, (held) => {
       if (statDescriptor(held).type !== "symlink") return setHeldAttributes(held, attributes);
-      this.#inParent("set the owner of", path, (parent, name) =>
+      this.#held.inParent("set the owner of", path, (parent, name) =>
         setLinkAttributes(nodePath(below(parent, name)), attributes),
       );
     });
@@ -172,12 +159,11 @@ class Tree implements TreeHandle {
   }
 
   close(): void {
-    if (this.#open) closeSync(this.#top);
-    this.#open = false;
+    this.#held.close();
   }
 
   #remove(action: string, path: TreePath, remove: (path: string | Buffer) => void): void {
-    this.#inParent(action, path, (parent, name) => {
+    this.#held.inParent(action, path, (parent, name) => {
       const facts = statAt(parent, name);
       if (facts?.mountRoot === true) throw Object.assign(new Error("a mount point"), { code: "EBUSY" });
       if (facts?.type === "directory" && remove === unlinkSync) throw Object.assign(new Error(), { code: "EISDIR" });
@@ -192,7 +178,7 @@ class Tree implements TreeHandle {
     path: TreePath,
     make: (temporary: string | Buffer, parent: number, name: TreePath) => void,
   ): void {
-    this.#inParent(action, path, (parent, name) => {
+    this.#held.inParent(action, path, (parent, name) => {
       const facts = statAt(parent, name);
       if (facts?.type === "directory") throw Object.assign(new Error(), { code: "EISDIR" });
       const temporaryName = temporaryNameFor();
@@ -207,63 +193,6 @@ class Tree implements TreeHandle {
       syncHeldDirectory(parent);
     });
   }
-
-  #withFile<T>(action: string, path: TreePath, body: (descriptor: number) => T): T {
-    return this.#closing(action, path, () => openFileInside(this.#top, path), body);
-  }
-
-  #withOpen<T>(action: string, path: TreePath, flags: number, body: (descriptor: number) => T): T {
-    return this.#closing(
-      action,
-      path,
-      () => openBelow(this.#top, path, flags | constants.O_NOFOLLOW, insideTree),
-      body,
-    );
-  }
-
-  #inParent<T>(action: string, path: TreePath, body: (parent: number, name: TreePath) => T): T {
-    const { parent, name } = splitPath(path);
-    if (name === "" || name === "." || name === "..") {
-      throw new RootloomError(`cannot ${action} ${this.#show(path)}: it names no entry of the tree`);
-    }
-    const open = () => openBelow(this.#top, parent, openPath | constants.O_DIRECTORY, insideTree);
-    return this.#closing(action, path, open, (descriptor) => body(descriptor, name));
-  }
-
-  #closing<T>(action: string, path: TreePath, open: () => number, body: (descriptor: number) => T): T {
-    // A closed descriptor's number may stand for another file by now.
-    if (!this.#open) throw new RootloomError(`cannot ${action} ${this.#show(path)}: the tree was closed`);
-    try {
-      const descriptor = open();
-      try {
-        return body(descriptor);
-      } finally {
-        closeSync(descriptor);
-      }
-    } catch (thrown) {
-      throw failure(action, this.#show(path), thrown);
-    }
-  }
-
-  #show(path: TreePath): string {
-    return path === "" ? this.#path : `${this.#path}/${showPath(path)}`;
-  }
-}
-
-/** Attributes of anything but a symlink, held by an O_PATH descriptor: the inode itself, whatever its name leads to by now. */
-export function setHeldAttributes(held: number, attributes: Attributes): void {
-  const path = descriptorPath(held);
-  const facts = statDescriptor(held);
-  if (facts.owner !== attributes.owner || facts.group !== attributes.group) {
-    chownSync(path, attributes.owner, attributes.group);
-  }
-  chmodSync(path, attributes.mode);
-  if (attributes.modified_s !== undefined) utimesSync(path, attributes.modified_s, attributes.modified_s);
-}
-
-function setLinkAttributes(path: string | Buffer, attributes: Attributes): void {
-  lchownSync(path, attributes.owner, attributes.group);
-  if (attributes.modified_s !== undefined) lutimesSync(path, attributes.modified_s, attributes.modified_s);
 }
 
 function copyFrom(file: string, to: number): void {
@@ -273,11 +202,6 @@ function copyFrom(file: string, to: number): void {
   } finally {
     closeSync(from);
   }
-}
-
-/** A name for something that is being made; what a killed process leaves begins with this. */
-export function temporaryNameFor(): string {
-  return `.rootloom-new-${randomBytes(8).toString("hex")}`;
 }
 
 function removeQuietly(path: string | Buffer): void {
