@@ -67,8 +67,9 @@ function startNspawn(name: string, tree: string, state: string, groups: readonly
     "--boot",
   ];
   // The shell moves itself into the guest's groups first: systemd needs a part of the hierarchy of its own.
+  // The guest dies with whoever runs the test, however that ends.
   const enter = groups.map((group) => `echo $$ >${group}/cgroup.procs`).join(" && ");
-  return spawn("sh", ["-c", `${enter} && exec systemd-nspawn "$@"`, "sh", ...options], {
+  return spawn("sh", ["-c", `${enter} && exec setpriv --pdeathsig KILL -- systemd-nspawn "$@"`, "sh", ...options], {
     env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1" },
     stdio: ["ignore", "ignore", "ignore"],
   });

@@ -51,7 +51,7 @@ describe("the service under a real systemd", () => {
     commit(site);
     guest.write({
       "etc/rootloom/rootloom.env": readFileSync(join(project, "systemd/rootloom.env"), "utf8"),
-      "etc/rootloom/limits.yaml": "paths: []\n",
+      "etc/rootloom/limits.yaml": readFileSync(join(project, "systemd/limits.yaml"), "utf8"),
     });
     guest.must(`install -m 0644 /opt/rootloom/systemd/rootloom.service ${unitFile} && systemctl daemon-reload`);
   });
@@ -111,6 +111,14 @@ describe("the service under a real systemd", () => {
     expect(analyzed.exitCode, analyzed.stdout.split("\n").slice(-2).join("")).toBe(0);
   });
 
+  it("sets none of the options that its own comments rule out", () => {
+    const lines = readFileSync(join(project, "systemd/rootloom.service"), "utf8").split("\n");
+    const ruledOut = new Set(lines.filter((line) => line.startsWith("#")).flatMap((line) => line.match(/\w+/g) ?? []));
+    const set = lines.flatMap((line) => /^(\w+)=/.exec(line)?.[1] ?? []);
+    expect(["ProtectSystem", "PrivateTmp", "ProtectClock"].filter((name) => !ruledOut.has(name))).toEqual([]);
+    expect(set.filter((name) => ruledOut.has(name))).toEqual([]);
+  });
+
   it("is active only once it has said that it is ready, and then converges by itself", async () => {
     guest.write({ "usr/local/bin/held-node": { text: heldNode, executable: true } });
     guest.write({
@@ -138,6 +146,12 @@ describe("the service under a real systemd", () => {
   it("keeps its state and cache to root alone", () => {
     const modes = guest.must("stat -c '%a %U' /var/lib/rootloom /var/cache/rootloom /var/lib/rootloom/control.sock");
     expect(modes.split("\n")).toEqual(["700 root", "700 root", "600 root"]);
+  });
+
+  it("ends at once when another daemon serves the same state", () => {
+    const second = guest.run(`WATCHDOG_USEC=60000000 timeout 15 ${rootloom} daemon`);
+    expect(second.stderr).toContain("another process listens there");
+    expect(second.exitCode).toBe(1);
   });
 
   it("notices a commit at once", async () => {
