@@ -66,12 +66,15 @@ function outcome(step: ReportStep): string {
 }
 
 function detailSection(step: ReportStep): readonly string[] {
-  const lines = [...step.notes, ...step.details, ...(step.error?.details ?? [])];
-  if (lines.length === 0) return [];
+  const lines = [...step.details, ...(step.error?.details ?? [])];
+  const notes = step.notes.map((note) => `- ${plain(note)}`);
+  if (lines.length + notes.length === 0) return [];
+  const heading = ["", `### ${step.id}`, "", ...notes];
+  if (lines.length === 0) return heading;
   // A fence longer than any run of backticks in the details cannot be closed by them.
   const longest = Math.max(2, ...lines.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)));
   const fence = "`".repeat(longest + 1);
-  return ["", `### ${step.id}`, "", `${fence}diff`, ...lines, fence];
+  return [...heading, ...(notes.length === 0 ? [] : [""]), `${fence}diff`, ...lines, fence];
 }
 
 function artifactSection(report: Report): readonly string[] {

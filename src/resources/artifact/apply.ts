@@ -23,7 +23,7 @@ export const packArtifact: Executor<"artifact.pack"> = async (step, context) => 
   const standing = await wholeGeneration(resource, generation, context);
   if (standing !== undefined) {
     await switchTo(resource, standing.generation, context);
-    return outcome(resource, standing, context, `already packed as generation ${generation}`, []);
+    return outcome(resource, standing, context, `found packed already as generation ${generation}`, []);
   }
   const current = files.readLink(`${resource.path}/${CURRENT}`) ?? "";
   const report = await packGeneration(resource, input, current, context);

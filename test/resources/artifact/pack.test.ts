@@ -146,7 +146,7 @@ describe("an artifact on the host", () => {
     await shop.apply(artifact, resource());
     const before = readFileSync(image());
     const { outcome } = await shop.apply(artifact, resource(), { actions: { "tree/debian": "update" } });
-    expect(outcome?.result).toBe(`already packed as generation ${readlinkSync(join(path, "current"))}`);
+    expect(outcome?.result).toBe(`found packed already as generation ${readlinkSync(join(path, "current"))}`);
     expect(readFileSync(image()).equals(before)).toBe(true);
   });
 
@@ -182,7 +182,7 @@ describe("an artifact on the host", () => {
     const first = readlinkSync(join(path, "current"));
     await shop.apply(artifact, resource("2\n"));
     const { outcome } = await shop.apply(artifact, resource("1\n"));
-    expect(outcome?.result).toBe(`already packed as generation ${first}`);
+    expect(outcome?.result).toBe(`found packed already as generation ${first}`);
     expect(readlinkSync(join(path, "current"))).toBe(first);
   });
 
@@ -191,7 +191,7 @@ describe("an artifact on the host", () => {
     shop.records.clear();
     const { draft, outcome } = await shop.apply(artifact, resource());
     expect(draft).toMatchObject({ operation: "artifact.pack", cause: "corrective", reason: "whole, but not recorded" });
-    expect(outcome?.result).toMatch(/^already packed/);
+    expect(outcome?.result).toMatch(/^found packed already/);
   });
 
   it("is packed straight from a tarball, with no root anywhere", async () => {
