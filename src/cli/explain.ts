@@ -1,7 +1,9 @@
 import { RootloomError } from "../core/error.ts";
 import type { OwnedRecord, ResourceId } from "../core/resource.ts";
+import type { Session } from "../pass/types.ts";
 import type { Report, ReportStep } from "../report/report.ts";
-import type { Condition, Decision, Generation } from "../state/types.ts";
+import type { GenerationReport } from "../resources/artifact/generations.ts";
+import type { Condition, Decision } from "../state/types.ts";
 import { type CommandDefinition, flagOf, nameOf } from "./command.ts";
 import { type Look, look } from "./look.ts";
 
@@ -36,7 +38,8 @@ interface Explanation {
   readonly dependents: readonly ResourceId[];
   readonly conditions: readonly Condition[];
   readonly decisions: readonly Decision[];
-  readonly generations: readonly Generation[];
+  /** What stands in an artifact's directory, newest first. */
+  readonly generations: readonly GenerationReport[];
 }
 
 async function gather(looked: Look, name: string): Promise<Explanation> {
@@ -59,11 +62,22 @@ async function gather(looked: Look, name: string): Promise<Explanation> {
       dependents: result.graph.resources.filter((each) => each.dependsOn.includes(id)).map((each) => each.id),
       conditions: state.conditions().filter((each) => each.object === id),
       decisions: state.decisions().filter((each) => each.id === id),
-      generations: state.generations(id),
+      generations: await generationsOf(session, lastApply, state.instance),
     };
   } finally {
     state.close();
   }
+}
+
+/** The directories themselves are the truth about generations; the store keeps none. */
+async function generationsOf(
+  { host }: Session,
+  lastApply: OwnedRecord | null,
+  instance: string,
+): Promise<readonly GenerationReport[]> {
+  if (lastApply?.kind !== "artifact") return [];
+  const { listGenerations } = await import("../resources/artifact/generations.ts");
+  return listGenerations(host.files, String(lastApply.details.path ?? ""), instance);
 }
 
 function stepOf(report: Report, id: ResourceId): ReportStep | null {

@@ -58,6 +58,26 @@ export interface ManifestDifference {
   readonly lines: readonly string[];
 }
 
+export interface CollectInput {
+  readonly cache: string;
+  /** What was not used for longer than this goes. */
+  readonly age_s: number;
+  /** Of each cache, what is beyond this goes too, the longest unused first. */
+  readonly limit_bytes: number;
+  /** Absolute paths that stay whatever their age. */
+  readonly keep: readonly string[];
+  readonly dryRun: boolean;
+}
+
+/** What one directory of the caches holds, and how much of it goes. */
+export interface Collected {
+  readonly name: string;
+  readonly files: number;
+  readonly size_bytes: number;
+  readonly removedFiles: number;
+  readonly removed_bytes: number;
+}
+
 /** Long work, one entry a job. Functions stand in `src/pack` and run in a worker thread on the real side. */
 export interface JobMap {
   /** Digest of each layer as an image sees it (excludes applied, hashes from the cache), without packing. */
@@ -123,6 +143,15 @@ export interface JobMap {
     readonly input: { readonly image: string; readonly manifest: string; readonly codec: Compression["codec"] };
     readonly output: { readonly entries: number; readonly problems: readonly string[] };
   };
+  /** Removes a whole tree by the rules of `Files.removeTree`. */
+  readonly remove: { readonly input: { readonly path: string; readonly inode: number }; readonly output: undefined };
+  /** How much a directory holds, mounts inside left out. */
+  readonly measure: {
+    readonly input: { readonly path: string };
+    readonly output: { readonly entries: number; readonly size_bytes: number };
+  };
+  /** Removes from the caches what was used longest ago, or only says what would go. */
+  readonly collect: { readonly input: CollectInput; readonly output: readonly Collected[] };
   /** Lists an image's manifest for people. */
   readonly list: {
     readonly input: { readonly manifest: string };

@@ -18,8 +18,7 @@ export interface HashCache {
 
 /** Opens the cache of `identity`; one that is damaged counts as empty. */
 export function openHashCache(files: Files, cache: string, identity: string): HashCache {
-  const directory = `${cache}/hashes`;
-  const path = `${directory}/${fileName(identity)}`;
+  const path = hashCachePath(cache, identity);
   const known = load(files, path);
   const seen = new Set<string>();
   let changed = false;
@@ -37,7 +36,7 @@ export function openHashCache(files: Files, cache: string, identity: string): Ha
     },
     save() {
       if (!changed) return;
-      files.makeDirectories(directory, 0o700);
+      files.makeDirectories(path.slice(0, path.lastIndexOf("/")), 0o700);
       const keepUnseen = known.size <= 2 * seen.size + UNSEEN_KEPT;
       const output = openBeside(files, path, 0o600);
       try {
@@ -50,6 +49,11 @@ export function openHashCache(files: Files, cache: string, identity: string): Ha
       changed = false;
     },
   };
+}
+
+/** The file that keeps the hashes of one filesystem. */
+export function hashCachePath(cache: string, identity: string): string {
+  return `${cache}/hashes/${fileName(identity)}`;
 }
 
 function fileName(identity: string): string {

@@ -1,8 +1,10 @@
 import type { JobTable } from "../host/jobs.ts";
+import { collectCaches } from "./collect.ts";
 import { compareWithManifest, findDrift, recordTree } from "./compare.ts";
 import { digestLayers } from "./compose.ts";
 import { hashFile } from "./file-hash.ts";
 import { readManifest } from "./manifest.ts";
+import { measure } from "./measure.ts";
 import { pack } from "./pack.ts";
 import { verifyImage } from "./verify.ts";
 
@@ -15,5 +17,8 @@ export const jobTable: JobTable = {
   drift: async (input, context) => findDrift(context, input),
   hash: async (input, context) => hashFile(context, input),
   verify: (input, context) => verifyImage(context, input),
+  remove: async ({ path, inode }, { files }) => files.removeTree(path, inode) as undefined,
+  measure: async ({ path }, { files }) => measure(files, path),
+  collect: async (input, context) => collectCaches(context, input),
   list: async (input, context) => ({ entries: [...readManifest(context.files, input.manifest)] }),
 };

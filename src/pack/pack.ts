@@ -12,6 +12,7 @@ import { findSegment, makeSegment, type StoredSegment, segmentPath } from "./seg
 import { cutSegments, type Segment } from "./segments.ts";
 import { checkWritten, splice } from "./splice.ts";
 import { sweepSegments } from "./sweep.ts";
+import { noteUse } from "./used.ts";
 
 type PackJob = JobMap["pack"];
 
@@ -43,6 +44,7 @@ async function packUnchecked(context: JobContext, input: PackJob["input"]): Prom
   checkOrder(segments, entries.length);
   files.makeDirectories(`${input.cache}/segments`, 0o700);
   const stored = segments.map((segment) => findSegment(files, segmentPath(input.cache, segment, input.compression)));
+  for (const found of stored) if (found !== undefined) noteUse(files, found.path, context.now_ms());
   const segmentsReused = stored.filter((segment) => segment !== undefined).length;
   checkSpace(files, {
     cache: `${input.cache}/segments`,

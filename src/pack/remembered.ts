@@ -2,6 +2,7 @@ import { createHash, hash } from "node:crypto";
 import type { JobContext, ScannedEntry } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
 import { SETTLED_AFTER_MS } from "./hash-cache.ts";
+import { noteUse } from "./used.ts";
 
 const FIRST_LINE = /^# rootloom answer 1 ([0-9a-f]{64})$/;
 const CHUNK_CHARACTERS = 1 << 16;
@@ -55,7 +56,7 @@ export class Fingerprint {
  * @param answer also tells what its own walk saw, for the tree may have changed since.
  */
 export function remembered<T>(
-  context: Pick<JobContext, "files">,
+  context: Pick<JobContext, "files" | "now_ms">,
   cache: string,
   question: object,
   seen: Seen,
@@ -63,7 +64,10 @@ export function remembered<T>(
 ): T {
   const path = `${cache}/answers/${hash("sha256", JSON.stringify(question))}`;
   const known = load(context, path);
-  if (known !== undefined && known.seen === seen.digest) return known.answer as T;
+  if (known !== undefined && known.seen === seen.digest) {
+    noteUse(context.files, path, context.now_ms());
+    return known.answer as T;
+  }
   const found = answer();
   if (found.seen.settled) save(context, path, { seen: found.seen.digest, answer: found.answer });
   return found.answer;

@@ -19,7 +19,13 @@ export interface CommandArguments {
   readonly suspend: Decided & { readonly until: string };
   readonly resume: Decided;
   readonly unmount: Decided & { readonly all: boolean };
-  readonly gc: { readonly age_days: number; readonly dryRun: boolean };
+  readonly gc: {
+    readonly age_days: number;
+    readonly limit_bytes: number;
+    readonly keptRoots: boolean;
+    readonly yes: boolean;
+    readonly dryRun: boolean;
+  };
 }
 export type CommandName = keyof CommandArguments;
 

@@ -26,7 +26,7 @@ const shapes: { readonly [C in CommandName]: { readonly [A in keyof CommandArgum
   suspend: { ...decided, until: "string" },
   resume: decided,
   unmount: { ...decided, all: "boolean" },
-  gc: { age_days: "number", dryRun: "boolean" },
+  gc: { age_days: "number", limit_bytes: "number", keptRoots: "boolean", yes: "boolean", dryRun: "boolean" },
 };
 
 /**

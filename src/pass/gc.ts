@@ -1,35 +1,127 @@
-import type { Files } from "../host/ports.ts";
+import { asRootloomError, RootloomError } from "../core/error.ts";
+import type { DesiredGraph } from "../core/resource.ts";
+import { hashCachePath } from "../pack/hash-cache.ts";
+import { plainTarballPath } from "../pack/plain-tarball.ts";
+import { sizeText } from "../report/paint.ts";
+import { CURRENT, listGenerations, removeDirectory } from "../resources/artifact/generations.ts";
+import { whoseIs } from "../resources/artifact/observe.ts";
+import { bootstrapPaths } from "../resources/tree/bootstrap.ts";
+import { sourceKey } from "../resources/tree/source.ts";
+import type { State } from "../state/types.ts";
+import type { CommandArguments } from "./command-types.ts";
+import { loadDesired } from "./desired.ts";
+import { listKept, removeKept, showKept } from "./kept.ts";
 import type { Session } from "./types.ts";
 
-/** Caches whose files can be made again from git and the roots. Kept sources are none: managed roots are restored from them. */
-const COLLECTED = ["segments", "blobs", "trees", "hashes"] as const;
+/** What the automatic collection keeps, and `gc` where it is not told: days since the last use, and bytes of each cache. */
+export const COLLECT_AGE_DAYS = 30;
+export const COLLECT_LIMIT_BYTES = 16 * 1024 ** 3;
+const DAY_S = 86_400;
+const COLLECTED_AT = "caches collected at";
 
 /**
- * Removes files of the caches that were written more than `age_days` ago; the next pass makes again
- * what it needs. Generations of artifacts are not touched here: packing keeps as many as are declared.
+ * Removes what the caches have not used for long, and generations beyond those that are declared; lists kept roots and
+ * what was set aside, and removes those only on demand. A dry run says the same and removes nothing.
+ * @throws RootloomError where the desired state is invalid: what is in use is not known then.
  */
-export function collectCache(
+export async function collect(
   session: Session,
-  given: { readonly age_days: number; readonly dryRun: boolean },
-): readonly string[] {
-  const { files, clock } = session.host;
-  const before_s = clock.now_ms() / 1000 - given.age_days * 86_400;
-  return COLLECTED.map((name) => {
-    const old = filesBelow(files, `${session.configuration.cache}/${name}`).filter(
-      (file) => file.modified_s < before_s,
-    );
-    const size_bytes = old.reduce((sum, file) => sum + file.size, 0);
-    if (!given.dryRun) for (const file of old) files.removeFile(file.path);
-    const verb = given.dryRun ? "would be removed" : "removed";
-    return `${name}: ${old.length} files ${verb} (${Math.round(size_bytes / 1024)} KiB)`;
-  });
+  state: State,
+  given: CommandArguments["gc"],
+): Promise<{ readonly exitCode: number; readonly lines: readonly string[] }> {
+  const { graph, problems } = await loadDesired(session);
+  if (problems.length > 0) {
+    throw new RootloomError("cannot tell what is in use: the desired state has problems", {
+      hint: "rootloom validate",
+    });
+  }
+  const lines = [...(await collectCaches(session, graph, given)), ...collectGenerations(session, state, graph, given)];
+  const kept = await listKept(session, state);
+  const going = given.keptRoots ? kept.filter((each) => each.removable) : [];
+  const isAgreed = given.yes && !given.dryRun;
+  if (isAgreed) await removeKept(session, going);
+  lines.push(...kept.map((each) => showKept(each, going.includes(each), isAgreed)));
+  if (going.length === 0 || isAgreed || given.dryRun) return { exitCode: 0, lines };
+  const size_bytes = going.reduce((sum, each) => sum + each.size_bytes, 0);
+  const question = `these ${going.length} hold ${sizeText(size_bytes)} that nothing can make again; remove them: rootloom gc --kept-roots --yes`;
+  return { exitCode: 1, lines: [...lines, question] };
 }
 
-function filesBelow(files: Files, directory: string): readonly { path: string; size: number; modified_s: number }[] {
-  return (files.list(directory) ?? []).flatMap((name) => {
-    const path = `${directory}/${name}`;
-    const stat = files.stat(path);
-    if (stat?.type === "directory") return filesBelow(files, path);
-    return stat?.type === "file" ? [{ path, size: stat.size, modified_s: stat.modified_s }] : [];
+/** The same for the caches alone, once a day, behind a pass that changed something. Returns what went wrong, for people. */
+export async function collectAfterwards(
+  session: Session,
+  state: State,
+  graph: DesiredGraph,
+): Promise<readonly string[]> {
+  const now_s = Math.floor(session.host.clock.now_ms() / 1000);
+  if (Number(state.fact(COLLECTED_AT) ?? 0) + DAY_S > now_s) return [];
+  state.setFact(COLLECTED_AT, String(now_s));
+  try {
+    const largest = Math.max(0, ...state.records().map((record) => Number(record.details.size_bytes ?? 0)));
+    const limit_bytes = Math.max(COLLECT_LIMIT_BYTES, 4 * largest);
+    await collectCaches(session, graph, { age_days: COLLECT_AGE_DAYS, limit_bytes, dryRun: false });
+    return [];
+  } catch (thrown) {
+    return [`the caches could not be cleaned: ${asRootloomError(thrown).message}`];
+  }
+}
+
+async function collectCaches(
+  session: Session,
+  graph: DesiredGraph,
+  given: Pick<CommandArguments["gc"], "age_days" | "limit_bytes" | "dryRun">,
+): Promise<readonly string[]> {
+  const { cache } = session.configuration;
+  const { age_days, limit_bytes, dryRun } = given;
+  const keep = inUse(session, graph);
+  const input = { cache, age_s: age_days * DAY_S, limit_bytes, keep, dryRun };
+  const collected = await session.host.jobs.run("collect", input);
+  return collected
+    .filter(({ files }) => files > 0)
+    .map(({ name, files, size_bytes, removedFiles, removed_bytes }) => {
+      const going = removedFiles === 0 ? "nothing" : `${removedFiles} of them, ${sizeText(removed_bytes)},`;
+      const verb = dryRun ? "would be removed" : "removed";
+      return `cache ${name}: ${files} files, ${sizeText(size_bytes)}; ${going} ${verb}`;
+    });
+}
+
+/** Tarballs that declared roots and images come from, and the hashes of the filesystems that the roots are on. */
+function inUse({ host, configuration }: Session, graph: DesiredGraph): readonly string[] {
+  const { cache } = configuration;
+  const keep = [hashCachePath(cache, "files")];
+  for (const resource of graph.resources) {
+    if (resource.kind === "tree") {
+      const { path, facts } = bootstrapPaths(sourceKey(resource.source), cache);
+      keep.push(path, facts);
+      if (host.files.stat(resource.path) !== undefined)
+        keep.push(hashCachePath(cache, host.files.filesystemIdentity(resource.path)));
+    }
+    if (resource.kind === "artifact" && resource.base.type === "tarball") {
+      const { sha256 } = resource.base;
+      keep.push(plainTarballPath(cache, sha256), hashCachePath(cache, `tarball ${sha256}`));
+    }
+  }
+  return keep;
+}
+
+/** Packing keeps as many generations as are declared; a smaller number takes effect here. The current one always stays. */
+function collectGenerations(
+  { host }: Session,
+  state: State,
+  graph: DesiredGraph,
+  { dryRun }: Pick<CommandArguments["gc"], "dryRun">,
+): readonly string[] {
+  const { files } = host;
+  return graph.resources.flatMap((resource) => {
+    if (resource.kind !== "artifact") return [];
+    const { id, path, generations } = resource;
+    if (whoseIs(path, { host, instance: state.instance }).state !== "ours") return [];
+    const current = files.readLink(`${path}/${CURRENT}`);
+    const others = listGenerations(files, path, state.instance).filter((report) => report.generation !== current);
+    return others.slice(Math.max(0, generations - 1)).map((report) => {
+      if (!dryRun) removeDirectory(files, `${path}/${report.generation}`);
+      const verb = dryRun ? "would be removed" : "removed";
+      return `${id}: generation ${report.generation} of ${report.createdAt}, ${sizeText(report.size_bytes)}, ${verb}`;
+    });
   });
 }

@@ -5,7 +5,7 @@ import { toJson } from "../report/report.ts";
 import { type OpenedState, openState } from "../state/state.ts";
 import type { Decision } from "../state/types.ts";
 import type { CommandContext, CommandName, CommandResult, Decided, Handler } from "./command-types.ts";
-import { collectCache } from "./gc.ts";
+import { collect } from "./gc.ts";
 import { now } from "./journal.ts";
 import { resolveName } from "./names.ts";
 import { runPass } from "./pass.ts";
@@ -59,7 +59,14 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
       return `${id} is unmounted and suspended: rootloom resume ${id}`;
     });
   },
-  gc: async (session, given) => ({ exitCode: 0, lines: collectCache(session, given) }),
+  gc: async (session, given) => {
+    const state = openState(session.host, session.configuration.state, "read");
+    try {
+      return await collect(session, state, given);
+    } finally {
+      state.close();
+    }
+  },
 };
 
 async function approve(session: Session, given: Decided, context: CommandContext): Promise<CommandResult> {

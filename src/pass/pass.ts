@@ -8,6 +8,7 @@ import type { State } from "../state/types.ts";
 import { applyPlan } from "./apply.ts";
 import { deletionLimit, readDecisions, rememberDeletionLimit, settle } from "./decisions.ts";
 import { type Desired, loadDesired, sha256 } from "./desired.ts";
+import { collectAfterwards } from "./gc.ts";
 import { observeAll } from "./observe.ts";
 import { recover } from "./recover.ts";
 import { beginRun, type Ended, type Run, record, recordSourceFailure, resultOf } from "./result.ts";
@@ -56,7 +57,9 @@ async function reconcile(
   const outcomes = await applyPlan({ plan: planned, host, state, places, runId, jobs, request });
   settle(state, outcomes);
   rememberDeletionLimit(state, graph.policy.maxDeletions);
-  return { plan: planned, outcomes };
+  const changed = outcomes.some((outcome) => outcome.status === "done");
+  const notes = changed && !request.signal.aborted ? await collectAfterwards(session, state, graph) : [];
+  return { plan: planned, outcomes, notes };
 }
 
 function planInput(

@@ -23,6 +23,8 @@ export interface Run {
 export interface Ended {
   readonly plan: Plan;
   readonly outcomes: readonly StepOutcome[];
+  /** What a person should know beside the steps. */
+  readonly notes?: readonly string[];
 }
 
 /** Run ids sort by time: `20261121T074500Z-3f2a9c01`. */
@@ -50,7 +52,7 @@ export function resultOf(session: Session, run: Run, desired: Desired, ended: En
     author: snapshot.author,
     treeHash: snapshot.treeHash,
     uncommitted: snapshot.uncommitted,
-    notes: [...snapshot.notes, ...(state.recovered === undefined ? [] : [state.recovered])],
+    notes: [...snapshot.notes, ...(state.recovered === undefined ? [] : [state.recovered]), ...(ended.notes ?? [])],
     documentProblems: problems,
     graph,
     plan: ended.plan,

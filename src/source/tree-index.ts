@@ -32,6 +32,7 @@ interface StoredTree {
   readonly contents: readonly (readonly [string, TreeContent])[];
 }
 
-function indexPath(cache: string, treeHash: string): string {
+/** Where the index of a tree is kept. */
+export function indexPath(cache: string, treeHash: string): string {
   return join(cache, "trees", `${treeHash}.json`);
 }

@@ -1,8 +1,9 @@
 import type { TreePath } from "../core/entry.ts";
 import type { Host } from "../host/ports.ts";
+import { noteUse } from "../pack/used.ts";
 import type { BlobCache, CachedBlob } from "./blobs.ts";
 import { isLargeFilePointer } from "./texts.ts";
-import { readIndex, writeIndex } from "./tree-index.ts";
+import { indexPath, readIndex, writeIndex } from "./tree-index.ts";
 
 export interface TreeEntry {
   readonly path: TreePath;
@@ -57,7 +58,10 @@ export async function loadTree(host: Host, request: TreeRequest): Promise<Loaded
     else contents.set(oid, content);
     if (content !== known && ++examined % FILES_A_TURN === 0) await nextTurn();
   }
-  if (index !== undefined && examined === 0) return index;
+  if (index !== undefined && examined === 0) {
+    noteUse(host.files, indexPath(request.cache, request.treeHash), host.clock.now_ms());
+    return index;
+  }
   for (const batch of batches(missing)) await readContents(host, request, batch, contents);
   const tree: LoadedTree = { entries: listed.entries, refused: listed.refused, contents };
   writeIndex(host, request.cache, request.treeHash, tree);

@@ -20,8 +20,6 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        message text not null, last_transition_time text not null, observed_generation text not null,
        primary key (object, type))`,
     "create table facts (name text primary key, value text not null)",
-    `create table generations (artifact text not null, generation text not null, created_at text not null,
-       body text not null, primary key (artifact, generation))`,
     `create table runs (run_id text primary key, position bigint not null, body text not null, report text not null)`,
   ],
 ];

@@ -3,7 +3,7 @@ import type { Database, Host } from "../host/ports.ts";
 import { ensureInstance, readInstance, storedInstance } from "./instance.ts";
 import { type JournalStore, journalOf, type OpenStep } from "./journal.ts";
 import { migrate, requireCurrent } from "./schema.ts";
-import { conditionsOf, decisionsOf, factsOf, generationsOf, recordsOf, runsOf } from "./tables.ts";
+import { conditionsOf, decisionsOf, factsOf, recordsOf, runsOf } from "./tables.ts";
 import type { State } from "./types.ts";
 
 export type { OpenStep } from "./journal.ts";
@@ -120,7 +120,6 @@ function stateOf(database: Database, instance: string, recovered: string | undef
     ...decisionsOf(database),
     ...factsOf(database),
     ...conditionsOf(database),
-    ...generationsOf(database),
     ...runsOf(database),
     close: () => database.close(),
   };

@@ -1,7 +1,7 @@
 import type { Database } from "../host/ports.ts";
 import { conditionChanges } from "./conditions.ts";
 import { conditionOf, decisionOf, type Row, stored, upsertRecord } from "./rows.ts";
-import type { Generation, RunSummary, State } from "./types.ts";
+import type { RunSummary, State } from "./types.ts";
 
 /** The store's tables but for the journal, each as its part of `State`; each write is one transaction. */
 export function recordsOf(database: Database): Pick<State, "records" | "record" | "restoreRecord"> {
@@ -66,24 +66,6 @@ export function conditionsOf(database: Database): Pick<State, "conditions" | "se
         }
       });
     },
-  };
-}
-
-export function generationsOf(database: Database): Pick<State, "generations" | "addGeneration" | "removeGeneration"> {
-  const drop = "delete from generations where artifact = ? and generation = ?";
-  return {
-    generations: (artifact) =>
-      database
-        .all("select body from generations where artifact = ? order by created_at desc, generation", artifact)
-        .map((row): Generation => stored(row.body)),
-    addGeneration: (generation) =>
-      database.transaction(() => {
-        const { artifact, generation: name, createdAt } = generation;
-        database.run(drop, artifact, name);
-        const body = JSON.stringify(generation);
-        database.run("insert into generations values (?, ?, ?, ?)", artifact, name, createdAt, body);
-      }),
-    removeGeneration: (artifact, generation) => database.transaction(() => database.run(drop, artifact, generation)),
   };
 }
 

@@ -37,19 +37,6 @@ export interface Decision {
   readonly at: string;
 }
 
-export interface Generation {
-  readonly artifact: ResourceId;
-  /** Name of the directory: the first 16 hex digits of the action key. */
-  readonly generation: string;
-  readonly inputs: Readonly<Record<string, string>>;
-  readonly sha256: string;
-  readonly size_bytes: number;
-  readonly manifestSha256: string;
-  readonly revision: string;
-  readonly runId: string;
-  readonly createdAt: string;
-}
-
 export interface RunSummary {
   readonly runId: string;
   readonly trigger: string;
@@ -94,9 +81,6 @@ export interface State {
   conditions(): readonly Condition[];
   /** Writes only what differs but for its time; conditions of objects not named stay. `gone` are removed. */
   setConditions(conditions: readonly Condition[], gone: readonly string[]): void;
-  generations(artifact: string): readonly Generation[];
-  addGeneration(generation: Generation): void;
-  removeGeneration(artifact: string, generation: string): void;
   runs(limit: number): readonly RunSummary[];
   addRun(run: RunSummary, report: Json, keep: number): void;
   /** The stored report of a run (the latest when no id is given). */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Git, Host } from "../../src/host/ports.ts";
+import { createClock } from "../../src/host/real/clock.ts";
 import { createFiles } from "../../src/host/real/files.ts";
 import { createGit } from "../../src/host/real/git.ts";
 import { loadSnapshot } from "../../src/source/load.ts";
@@ -44,5 +45,5 @@ export function countingHost(): { readonly host: Host; readonly calls: string[] 
   });
   const files = createFiles({ mountNamespace: "/proc/self/ns/mnt" });
   const processes = { userId: process.geteuid?.() ?? 0 };
-  return { host: { git, files, processes } as unknown as Host, calls };
+  return { host: { git, files, processes, clock: createClock() } as unknown as Host, calls };
 }

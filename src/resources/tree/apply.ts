@@ -95,13 +95,13 @@ export const deleteTree: Executor<"tree.delete"> = async (step, context) => {
     requireNothingMounted(tree, context);
     makeOwnFolders(paths, files);
     const folder = `${paths.builds}/${tree.name}-${shortRun(context.runId)}`;
-    await context.effect("tree.delete", { path: tree.path, inode: found.inode }, () => {
-      sweepBuilds(paths, tree.name, undefined, files);
+    await context.effect("tree.delete", { path: tree.path, inode: found.inode }, async () => {
+      await sweepBuilds(paths, tree.name, undefined, context.host);
       files.makeDirectory(folder, { owner: 0, group: 0, mode: 0o700 });
       files.rename(tree.path, `${folder}/root`);
     });
   }
-  sweepBuilds(paths, tree.name, undefined, files);
+  await sweepBuilds(paths, tree.name, undefined, context.host);
   for (const path of [paths.manifest, paths.laid, paths.marker])
     if (files.stat(path) !== undefined) files.removeFile(path);
   return { record: undefined, result: "deleted" };

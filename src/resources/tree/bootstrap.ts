@@ -1,8 +1,9 @@
 import { posix } from "node:path";
 import { RootloomError } from "../../core/error.ts";
 import type { TreeSource } from "../../core/resource.ts";
-import type { Files } from "../../host/ports.ts";
+import type { Files, Host } from "../../host/ports.ts";
 import { shortRun } from "../owned.ts";
+import { removeDirectory } from "../remove.ts";
 import type { ApplyContext } from "../types.ts";
 import type { Tarball } from "./source.ts";
 
@@ -29,7 +30,7 @@ export async function bootstrap(
   key: string,
   context: ApplyContext,
 ): Promise<Tarball> {
-  const { path } = keptPaths(key, context.cache);
+  const { path } = bootstrapPaths(key, context.cache);
   const other = running.get(path);
   if (other !== undefined) return other;
   const made = make(name, source, key, context).finally(() => running.delete(path));
@@ -39,7 +40,7 @@ export async function bootstrap(
 
 /** What an earlier bootstrap with the same arguments left, unchecked; undefined when there is none. */
 export function keptBootstrap(key: string, cache: string, files: Files): Tarball | undefined {
-  const { path, facts } = keptPaths(key, cache);
+  const { path, facts } = bootstrapPaths(key, cache);
   if (files.stat(path)?.type !== "file") return undefined;
   try {
     const { sha256 } = JSON.parse(files.readText(facts) ?? "{}") as { readonly sha256?: unknown };
@@ -67,11 +68,11 @@ export function mmdebstrapArguments(source: MmdebstrapSource, target: string): r
 async function make(name: string, source: MmdebstrapSource, key: string, context: ApplyContext): Promise<Tarball> {
   const { files, processes, jobs } = context.host;
   requireTool(name, context);
-  const { path, facts } = keptPaths(key, context.cache);
+  const { path, facts } = bootstrapPaths(key, context.cache);
   const folder = posix.dirname(path);
   files.makeDirectories(folder);
   const stem = `.${posix.basename(path, ".tar")}-`;
-  sweep(folder, stem, name, files);
+  await sweep(folder, stem, name, context.host);
   const beside = posix.join(folder, `${stem}${shortRun(context.runId)}-${name}`);
   files.makeDirectory(`${beside}.work`, { owner: 0, group: 0, mode: 0o755 });
   context.progress(`bootstrapping ${source.suite} (${source.variant})`);
@@ -96,23 +97,25 @@ async function make(name: string, source: MmdebstrapSource, key: string, context
   if (files.stat(facts) !== undefined) files.removeFile(facts);
   files.rename(`${beside}.tar`, path);
   files.writeFile(facts, `${JSON.stringify({ key, ...hashed })}\n`, { owner: 0, group: 0, mode: 0o644 });
-  sweep(folder, stem, name, files);
+  await sweep(folder, stem, name, context.host);
   return { path, sha256: hashed.sha256 };
 }
 
-function keptPaths(key: string, cache: string): { readonly path: string; readonly facts: string } {
+/** Where what a bootstrap made is kept, with its facts. */
+export function bootstrapPaths(key: string, cache: string): { readonly path: string; readonly facts: string } {
   const stem = posix.join(cache, "sources", key.replace(":", "-"));
   return { path: `${stem}.tar`, facts: `${stem}.json` };
 }
 
 /** Removes what interrupted bootstraps of this tree left beside. */
-function sweep(folder: string, stem: string, name: string, files: Files): void {
+async function sweep(folder: string, stem: string, name: string, host: Pick<Host, "files" | "jobs">): Promise<void> {
+  const { files } = host;
   for (const entry of files.list(folder) ?? []) {
     if (!entry.startsWith(stem) || !/^[^-]*-(.*)\.(tar|work)$/.test(entry.slice(stem.length))) continue;
     if (entry.slice(stem.length).replace(/^[^-]*-(.*)\.(tar|work)$/, "$1") !== name) continue;
     const path = posix.join(folder, entry);
     const stat = files.stat(path);
-    if (stat?.type === "directory") files.removeTree(path, stat.inode);
+    if (stat?.type === "directory") await removeDirectory(host, path);
     else if (stat !== undefined) files.removeFile(path);
   }
 }

@@ -1,9 +1,10 @@
 import { posix } from "node:path";
 import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { TreeResource } from "../../core/resource.ts";
-import type { Files } from "../../host/ports.ts";
+import type { Files, Host } from "../../host/ports.ts";
 import { identityOf, type Marker, writeMarker } from "../marker.ts";
 import { shortRun } from "../owned.ts";
+import { removeDirectory } from "../remove.ts";
 import type { ApplyContext } from "../types.ts";
 import { type Built, findBuilt } from "./built.ts";
 import { buildPaths, isBuildOf, type TreePaths, treePaths } from "./paths.ts";
@@ -23,7 +24,7 @@ export async function buildTree(resource: TreeResource, context: ApplyContext): 
   const key = sourceKey(resource.source);
   const whole = findBuilt(resource, context, files);
   const usable = whole?.source === key ? whole : undefined;
-  sweepBuilds(paths, resource.name, usable?.folder, files);
+  await sweepBuilds(paths, resource.name, usable?.folder, context.host);
   if (usable !== undefined) return usable;
   const tarball = await provideTarball(resource, context);
   const folder = posix.join(paths.builds, `${resource.name}-${shortRun(context.runId)}`);
@@ -43,11 +44,15 @@ export function makeOwnFolders(paths: TreePaths, files: Files): void {
 }
 
 /** Removes what interrupted runs left of this tree's builds; `but` is kept. */
-export function sweepBuilds(paths: TreePaths, name: string, but: string | undefined, files: Files): void {
-  for (const entry of files.list(paths.builds) ?? []) {
+export async function sweepBuilds(
+  paths: TreePaths,
+  name: string,
+  but: string | undefined,
+  host: Pick<Host, "files" | "jobs">,
+): Promise<void> {
+  for (const entry of host.files.list(paths.builds) ?? []) {
     const folder = posix.join(paths.builds, entry);
-    const stat = files.stat(folder);
-    if (isBuildOf(entry, name) && folder !== but && stat?.type === "directory") files.removeTree(folder, stat.inode);
+    if (isBuildOf(entry, name) && folder !== but) await removeDirectory(host, folder);
   }
 }
 

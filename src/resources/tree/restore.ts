@@ -73,7 +73,7 @@ async function restoreRound(
   } finally {
     top.close();
     from.close();
-    sweepBuilds(paths, resource.name, undefined, files);
+    await sweepBuilds(paths, resource.name, undefined, context.host);
   }
 }
 
@@ -102,7 +102,7 @@ async function extractMembers(
   context: ApplyContext,
 ): Promise<string> {
   const { files } = context.host;
-  sweepBuilds(paths, resource.name, undefined, files);
+  await sweepBuilds(paths, resource.name, undefined, context.host);
   const folder = posix.join(paths.builds, `${resource.name}-${shortRun(context.runId)}`);
   const { root } = buildPaths(folder);
   files.makeDirectory(folder, { owner: 0, group: 0, mode: 0o700 });

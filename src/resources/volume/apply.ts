@@ -63,7 +63,9 @@ export const deleteVolume: Executor<"volume.delete"> = async (step, context) => 
   if (files.stat(path) === undefined) return { record: undefined, result: "found gone already" };
   const { inode } = requireOurs(path, record.name, context, "delete");
   requireNothingKept(path, record.name, files);
-  await context.effect("volume.delete", { path, inode }, () => files.removeTree(path, inode));
+  await context.effect("volume.delete", { path, inode }, async () => {
+    await context.host.jobs.run("remove", { path, inode });
+  });
   return { record: undefined, result: `deleted with all data below ${path}` };
 };
 

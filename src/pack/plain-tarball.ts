@@ -1,0 +1,65 @@
+import { createHash } from "node:crypto";
+import { RootloomError } from "../core/error.ts";
+import type { LayerSource } from "../host/jobs.ts";
+import type { Files, JobContext } from "../host/ports.ts";
+import { openBeside } from "./beside.ts";
+import { decompressStream } from "./compress.ts";
+import { cancelled } from "./scan-layer.ts";
+import { readChunks } from "./segment-cache.ts";
+
+type TarballSource = Extract<LayerSource, { readonly type: "tarball" }>;
+
+/** Where a tarball stands once it is decompressed. */
+export function plainTarballPath(cache: string, sha256: string): string {
+  return `${cache}/tarballs/${sha256}.tar`;
+}
+
+/** Path of the tarball without its compression. */
+export async function plainTarball(context: JobContext, source: TarballSource, cache: string): Promise<string> {
+  const path = plainTarballPath(cache, source.sha256);
+  if (context.files.stat(path)) return path;
+  const codec = codecOf(context.files, source.path);
+  if (codec === "none") return source.path;
+  context.files.makeDirectories(`${cache}/tarballs`, 0o700);
+  const output = openBeside(context.files, path, 0o600);
+  try {
+    const size_bytes = context.files.stat(source.path)?.size ?? 0;
+    // Hashed once more on the way: what is unpacked is what was declared, even if the file was just swapped.
+    const given = createHash("sha256");
+    const chunks = observe(readChunks(context.files, source.path, 0, size_bytes), (chunk) => given.update(chunk));
+    for await (const chunk of decompressStream(chunks, codec)) {
+      if (context.cancelled()) throw cancelled();
+      output.writer.write(chunk);
+    }
+    if (given.digest("hex") !== source.sha256) {
+      throw new RootloomError(`cannot use the tarball ${source.path}: it changed while it was read`);
+    }
+    output.commit();
+    return path;
+  } catch (thrown) {
+    output.discard();
+    if (thrown instanceof RootloomError) throw thrown;
+    throw new RootloomError(`cannot decompress the tarball ${source.path}: ${String(thrown)}`, { cause: thrown });
+  }
+}
+
+function* observe(chunks: Iterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void): Generator<Uint8Array> {
+  for (const chunk of chunks) {
+    onChunk(chunk);
+    yield chunk;
+  }
+}
+
+function codecOf(files: Files, path: string): "gzip" | "zstd" | "none" {
+  const [first] = readChunks(files, path, 0, 6);
+  const magic = Buffer.from(first ?? []).toString("hex");
+  if (magic.startsWith("1f8b")) return "gzip";
+  if (magic.startsWith("28b52ffd")) return "zstd";
+  const tool = magic.startsWith("fd377a585a00") ? "xz" : magic.startsWith("425a68") ? "bzip2" : undefined;
+  if (tool === undefined) return "none";
+  // A pass has it decompressed by the tool before the packer comes here.
+  throw new RootloomError(`cannot read the tarball ${path}: it is compressed by ${tool}`, {
+    hint: `a worker reads gzip and zstd only; ${tool} must have decompressed it into the cache before`,
+    retry: "transient",
+  });
+}
