@@ -209,7 +209,7 @@ export interface Files {
   scan(treePath: string, options?: ScanOptions): Iterable<ScannedEntry>;
   /** mountinfo of the namespace of `--mount-namespace`, in its order. */
   mounts(): readonly MountEntry[];
-  /** A stable name of the filesystem that holds a path: its uuid, else `mount:ID`. */
+  /** A stable name of the filesystem that holds a path: its uuid, else `device:MAJOR:MINOR`. */
   filesystemIdentity(path: string): string;
   freeSpace_bytes(path: string): number;
   /** Reflink where the filesystem can, else a copy; the target must not exist. Returns which it was. */

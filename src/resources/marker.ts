@@ -78,11 +78,15 @@ export function identityOf(files: Files, path: string): MarkerIdentity {
 }
 
 /**
- * Where a filesystem has no uuid its name is the id of its mount, which changes with each boot and in
- * each mount namespace: then the inode alone decides.
+ * Where a filesystem has no uuid its name is a number that the next boot may give to another (`device:`, or `mount:`):
+ * then the inode alone decides.
  */
 export function sameFilesystem(recorded: string, observed: string): boolean {
-  return recorded === observed || (recorded.startsWith("mount:") && observed.startsWith("mount:"));
+  return recorded === observed || (isPassing(recorded) && isPassing(observed));
+}
+
+function isPassing(filesystem: string): boolean {
+  return filesystem.startsWith("device:") || filesystem.startsWith("mount:");
 }
 
 function isMarker(value: unknown): value is Marker {

@@ -221,7 +221,7 @@ function writingContract(start: Start): void {
       const { files, at } = start();
       files.writeFile(at("file"), "x", OURS);
       expect(files.filesystemIdentity(at("file"))).toBe(files.filesystemIdentity(at("")));
-      expect(files.filesystemIdentity(at(""))).toMatch(/^(uuid|mount):/);
+      expect(files.filesystemIdentity(at(""))).toMatch(/^(uuid|device):/);
       expect(files.freeSpace_bytes(at(""))).toBeGreaterThan(0);
       expect(() => files.freeSpace_bytes(at("missing"))).toThrow(RootloomError);
       files.syncDirectory(at(""));

@@ -115,9 +115,8 @@ function filesystemPart(context: FileContext): FilesystemPart {
     mounts: () => kernel.table.entries(),
     filesystemIdentity: (path) =>
       attempt("name the filesystem of", path, () => {
-        const location = kernel.get(encode(path), true);
-        const { uuid } = location.inode.fileSystem;
-        return uuid === undefined ? `mount:${location.mount.id}` : `uuid:${uuid}`;
+        const { uuid, device } = kernel.get(encode(path), true).inode.fileSystem;
+        return uuid === undefined ? `device:${device >> 8}:${device & 0xff}` : `uuid:${uuid}`;
       }),
     freeSpace_bytes: (path) =>
       attempt("measure the free space of", path, () => {

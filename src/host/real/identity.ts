@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import type { MountEntry } from "../ports.ts";
 import { isMissing } from "./failure.ts";
 import { filesystemUuid, statDescriptor, subvolumeId } from "./system-calls.ts";
@@ -6,7 +6,8 @@ import { filesystemUuid, statDescriptor, subvolumeId } from "./system-calls.ts";
 /**
  * A name of the filesystem that holds a path, the same after a reboot and a remount wherever the
  * filesystem has a uuid: from the kernel, else from its superblock, else from udev's links. A btrfs
- * subvolume is part of the name, because inodes are numbered in each anew. `mount:ID` where there is none.
+ * subvolume is part of the name, because inodes are numbered in each anew. Where there is no uuid it is
+ * `device:MAJOR:MINOR`, the same in every mount namespace (which a mount's id is not) until the filesystem is unmounted.
  */
 export function filesystemIdentity(path: string, mounts: readonly MountEntry[]): string {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -14,12 +15,19 @@ export function filesystemIdentity(path: string, mounts: readonly MountEntry[]):
     const { mountId } = statDescriptor(descriptor);
     const mount = mounts.find(({ id }) => id === mountId);
     const uuid = filesystemUuid(descriptor) ?? (mount === undefined ? undefined : uuidOfSource(mount));
-    if (uuid === undefined) return `mount:${mountId}`;
+    if (uuid === undefined) return `device:${deviceOf(descriptor)}`;
     const subvolume = mount === undefined || mount.type === "btrfs" ? subvolumeId(descriptor) : undefined;
     return subvolume === undefined ? `uuid:${uuid}` : `uuid:${uuid}:${subvolume}`;
   } finally {
     closeSync(descriptor);
   }
+}
+
+function deviceOf(descriptor: number): string {
+  const { dev } = fstatSync(descriptor, { bigint: true });
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
+  return `${major}:${minor}`;
 }
 
 /** Where the uuid of 16 bytes lies on the device, and the magic bytes that prove the format. */

@@ -3,6 +3,7 @@ import type { EntryType, TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { OverlayResource } from "../../core/resource.ts";
 import type { Files } from "../../host/ports.ts";
+import { sameFilesystem } from "../marker.ts";
 
 /** What stood at a path before us. `file` is the copy below `VOLUME/.rootloom/`; empty where attributes say it all. */
 export interface Original {
@@ -96,7 +97,8 @@ export function readLaid(files: Files, place: LaidPlace, instance: string): Laid
   const text = files.readText(laidPath(place));
   if (text === undefined) return empty;
   const list = parseList(text, laidPath(place));
-  if (list.identity.filesystem !== identity.filesystem || list.identity.inode !== identity.inode) return empty;
+  const same = sameFilesystem(list.identity.filesystem, identity.filesystem) && list.identity.inode === identity.inode;
+  if (!same) return empty;
   if (list.instance !== instance) {
     throw new RootloomError(`cannot lay into ${place.treePath}: another installation's overlays are laid there`, {
       hint: `let that installation remove them, or move ${laidPath(place)} away`,
