@@ -1,4 +1,4 @@
-import type { MountResource, OwnedRecord } from "../../core/resource.ts";
+import type { MountResource, OwnedRecord, ResourceId } from "../../core/resource.ts";
 import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
 import { forget, keep, policyChange } from "../owned.ts";
 import { effectivePropagation } from "./commands.ts";
@@ -51,7 +51,7 @@ function planPrivate(
   resource: MountResource,
   owned: OwnedRecord | undefined,
   changed: string | undefined,
-  above: string | undefined,
+  above: ResourceId | undefined,
 ): Draft {
   const prove = (action: Action, cause: Cause, reason: string): Draft => ({
     operation: "mount.prove",
@@ -62,7 +62,7 @@ function planPrivate(
   });
   if (owned === undefined) return prove("create", "intentional", "it is declared and was never proved to work");
   if (changed !== undefined) return prove("update", "intentional", changed);
-  if (above !== undefined) return prove("update", "corrective", above);
+  if (above !== undefined) return { ...prove("update", "intentional", follow(above)), follows: above };
   const policy = policyChange(resource, owned);
   return policy === undefined ? keep("proved; private to each step") : prove("update", "intentional", policy);
 }
@@ -71,7 +71,7 @@ interface Changes {
   /** Of the declaration since the record. */
   readonly changed: string | undefined;
   /** Of a parent mount or the root, in this pass. */
-  readonly above: string | undefined;
+  readonly above: ResourceId | undefined;
 }
 
 function planHost(
@@ -86,9 +86,14 @@ function planHost(
     return mount(resource, "create", cause, reason);
   }
   if (observed.state === "outdated") {
-    return remount(resource, true, cause, changed ?? above ?? `source: ${observed.differences.join(", ")}`);
+    return remount(
+      resource,
+      true,
+      cause,
+      changed ?? (above && follow(above)) ?? `source: ${observed.differences.join(", ")}`,
+    );
   }
-  if (above !== undefined) return remount(resource, true, cause, above);
+  if (above !== undefined) return { ...remount(resource, true, "intentional", follow(above)), follows: above };
   if (observed.state === "drifted") {
     const optionCause: Cause = changed === undefined ? "corrective" : "intentional";
     return remount(resource, false, optionCause, changed ?? observed.differences.join(", "));
@@ -129,11 +134,14 @@ function changedInput(resource: MountResource, owned: OwnedRecord | undefined): 
 }
 
 /** A changed parent re-does its children; so does a root that is another one after this pass. */
-function changedAbove(resource: MountResource, context: PlanContext): string | undefined {
-  const id = resource.dependsOn.find((dependency) => {
+function changedAbove(resource: MountResource, context: PlanContext): ResourceId | undefined {
+  return resource.dependsOn.find((dependency) => {
     const action = context.actionOf(dependency);
     if (dependency.startsWith("mount/")) return action === "create" || action === "update" || action === "replace";
     return dependency === resource.tree && (action === "create" || action === "replace");
   });
-  return id === undefined ? undefined : `${id} changes in this pass`;
+}
+
+function follow(id: ResourceId): string {
+  return `${id} changes in this pass`;
 }
