@@ -39,11 +39,12 @@ export interface Ending {
 export function conditionsOf(
   endings: readonly Ending[],
   sourceProblem: SourceProblem | undefined,
+  stale?: string,
 ): readonly ConditionDraft[] {
   if (sourceProblem !== undefined) return ofProblem(sourceProblem);
   const lasting = endings.filter((ending) => !isGone(ending));
   const resources = lasting.flatMap((ending) => ofResource(ending));
-  return [...ofHost(lasting), ...resources];
+  return [...ofHost(lasting, stale), ...resources];
 }
 
 function isGone(ending: Ending): boolean {
@@ -88,15 +89,25 @@ function readyOf(ending: Ending): ConditionDraft {
   };
 }
 
-function ofHost(endings: readonly Ending[]): readonly ConditionDraft[] {
+/** `stale`: why the commit may not be the newest; what it says is in force all the same. */
+function ofHost(endings: readonly Ending[], stale: string | undefined): readonly ConditionDraft[] {
   const object = "host";
   const unready = endings.filter((ending) => readyOf(ending).status !== "True").map((ending) => ending.step.id);
   const ready: ConditionDraft =
     unready.length === 0
       ? { object, type: "Ready", status: "True", reason: "Converged", message: "all resources are as declared" }
       : { object, type: "Ready", status: "False", reason: "NotConverged", message: `not ready: ${unready.join(", ")}` };
-  const message = "the commit was read and is valid";
-  return [ready, { object, type: "SourceVerified", status: "True", reason: "Loaded", message }];
+  const source: ConditionDraft =
+    stale === undefined
+      ? {
+          object,
+          type: "SourceVerified",
+          status: "True",
+          reason: "Loaded",
+          message: "the commit was read and is valid",
+        }
+      : { object, type: "SourceVerified", status: "False", reason: "FetchFailed", message: stale };
+  return [ready, source];
 }
 
 /** Nothing was looked at: conditions of resources stay as they were, only the host as a whole is not ready. */

@@ -57,7 +57,12 @@ export function resultOf(session: Session, run: Run, desired: Desired, ended: En
     graph,
     plan: ended.plan,
     outcomes: ended.outcomes,
-    conditions: dated(conditionsOf(endingsOf(ended), sourceProblem(desired)), state, run, snapshot.treeHash),
+    conditions: dated(
+      conditionsOf(endingsOf(ended), sourceProblem(desired), snapshot.stale),
+      state,
+      run,
+      snapshot.treeHash,
+    ),
     artifacts: artifactsOf(state),
     finishedAt: now(session.host),
     duration_ms: Math.round(session.host.clock.elapsed_ms() - started_ms),

@@ -31,6 +31,8 @@ export async function loadSnapshot(host: Host, options: SourceOptions): Promise<
   if (treeHash === undefined) throw noFolder(located, commit);
 
   const blobs = createBlobCache(host, options.cache);
+  const stale =
+    fetchProblem === undefined ? [] : [`${fetchProblem.message}; commit ${commit.slice(0, 12)} stays in force`];
   const tree = await loadTree(host, { repository: location.repository, treeHash, cache: options.cache, blobs });
   return {
     revision: commit,
@@ -39,10 +41,8 @@ export async function loadSnapshot(host: Host, options: SourceOptions): Promise<
     author,
     prefix: location.path,
     uncommitted: status.uncommitted,
-    notes: [
-      ...(fetchProblem === undefined ? [] : [`${fetchProblem.message}; commit ${commit.slice(0, 12)} stays in force`]),
-      ...status.notes,
-    ],
+    notes: [...stale, ...status.notes],
+    ...(stale[0] === undefined ? {} : { stale: stale[0] }),
     ...describeFiles(host, tree, location.path, blobs),
   };
 }

@@ -36,6 +36,8 @@ export interface Snapshot {
   readonly problems: readonly Problem[];
   /** What a person should know of the load itself: a fetch that failed and kept the last commit, a status that could not be read. */
   readonly notes: readonly string[];
+  /** Why there may be a newer commit than this one: the fetch of a remote failed. Also one of the notes. */
+  readonly stale?: string;
 }
 
 export interface SourceOptions {
