@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { type Entry, type TreePath, toTreePath } from "../../core/entry.ts";
+import { type Entry, toTreePath } from "../../core/entry.ts";
 import type { TreeResource } from "../../core/resource.ts";
 import type { FileStat, TreeHandle } from "../../host/ports.ts";
 import type { ApplyContext } from "../types.ts";
@@ -11,6 +11,8 @@ interface Trees {
   /** What was extracted, and its absolute path. */
   readonly from: TreeHandle;
   readonly source: string;
+  /** Absolute path of the live top. */
+  readonly place: string;
   /** Folder for what has to make room. */
   readonly aside: string;
 }
@@ -24,12 +26,16 @@ export function layEntry(resource: TreeResource, entry: Entry, trees: Trees, con
   if (entry.path !== "" && top.resolve(entry.path) !== entry.path) return false;
   const current = top.stat(entry.path);
   if (current !== undefined && isSameContent(top, entry, current)) {
-    top.setAttributes(entry.path, entry);
+    // Its capabilities went with its owner: the extracted one has them. Nothing of the old one is lost.
+    const changedOwner = current.owner !== entry.owner || current.group !== entry.group;
+    if (entry.type === "file" && current.links === 1 && changedOwner && canLay(entry, trees))
+      lay(entry, trees, context);
+    else top.setAttributes(entry.path, entry);
     return true;
   }
   if (!canLay(entry, trees)) return false;
   if (current !== undefined && !setAside(resource, top, entry.path, trees.aside, context, true)) return false;
-  lay(entry, trees);
+  lay(entry, trees, context);
   return true;
 }
 
@@ -47,15 +53,23 @@ function canLay(entry: Entry, { from }: Trees): boolean {
   return from.stat(entry.path)?.type === "file" && from.sha256(entry.path) === entry.sha256;
 }
 
-function lay(entry: Entry, { top, from, source }: Trees): void {
-  if (entry.type === "file") top.writeFile(entry.path, contentOf(entry.path, from, source), entry);
+function lay(entry: Entry, trees: Trees, context: ApplyContext): void {
+  const { top } = trees;
+  if (entry.type === "file") layFile(entry, trees, context);
   else if (entry.type === "symlink") top.writeLink(entry.path, entry.target, entry);
   else if (entry.type === "directory") top.makeDirectory(entry.path, entry);
   else top.makeNode(entry.path, entry, entry);
 }
 
-/** By name where the name is UTF-8, which host paths must be; else its bytes. */
-function contentOf(path: TreePath, from: TreeHandle, source: string): { file: string } | { bytes: Uint8Array } {
-  const name = Buffer.from(path, "latin1").toString("utf8");
-  return toTreePath(name) === path ? { file: posix.join(source, name) } : { bytes: from.read(path) };
+/**
+ * The extracted file itself goes to its place, with all its extended attributes: it is on the same volume, and synced. A
+ * name that is not UTF-8 has no host path: there, only the content is copied.
+ */
+function layFile(entry: Entry, { top, from, source, place }: Trees, { host }: ApplyContext): void {
+  const name = Buffer.from(entry.path, "latin1").toString("utf8");
+  if (toTreePath(name) !== entry.path) top.writeFile(entry.path, { bytes: from.read(entry.path) }, entry);
+  else {
+    host.files.rename(posix.join(source, name), posix.join(place, name));
+    top.setAttributes(entry.path, entry);
+  }
 }

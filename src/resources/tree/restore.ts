@@ -66,8 +66,12 @@ async function restoreRound(
     // Deepest first: a directory that was added is empty once what it holds has been moved.
     const added = drift.paths.filter(({ change }) => change === "added").map(({ path }) => path);
     let moved = 0;
-    for (const path of added.sort().reverse()) if (setAside(resource, top, path, aside, context)) moved++;
-    const laid = layAll(resource, wanted, entries, { top, from, source, aside }, context);
+    for (const path of added.sort().reverse()) {
+      if (setAside(resource, top, path, aside, context)) moved++;
+      await turn(context);
+    }
+    const trees = { top, from, source, place: resource.path, aside };
+    const laid = await layAll(resource, wanted, entries, trees, context);
     restoreTimes(top, [...added, ...wanted], entries);
     return { laid, moved };
   } finally {
@@ -77,20 +81,26 @@ async function restoreRound(
   }
 }
 
-function layAll(
+async function layAll(
   resource: TreeResource,
   wanted: readonly TreePath[],
   entries: readonly Entry[],
-  trees: { readonly top: TreeHandle; readonly from: TreeHandle; readonly source: string; readonly aside: string },
+  trees: Parameters<typeof layEntry>[2],
   context: ApplyContext,
-): number {
+): Promise<number> {
   const byPath = new Map(entries.map((entry) => [entry.path, entry]));
   let laid = 0;
   for (const path of [...wanted].sort()) {
     const entry = byPath.get(path);
     if (entry !== undefined && layEntry(resource, entry, trees, context)) laid++;
+    await turn(context);
   }
   return laid;
+}
+
+/** Each path waits for the disk: between two of them others have their turn, and a signal is heard. */
+async function turn(context: ApplyContext): Promise<void> {
+  await context.host.clock.sleep(0, context.signal);
 }
 
 /** Extracts members into a build folder of this run and returns the folder's top; whatever did not come out is simply not there. */
@@ -121,6 +131,8 @@ async function extractMembers(
     },
   );
   await extract(tarball, root, context, list);
+  // One sync for all: what is moved into the tree from here is whole on disk.
+  files.syncFilesystem(root);
   return root;
 }
 

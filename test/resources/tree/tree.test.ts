@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -91,6 +92,19 @@ function tarball(name: string, files: Readonly<Record<string, string>>): TreeRes
   const location = join(machine.top, `${name}.tar`);
   execFileSync("tar", ["--create", `--file=${location}`, `--directory=${top}`, "--owner=7", "--group=8", "."]);
   return { type: "tarball", location, sha256: sha256(location), sourceDate_s: 0 };
+}
+
+const CAPABILITY = "0100000200200000000000000000000000000000"; // cap_net_raw=ep
+
+function setCapability(path: string): void {
+  const script = "import os,sys; os.setxattr(sys.argv[1], 'security.capability', bytes.fromhex(sys.argv[2]))";
+  execFileSync("python3", ["-c", script, path, CAPABILITY]);
+}
+
+function capabilityOf(path: string): string {
+  const script =
+    "import os,sys; p=sys.argv[1]; n='security.capability'; print(os.getxattr(p, n).hex() if n in os.listxattr(p) else '')";
+  return execFileSync("python3", ["-c", script, path], { encoding: "utf8" }).trim();
 }
 
 async function plan(context: PlanContext = around): Promise<Draft> {
@@ -240,6 +254,33 @@ describe("a managed root that was edited by hand", () => {
     expect((await plan()).operation).toBe("keep");
     const aside = outcome.notes?.[0]?.replace("what was added to it stands in ", "") ?? "";
     expect(readFileSync(join(aside, "opt/new/file"), "utf8")).toBe("precious");
+  });
+
+  test("is restored with the capabilities of its files, those that a change of owner takes too", async () => {
+    const top = join(machine.top, "stage.d");
+    for (const name of ["bin/ping", "bin/tool"]) {
+      writeFileSync(join(top, name), name);
+      setCapability(join(top, name));
+    }
+    const location = join(machine.top, "stage.tar");
+    const { uid, gid } = statSync(join(top, "bin/ping"));
+    execFileSync("tar", [
+      "--create",
+      "--xattrs",
+      "--xattrs-include=*",
+      `--file=${location}`,
+      `--directory=${top}`,
+      ".",
+    ]);
+    tree = { ...tree, source: { type: "tarball", location, sha256: sha256(location), sourceDate_s: 0 } };
+    await applied();
+    rmSync(inside("bin/ping"));
+    chownSync(inside("bin/tool"), 5, 5);
+    expect(capabilityOf(inside("bin/tool"))).toBe("");
+    await applied();
+    expect(["bin/ping", "bin/tool"].map((name) => capabilityOf(inside(name)))).toEqual([CAPABILITY, CAPABILITY]);
+    expect(statSync(inside("bin/tool"))).toMatchObject({ uid, gid });
+    expect(readdirSync(own("build"))).toEqual([]);
   });
 
   test("is restored where a directory became a link out of it, and nothing is written outside", async () => {
