@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { RootloomError } from "../core/error.ts";
 import type { ConfigurationFile } from "../documents/import.ts";
+import type { Unusual } from "../documents/import-rules.ts";
 import type { Files } from "../host/ports.ts";
 import { type CommandDefinition, nameOf } from "./command.ts";
 
@@ -19,7 +20,10 @@ export const importCommand: CommandDefinition = {
     }
     const { importConfiguration } = await import("../documents/import.ts");
     const { writeTree } = await import("./write-tree.ts");
-    const { files, notes } = importConfiguration(readTree(host.files, directory, ""));
+    const { isUnusual } = await import("../documents/import-rules.ts");
+    const read: Read = { tree: new Map(), unusual: new Map(), isUnusual };
+    readTree(host.files, directory, "", read);
+    const { files, notes } = importConfiguration(read.tree, read.unusual);
     const target = configuration.source.desired;
     writeTree(host, target, files);
     context.output.write(`${files.length} files written to ${target}\n`);
@@ -29,20 +33,30 @@ export const importCommand: CommandDefinition = {
   },
 };
 
-/** Files and links below a directory, by their path in it; anything else there is no configuration. */
-function readTree(files: Files, directory: string, prefix: string): ReadonlyMap<string, ConfigurationFile> {
-  const tree = new Map<string, ConfigurationFile>();
+interface Read {
+  readonly tree: Map<string, ConfigurationFile>;
+  readonly unusual: Map<string, Unusual>;
+  readonly isUnusual: (entry: Unusual, isEmpty: boolean) => boolean;
+}
+
+/** Files and links below a directory, by their path in it, and what git would lose of them and of all else. */
+function readTree(files: Files, directory: string, prefix: string, read: Read): void {
   for (const name of files.list(directory) ?? []) {
     const path = `${directory}/${name}`;
-    const stat = files.stat(path);
     const key = `${prefix}${name}`;
-    if (stat?.type === "directory") {
-      for (const [below, file] of readTree(files, path, `${key}/`)) tree.set(below, file);
-    } else if (stat?.type === "symlink") {
-      tree.set(key, { bytes: new Uint8Array(), executable: false, target: files.readLink(path) ?? "" });
-    } else if (stat?.type === "file") {
-      tree.set(key, { bytes: files.readBytes(path) ?? new Uint8Array(), executable: (stat.mode & 0o111) !== 0 });
+    const stat = files.stat(path);
+    if (stat === undefined) continue;
+    const { type, mode, major, minor } = stat;
+    if (type === "symlink") {
+      read.tree.set(key, { bytes: new Uint8Array(), executable: false, target: files.readLink(path) ?? "" });
+      continue;
+    }
+    const isEmpty = type === "directory" && (files.list(path) ?? []).length === 0;
+    const entry = { type, mode, major, minor };
+    if (read.isUnusual(entry, isEmpty)) read.unusual.set(key, entry);
+    if (type === "directory") readTree(files, path, `${key}/`, read);
+    if (type === "file") {
+      read.tree.set(key, { bytes: files.readBytes(path) ?? new Uint8Array(), executable: (mode & 0o111) !== 0 });
     }
   }
-  return tree;
 }

@@ -1,4 +1,5 @@
 import { documentName } from "./import-names.ts";
+import type { MountSpec } from "./types.ts";
 
 /** Where the older tool mounted each of its datasets inside a root. */
 export const DATASETS: ReadonlyMap<string, string> = new Map([
@@ -7,6 +8,14 @@ export const DATASETS: ReadonlyMap<string, string> = new Map([
   ["portage", "/var/db/repos/gentoo"],
   ["kernel", "/usr/src"],
 ]);
+
+/** What the older tool mounted into every root, with a /tmp of its own instead of the host's. */
+export const MOUNTS: readonly MountSpec[] = [
+  { target: "/proc", type: "proc" },
+  { target: "/dev", type: "rbind", source: "/dev", propagation: "rslave" },
+  { target: "/sys", type: "rbind", source: "/sys", propagation: "rslave" },
+  { target: "/tmp", type: "tmpfs" },
+];
 
 export interface Datasets {
   /** `dataset` is undefined where none is named. */

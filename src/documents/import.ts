@@ -1,8 +1,8 @@
-import { DATASETS, type Datasets, readDatasets } from "./import-datasets.ts";
-import { documentName, freeName } from "./import-names.ts";
+import { DATASETS, type Datasets, MOUNTS, readDatasets } from "./import-datasets.ts";
+import { documentName, freeName, OverlayNames } from "./import-names.ts";
+import { overlayDocument, type Unusual } from "./import-rules.ts";
 import { readKernelSymbols, requiredSymbols } from "./kconfig.ts";
 import { documentFile, type TreeFile, textFile } from "./tree-file.ts";
-import type { MountSpec } from "./types.ts";
 
 /** One file of the older tool's `config/` tree; `target` is set for a symbolic link. */
 export interface ConfigurationFile {
@@ -22,12 +22,14 @@ type Listing = ReadonlyMap<string, ConfigurationFile>;
 
 /**
  * Turns a `config/` tree (`build-env/`, `common/`, `overlays/{hardware,secret-sauce}/NAME/`, `kernel/NAME.kconfig`)
- * into `desired/`. Pure over the listing, whose keys are paths below `config/` and come back as they were.
+ * into `desired/`. Pure over the listing, whose keys are paths below `config/` and come back as they were;
+ * `unusual` are paths of it, or beside it, of which git would lose something.
  */
-export function importConfiguration(tree: Listing): Imported {
+export function importConfiguration(tree: Listing, unusual: ReadonlyMap<string, Unusual> = new Map()): Imported {
   const run = new Import(tree);
   const datasets = run.datasets();
   run.overlays();
+  run.rules(unusual);
   run.buildEnvironment(datasets.root.name);
   const kernels = run.kernels();
   run.root(datasets);
@@ -40,23 +42,18 @@ export function importConfiguration(tree: Listing): Imported {
 /** Files of the build environment that Portage reads. */
 const PORTAGE =
   /^(make\.conf|make\.profile|profile|repos\.conf|package\.[^/]+|env|patches|sets|bashrc|savedconfig)(\/|$)/;
-const MOUNTS: readonly MountSpec[] = [
-  { target: "/proc", type: "proc" },
-  { target: "/dev", type: "rbind", source: "/dev", propagation: "rslave" },
-  { target: "/sys", type: "rbind", source: "/sys", propagation: "rslave" },
-  { target: "/tmp", type: "tmpfs" },
-];
+const OVERLAY_PATH = /^(common|overlays\/(hardware|secret-sauce)\/([^/]+))\/(.+)$/s;
 
 class Import {
   readonly tree: Listing;
   readonly files: TreeFile[] = [];
   readonly notes: string[] = [];
   private readonly carried = new Set<string>();
-  /** `hardware/NAME`, `secret-sauce/NAME`, by the new name. */
-  private readonly overlayNames = new Set<string>();
+  private readonly names: OverlayNames;
 
   constructor(tree: Listing) {
     this.tree = tree;
+    this.names = new OverlayNames(this.notes);
   }
 
   datasets(): Datasets {
@@ -73,9 +70,8 @@ class Import {
   }
 
   overlays(): void {
-    const renamed = new Map<string, string>();
     for (const [path, file] of this.tree) {
-      const match = /^(common|overlays\/(hardware|secret-sauce)\/([^/]+))\/(.+)$/s.exec(path);
+      const match = OVERLAY_PATH.exec(path);
       if (match === null) continue;
       const [, top = "", kind, written = "", inside = ""] = match;
       this.carried.add(path);
@@ -83,14 +79,33 @@ class Import {
         this.notes.push(`${path}: not carried: in desired/ that name is the overlay's own document`);
         continue;
       }
-      const name = kind === undefined ? "common" : `${kind}/${this.overlayName(renamed, top, kind, written)}`;
-      if (kind !== undefined) this.overlayNames.add(name);
+      const name = this.names.of(top, kind, written);
       this.carry(`overlays/${name}/${inside}`, file);
     }
-    if (this.overlayNames.size > 0 || this.files.length > 0) {
+    if (this.names.all.size > 0 || this.files.length > 0) {
       this.notes.push(
-        "owners, and modes other than 0644 and 0755, are not kept by git: add `rules` to each overlay's overlay.yaml that needs them, first of all for secret-sauce",
+        "owners are not carried, all becomes 0:0: add `rules` to each overlay's overlay.yaml that needs another one",
       );
+    }
+  }
+
+  /** What git cannot keep is said in each overlay's own document; outside the overlays it has no place. */
+  rules(unusual: ReadonlyMap<string, Unusual>): void {
+    const found = new Map<string, Map<string, Unusual>>();
+    for (const [path, entry] of unusual) {
+      const [, top = "", kind, written = "", inside] = OVERLAY_PATH.exec(path) ?? [];
+      if (inside !== undefined) {
+        const name = this.names.of(top, kind, written);
+        found.set(name, (found.get(name) ?? new Map()).set(inside, entry));
+      } else if (entry.type !== "directory") {
+        const mode = entry.mode.toString(8).padStart(4, "0");
+        this.notes.push(`${path}: git does not keep that it is a ${entry.type} of mode ${mode}`);
+      }
+    }
+    for (const [name, entries] of found) {
+      const { files, notes } = overlayDocument(name, entries);
+      this.files.push(...files);
+      this.notes.push(...notes);
     }
   }
 
@@ -98,7 +113,7 @@ class Import {
   buildEnvironment(root: string): void {
     const overlay = "overlays/hardware/build-env";
     const before = this.files.length;
-    if ([...this.overlayNames].includes("hardware/build-env")) return;
+    if ([...this.names.all].includes("hardware/build-env")) return;
     for (const [path, file] of this.tree) {
       if (!path.startsWith("build-env/") || this.carried.has(path)) continue;
       const inside = path.slice("build-env/".length);
@@ -160,8 +175,7 @@ class Import {
 
   /** One image for each hardware; a choice among several secret-sauces or kernels is left to a person. */
   images(root: string, kernels: ReadonlyMap<string, boolean>): void {
-    const named = (kind: string): string[] =>
-      [...this.overlayNames].filter((name) => name.startsWith(`${kind}/`)).sort();
+    const named = (kind: string): string[] => [...this.names.all].filter((name) => name.startsWith(`${kind}/`)).sort();
     const [hardware, sauces] = [named("hardware"), named("secret-sauce")];
     if (sauces.length > 1) {
       this.notes.push(`images get no secret-sauce: choose among ${sauces.join(", ")} and add it to their \`overlays\``);
@@ -191,21 +205,6 @@ class Import {
   private carry(path: string, { bytes, executable, target }: ConfigurationFile): void {
     if (target === undefined) this.files.push({ ...textFile(path, "", executable), content: bytes });
     else this.files.push({ ...textFile(path, ""), target });
-  }
-
-  /** Two names that become the same one stay apart. */
-  private overlayName(renamed: Map<string, string>, top: string, kind: string, written: string): string {
-    const known = renamed.get(top);
-    if (known !== undefined) return known;
-    const taken = new Set(
-      [...renamed].filter(([other]) => other.startsWith(`overlays/${kind}/`)).map(([, name]) => name),
-    );
-    const name = freeName(documentName(written), taken);
-    renamed.set(top, name);
-    if (name !== written) {
-      this.notes.push(`${top}: called ${name}, for names are letters, digits, dot, dash, underscore`);
-    }
-    return name;
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -62,6 +62,25 @@ describe("the configuration", () => {
       "/work-here/r.git",
       "a/b",
     ]);
+  });
+
+  it("goes to a cache of the user's own where the configured one is somebody else's, unless the user named it", () => {
+    chmodSync(directory, 0o755);
+    writeEnvironment(`ROOTLOOM_CACHE=${directory}/cache`);
+    const environment = { HOME: "/nowhere-here" };
+    const cacheOf = (userId: number, more: Partial<ConfigurationInput> = {}) =>
+      read({ userId, environment, ...more }).cache;
+    const owner = process.geteuid?.() ?? 0;
+    const stranger = 4_000_000;
+    expect(cacheOf(owner)).toBe(`${directory}/cache`);
+    expect(cacheOf(stranger)).toBe(`/tmp/rootloom-cache-${stranger}`);
+    expect(cacheOf(stranger, { environment: { HOME: tmpdir() } })).toBe(`${tmpdir()}/.cache/rootloom`);
+    expect(cacheOf(stranger, { environment: { HOME: tmpdir(), XDG_CACHE_HOME: "/tmp" } })).toBe("/tmp/rootloom");
+    expect(cacheOf(stranger, { flags: { cache: `${directory}/cache` } })).toBe(`${directory}/cache`);
+    // What another user may write to is no cache for root either.
+    mkdirSync(`${directory}/cache`);
+    if (owner === 0) chownSync(`${directory}/cache`, stranger, stranger);
+    if (owner === 0) expect(cacheOf(0)).toBe("/nowhere-here/.cache/rootloom");
   });
 
   it("keeps one mirror a remote, in the cache", () => {

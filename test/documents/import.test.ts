@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile/compile.ts";
 import { type ConfigurationFile, importConfiguration } from "../../src/documents/import.ts";
+import type { Unusual } from "../../src/documents/import-rules.ts";
 import { loadDocuments } from "../../src/documents/load.ts";
 import { proposedLimits, templateTree } from "../../src/documents/template.ts";
 import type { TreeFile } from "../../src/documents/tree-file.ts";
@@ -69,12 +70,40 @@ describe("import of the older tool's config tree", () => {
   it("says what it changed, chose and could not carry", () => {
     expect(importConfiguration(tree).notes).toEqual([
       "overlays/hardware/Lenovo T430: called Lenovo-T430, for names are letters, digits, dot, dash, underscore",
-      "owners, and modes other than 0644 and 0755, are not kept by git: add `rules` to each overlay's overlay.yaml that needs them, first of all for secret-sauce",
+      "owners are not carried, all becomes 0:0: add `rules` to each overlay's overlay.yaml that needs another one",
       "build-env: laid into the root gentoo below etc/portage by overlay hardware/build-env",
       "kernel/tiny.kconfig: INITRAMFS_SOURCE is kept as it was; the image now stands at artifacts/NAME/current",
       "the root gentoo is taken as it is: `rootloom adopt` makes it ours before a pass uses it",
       "build-env/notes.txt: not carried: it has no place in desired/",
     ]);
+  });
+
+  it("carries modes, empty directories and nodes in the overlay's own document, and names what has no place", () => {
+    const entry = (type: Unusual["type"], mode: number) => ({ type, mode, major: 0, minor: 0 });
+    const { files, notes } = importConfiguration(
+      tree,
+      new Map([
+        ["common/run", entry("directory", 0o1777)],
+        ["overlays/hardware/Lenovo T430/etc/fifo", entry("fifo", 0o600)],
+        ["overlays/secret-sauce/home/etc/key", entry("file", 0o600)],
+        ["overlays/secret-sauce/home/etc/a*b", entry("file", 0o600)],
+        ["overlays/secret-sauce/home/socket", entry("socket", 0o755)],
+        ["build-env/secret", entry("file", 0o600)],
+      ]),
+    );
+    compiled(files);
+    const texts = new Map(files.map(({ path, content }) => [path, String(content)]));
+    expect(texts.get("overlays/common/overlay.yaml")).toContain('directories:\n    - path: run\n      mode: "1777"\n');
+    expect(texts.get("overlays/hardware/Lenovo-T430/overlay.yaml")).toContain('- path: etc/fifo\n      mode: "0600"');
+    expect(texts.get("overlays/secret-sauce/home/overlay.yaml")).toContain('- path: etc/key\n      mode: "0600"\n');
+    expect(notes).toEqual(
+      expect.arrayContaining([
+        "build-env/secret: git does not keep that it is a file of mode 0600",
+        "secret-sauce/home/etc/a*b: file of mode 0600 not carried: the * in its name would be a pattern in a rule",
+        "secret-sauce/home/socket: socket of mode 0755 not carried: a socket is made by its program",
+        "overlays/secret-sauce/home/overlay.yaml: says the modes, directories and nodes that git cannot keep (1)",
+      ]),
+    );
   });
 
   it("carries the caches that the file names, bound into the root where the older tool had them", () => {
