@@ -25,6 +25,9 @@ export function openState(host: Host, directory: string, mode: "read" | "write")
   return mode === "read" ? openToRead(host, directory) : openToWrite(host, directory);
 }
 
+const LOST =
+  "the store was empty or gone; records are rebuilt from the host's markers, its history and decisions are lost";
+
 function openToRead(host: Host, directory: string): OpenedState {
   const kept = readInstance(host.files, directory);
   const database = openForReading(host, storePath(directory));
@@ -57,9 +60,11 @@ function openForReading(host: Host, path: string): Database | undefined {
 function openToWrite(host: Host, directory: string): OpenedState {
   host.files.makeDirectories(directory, 0o700);
   const { database, recovered } = openOrSetAside(host, directory);
+  // The id is written after the first store: with it and without rows, a store was lost.
+  const lost = isEmpty(database) && readInstance(host.files, directory) !== undefined;
   try {
     migrate(database);
-    return stateOf(database, ensureInstance(host, directory, database), recovered);
+    return stateOf(database, ensureInstance(host, directory, database), recovered ?? (lost ? LOST : undefined));
   } catch (error) {
     database.close();
     throw error;

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FileTree, fingerprint, fixtures, type Site, sha256Of } from "../kit.ts";
 
@@ -75,4 +75,17 @@ export function leftovers(site: Site): readonly string[] {
   };
   for (const top of [site.state, site.cache]) if (existsSync(top)) visit(top, "");
   return found;
+}
+
+/** Processes that were started for this site and still live, by their command lines. */
+export function processesOf(of: Site): readonly string[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+      return command.includes(of.directory) ? [`${pid} ${command}`] : [];
+    } catch {
+      return [];
+    }
+  });
 }

@@ -202,6 +202,7 @@ function withWords<T>(path: string, body: () => T): T {
       if (code === 0) throw thrown;
       throw new RootloomError(`cannot use the store ${path}: ${why}`, {
         retry: isPassing ? "transient" : "terminal",
+        ...(code === 13 ? { hint: "make room on its filesystem; what was done so far is found again" } : {}),
         cause: thrown,
       });
     }

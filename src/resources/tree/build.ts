@@ -7,11 +7,9 @@ import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
 import type { ApplyContext } from "../types.ts";
 import { type Built, findBuilt } from "./built.ts";
+import { looksLikeRoot } from "./looks.ts";
 import { buildPaths, isBuildOf, type TreePaths, treePaths } from "./paths.ts";
 import { provideTarball, sourceFacts, sourceKey, type Tarball } from "./source.ts";
-
-/** At least one of these stands in every root filesystem. */
-const LOOKS_OF_A_ROOT = ["bin", "sbin", "usr/bin", "usr/sbin", "init", "etc"];
 
 /**
  * Fills a new top beside the tree's place, in `.rootloom/build/NAME-RUN`: extracted, checked, recorded, synced,
@@ -95,9 +93,12 @@ async function fill(resource: TreeResource, tarball: Tarball, folder: string, co
   files.makeDirectory(root, { owner: 0, group: 0, mode: 0o755 });
   context.progress(`extracting ${posix.basename(tarball.path)}`);
   await extract(tarball, root, context).catch((thrown) => {
-    throw notExtracted(resource, tarball, root, context, thrown);
+    const error = notExtracted(resource, tarball, root, context, thrown);
+    // A disk that stays full would keep even the failure from being written down; after a signal the next start sweeps.
+    if (!context.signal.aborted) files.removeTree(folder, files.stat(folder)?.inode ?? 0);
+    throw error;
   });
-  if (!LOOKS_OF_A_ROOT.some((name) => files.stat(posix.join(root, name)) !== undefined))
+  if (!looksLikeRoot(root, files))
     throw new RootloomError(
       `cannot fill tree ${resource.name}: what was extracted does not look like a root: ${listing(files, root)}`,
       { hint: `${tarball.path} must hold bin, usr/bin or the like at its top` },

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import type { Json } from "../../core/digest.ts";
+import { RootloomError } from "../../core/error.ts";
 import type { OwnedRecord, TreeResource } from "../../core/resource.ts";
 import type { JobMap } from "../../host/jobs.ts";
 import type { Files } from "../../host/ports.ts";
@@ -8,6 +9,7 @@ import { type Marker, OWN_FOLDER, ownership, readMarker } from "../marker.ts";
 import { detail } from "../owned.ts";
 import type { ObserveContext, Observer, Places } from "../types.ts";
 import { findBuilt } from "./built.ts";
+import { looksLikeRoot } from "./looks.ts";
 import { isBuildOf, treePaths } from "./paths.ts";
 import { isSourceKept, sourceKey } from "./source.ts";
 
@@ -131,6 +133,7 @@ async function observe(
   const base = { path: resource.path, sourceKey: key, ...refused };
   if (refused.refusal !== "") return { ...base, ...NOTHING };
   const { marker, state, what, populated } = standing(resource, context, files);
+  if (state === "ours") refuseEmptied(resource, files);
   const manifest = files.stat(treePaths(resource.volumePath, resource.name).manifest)?.type === "file";
   const marked = marker === undefined ? undefined : markedOf(marker);
   const comparable =
@@ -147,6 +150,21 @@ async function observe(
     drift: comparable ? await readDrift(resource, context) : undefined,
     remnants: false,
   };
+}
+
+/**
+ * A live root whose files are gone is no new content to lay overlays into and to pack: somebody emptied it, or what was
+ * mounted there is not. A managed one is restored.
+ */
+function refuseEmptied(resource: TreeResource, files: Files): void {
+  if (resource.content !== "live" || resource.source.type === "existing" || looksLikeRoot(resource.path, files)) return;
+  throw new RootloomError(
+    `cannot use tree ${resource.name}: the root is empty: ${resource.path} holds no root any more`,
+    {
+      hint: `mount or put back what belongs there; to begin anew, move ${resource.path} away`,
+      retry: "waiting",
+    },
+  );
 }
 
 async function observeRemoved(record: OwnedRecord, context: ObserveContext): Promise<ObservedTree> {
