@@ -1,6 +1,7 @@
 import { RootloomError } from "../core/error.ts";
 import type { DesiredGraph, MountResource, TreeResource } from "../core/resource.ts";
 import type { Session } from "../pass/types.ts";
+import { takeLease } from "../resources/lease.ts";
 import { type CommandDefinition, nameOf } from "./command.ts";
 
 const ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -18,15 +19,17 @@ export const enter: CommandDefinition = {
     const { loadDesired } = await import("../pass/desired.ts");
     const { graph } = await loadDesired(session);
     const tree = await findTree(session, graph, nameOf(given));
-    const lease = await takeLease(session, tree.name);
+    const lease = await leaseOf(session, tree.name);
     try {
+      const mounts = graph.resources.filter((it): it is MountResource => it.kind === "mount" && it.tree === tree.id);
+      await requireAllowed(session, tree, mounts);
       const { runInRoot } = await import("../resources/mount/private.ts");
       const command = given.names.slice(1);
       return await runInRoot(
         { host: session.host, signal: undefined },
         {
           treePath: tree.path,
-          mounts: graph.resources.filter((it): it is MountResource => it.kind === "mount" && it.tree === tree.id),
+          mounts,
           command: command.length > 0 ? [...command] : shellOf(session, tree.path),
           // Nothing of the caller's: its PATH may name what the root does not have, or has elsewhere.
           environment: { PATH: ROOT_PATH, HOME: "/root", TERM: context.terminalType },
@@ -51,17 +54,32 @@ async function findTree(session: Session, graph: DesiredGraph, name: string): Pr
   throw new RootloomError(`cannot enter ${name}: its root is not there`, { hint: "make it: rootloom apply" });
 }
 
-/** The lease keeps packing away: what a shell is changing is no state to make an image of. */
-async function takeLease(session: Session, name: string): Promise<{ release(): void }> {
+/** What a pass would refuse, `enter` refuses too: a root that is not ours, a mount that the host's limits forbid. */
+async function requireAllowed(session: Session, tree: TreeResource, mounts: readonly MountResource[]): Promise<void> {
   const { host, configuration } = session;
-  const directory = `${configuration.state}/leases`;
-  host.files.makeDirectories(directory, 0o700);
-  const path = `${directory}/${name}.lock`;
-  const lease = await host.stores.lock(path);
-  if (lease !== undefined) return lease;
-  const holders = host.stores.holders(path).map(({ pid, command }) => `pid ${pid} (${command})`);
-  throw new RootloomError(`cannot enter ${name}: ${holders.join(", ") || "somebody"} is in it or packs it`, {
-    hint: "one at a time: end that one first",
+  const { openState } = await import("../state/state.ts");
+  const { refusalOf, standing } = await import("../resources/tree/observe.ts");
+  const { requireMountable } = await import("../resources/mount/observe.ts");
+  const state = openState(host, configuration.state, "read");
+  const { instance } = state;
+  state.close();
+  const places = { ...configuration, instance };
+  const { refusal, hint } = refusalOf(tree, places, host.files);
+  if (refusal !== "") throw new RootloomError(refusal, { hint });
+  const found = standing(tree, places, host.files);
+  if (found.state !== "ours")
+    throw new RootloomError(`cannot enter ${tree.name}: ${tree.path} is ${found.what || "not there"}`, {
+      hint: "make or adopt it first: rootloom plan",
+    });
+  for (const mount of mounts) requireMountable(mount, { ...places, host });
+}
+
+/** The lease keeps packing away: what a shell is changing is no state to make an image of. */
+async function leaseOf({ host, configuration }: Session, name: string): Promise<{ release(): void }> {
+  const lease = await takeLease(host, configuration.state, name, "alone");
+  if (!("holders" in lease)) return lease;
+  throw new RootloomError(`cannot enter ${name}: ${lease.holders} is in it or packs it`, {
+    hint: "one at a time: wait until that one ends",
     retry: "waiting",
   });
 }

@@ -23,7 +23,10 @@ export function createWakes(clock: Clock): Wakes {
   let interrupt: AbortController | undefined;
 
   function wake(trigger: Trigger, delay_ms = 0): void {
-    asked.push({ trigger, due_ms: clock.elapsed_ms() + delay_ms });
+    const due_ms = clock.elapsed_ms() + delay_ms;
+    // One a trigger, the soonest: a storm of hints during a long pass must not pile up.
+    const sooner = asked.find((item) => item.trigger === trigger && item.due_ms <= due_ms);
+    if (sooner === undefined) asked = [...asked.filter((item) => item.trigger !== trigger), { trigger, due_ms }];
     interrupt?.abort();
   }
 

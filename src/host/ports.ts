@@ -297,8 +297,8 @@ export interface Stores {
    * @throws RootloomError with condition "StoreCorrupt" when the file is no intact database.
    */
   open(path: string, mode: "read" | "write"): Database | undefined;
-  /** A kernel lock held by an inherited descriptor: undefined when another holds it. */
-  lock(path: string): Promise<{ release(): void } | undefined>;
+  /** A kernel lock, gone with its process: undefined when another holds it. Several may hold a shared one. */
+  lock(path: string, shared?: boolean): Promise<{ release(): void } | undefined>;
   /** Process ids that hold the lock, from /proc/locks. */
   holders(path: string): readonly { readonly pid: number; readonly command: string }[];
 }

@@ -1,5 +1,6 @@
 import type { Decisions } from "../core/drafted.ts";
 import type { ResourceId } from "../core/resource.ts";
+import type { Plan } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
 import type { Decision, State } from "../state/types.ts";
 import type { StepOutcome } from "./types.ts";
@@ -51,7 +52,11 @@ export function deletionLimit(state: State, declared: number, hostLimit: number 
   return Math.min(declared, last === undefined ? declared : Number(last), hostLimit ?? declared);
 }
 
-/** Kept once a pass of this commit has been applied: from then on its limit is the old one. */
-export function rememberDeletionLimit(state: State, declared: number): void {
-  state.setFact(MAX_DELETIONS, String(declared));
+/**
+ * Makes the declared limit the old one for the commits to come. A greater one counts only from a pass that it did not
+ * matter to: else the next pass of the very commit that raised it would delete what this one refused.
+ */
+export function rememberDeletionLimit(state: State, declared: number, inForce: number, plan: Plan): void {
+  const deletions = plan.steps.filter((step) => step.action === "delete").length;
+  if (declared <= inForce || deletions <= inForce) state.setFact(MAX_DELETIONS, String(declared));
 }

@@ -50,13 +50,14 @@ async function reconcile(
   const owned = state.records();
   const context = { ...places, host, signal: request.signal, owned: (id: string) => state.record(id) };
   const observations = await observeAll(graph.resources, owned, context);
-  const planned = plan({ ...planInput(session, request, desired, state), ...observations, owned });
+  const input = planInput(session, request, desired, state);
+  const planned = plan({ ...input, ...observations, owned });
   if (request.mode === "plan") return { plan: planned, outcomes: [] };
   refuseOutdated(request, planned);
   const { jobs } = graph.policy;
   const outcomes = await applyPlan({ plan: planned, host, state, places, runId, jobs, request });
   settle(state, outcomes);
-  rememberDeletionLimit(state, graph.policy.maxDeletions);
+  rememberDeletionLimit(state, graph.policy.maxDeletions, input.maxDeletions, planned);
   const changed = outcomes.some((outcome) => outcome.status === "done");
   const notes = changed && !request.signal.aborted ? await collectAfterwards(session, state, graph) : [];
   return { plan: planned, outcomes, notes };

@@ -80,6 +80,21 @@ function contract(name: string, make: () => { readonly host: Part; readonly dire
       again?.release();
     });
 
+    it("lets several share a lock, and none of them beside one who holds it alone", async () => {
+      const { stores, directory } = start();
+      const path = `${directory}/lock`;
+      const [first, second] = [await stores.lock(path, true), await stores.lock(path, true)];
+      expect(second).toBeDefined();
+      first?.release();
+      expect(await stores.lock(path)).toBeUndefined();
+      second?.release();
+      const alone = await stores.lock(path);
+      expect(alone).toBeDefined();
+      expect(await stores.lock(path, true)).toBeUndefined();
+      alone?.release();
+      expect(stores.holders(path)).toEqual([]);
+    });
+
     it("carries JSON messages over a socket in order, and tells its end", async () => {
       const { events, directory } = start();
       const path = `${directory}/control.sock`;

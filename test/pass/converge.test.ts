@@ -168,6 +168,16 @@ describe("a pass", () => {
       "2 deletions are planned, at most 1 are allowed in one pass",
     );
     expect(host.files.readLink(`${STATE}/links/a`)).toBe("/elsewhere");
+    // The daemon's timer comes round with the same commit: it must not take its own new limit for the old one.
+    const again = await pass(host, "apply");
+    expect(again.plan.problems).toEqual(refused.plan.problems);
+    expect(host.files.readLink(`${STATE}/links/a`)).toBe("/elsewhere");
+
+    host.repository.commit({ "desired/volumes/builds.yaml": volume(["a", "b"]) }, { message: "the limit by itself" });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    host.repository.commit({ "desired/volumes/builds.yaml": volume([]) }, { message: "now they go" });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    expect(host.files.readLink(`${STATE}/links/a`)).toBeUndefined();
   });
 
   it("ends at the next safe point when a newer commit waits, and the next pass takes over", async () => {

@@ -1,9 +1,9 @@
-import type { ChildProcess } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeSite, type Site, sha256Of } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
-import { document, imageOf, small, tarballRoot } from "./small-site.ts";
+import { document, imageOf, rootOf, small, tarballRoot } from "./small-site.ts";
 
 const mounts = [
   { target: "/proc", type: "proc" },
@@ -73,6 +73,20 @@ describe.skipIf(whyNotMount() !== undefined)("enter", () => {
     const fresh = site.run("--state", `${site.directory}/fresh`, "enter", "small");
     expect(fresh).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("rootloom apply") });
     expect(existsSync(`${site.directory}/fresh`)).toBe(false);
+  });
+
+  it("refuses a mount that the host's limits forbid, and a root that somebody else put there", () => {
+    const bind = (source: string) => ({ target: "/mnt", type: "bind", source });
+    for (const source of ["/etc", "/proc/self/root"]) {
+      site.commit({ "desired/roots/small.yaml": tarballRoot({ mounts: [bind(source)] }) });
+      const ran = busybox("ls", "/mnt");
+      expect(ran).toMatchObject({ exitCode: 1, stdout: "", stderr: expect.stringContaining("cannot use") });
+    }
+    site.commit({ "desired/roots/small.yaml": tarballRoot({ mounts }) });
+    renameSync(rootOf(site), `${rootOf(site)}-was`);
+    execFileSync("cp", ["--archive", `${rootOf(site)}-was`, rootOf(site)]);
+    const other = busybox("true");
+    expect(other).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("a copy: its marker names another") });
   });
 
   it("keeps packing away while it lasts, names its pid, and lets a second one wait", async () => {

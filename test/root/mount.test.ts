@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { MountResource } from "../../src/core/resource.ts";
@@ -171,6 +171,42 @@ describe("a host mount", () => {
   it("refuses a source that the host's limits do not allow", async () => {
     const { draft } = await shop.apply(mount, resource({ source: "/etc" }));
     expect(draft.blocked?.condition).toBe("Refused");
+    expect(targets()).toEqual([]);
+  });
+
+  it("refuses a source that leads where the host's limits do not allow, by a link or by a process's own directories", async () => {
+    symlinkSync("/etc", join(shop.directory, "linked"));
+    for (const source of [
+      join(shop.directory, "linked"),
+      "/proc/1/root",
+      "/proc/self/root/etc",
+      "/dev/fd/../../../etc",
+    ]) {
+      for (const namespace of ["host", "private"] as const) {
+        const { draft } = await shop.apply(mount, resource({ source, namespace }));
+        expect(draft.blocked?.condition, source).toBe("Refused");
+      }
+    }
+    expect(targets()).toEqual([]);
+    expect((await shop.plan(mount, resource({ source: "/proc/sys" }))).blocked).toBeUndefined();
+  });
+
+  it("looks at the source again when it is mounted: a link may have taken its place", async () => {
+    for (const namespace of ["host", "private"] as const) {
+      const source = join(shop.directory, `${namespace}-source`);
+      mkdirSync(source);
+      const swapped = resource({ source, namespace });
+      const planner = {
+        ...mountPlanner,
+        plan: (...given: Parameters<typeof mountPlanner.plan>) => {
+          const draft = mountPlanner.plan(...given);
+          rmdirSync(source);
+          symlinkSync("/etc", source);
+          return draft;
+        },
+      };
+      await expect(shop.apply({ ...mount, planner }, swapped)).rejects.toThrow(/cannot use/);
+    }
     expect(targets()).toEqual([]);
   });
 

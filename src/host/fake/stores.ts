@@ -10,6 +10,8 @@ import { encode, type Kernel } from "./kernel.ts";
 export interface LockHolder {
   readonly pid: number;
   readonly command: string;
+  /** How many share it; 0 or absent: it is held alone. */
+  readonly sharers?: number;
 }
 /** Kernel locks by the file's inode; those of a dead host are gone. */
 export type Locks = Map<Inode, LockHolder>;
@@ -32,22 +34,33 @@ export function createFakeStores(context: StoreContext): Stores {
         const inode = location?.inode ?? kernel.open(encode(path), 0o600, false);
         return openDatabase(context, inode, path, mode);
       }),
-    lock: async (path) => {
+    lock: async (path, shared = false) => {
       const inode = attempt("lock", path, () => kernel.open(encode(path), 0o600, false));
-      if (locks.has(inode)) return undefined;
-      locks.set(inode, self);
+      const sharers = locks.get(inode)?.sharers ?? 0;
+      if (locks.has(inode) && !(shared && sharers > 0)) return undefined;
+      locks.set(inode, { ...self, sharers: shared ? sharers + 1 : 0 });
+      let held = true;
       return {
         release: () => {
-          if (locks.get(inode) === self) locks.delete(inode);
+          if (held) letGo(locks, inode, self);
+          held = false;
         },
       };
     },
     holders: (path) => {
       const inode = kernel.look(encode(path), true)?.inode;
       const holder = inode && locks.get(inode);
-      return holder === undefined ? [] : [holder];
+      return holder === undefined ? [] : [{ pid: holder.pid, command: holder.command }];
     },
   };
+}
+
+function letGo(locks: Locks, inode: Inode, self: LockHolder): void {
+  const holder = locks.get(inode);
+  if (holder?.pid !== self.pid) return;
+  const sharers = (holder.sharers ?? 0) - 1;
+  if (sharers > 0) locks.set(inode, { ...holder, sharers });
+  else locks.delete(inode);
 }
 
 function openDatabase(context: StoreContext, inode: Inode, path: string, mode: "read" | "write"): Database {

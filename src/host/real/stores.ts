@@ -9,18 +9,18 @@ import { currentDirectory, statAt, statDescriptor, tryLock } from "./system-call
 export function createStores(): Stores {
   return {
     open: openDatabase,
-    lock: async (path) => attempt("lock", path, () => lock(path)),
+    lock: async (path, shared = false) => attempt("lock", path, () => lock(path, shared)),
     holders: (path) => attempt("find who holds", path, () => holders(path)),
   };
 }
 
-function lock(path: string): { release(): void } | undefined {
+function lock(path: string, shared: boolean): { release(): void } | undefined {
   for (;;) {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
     const descriptor = openSync(path, flags, 0o600);
     let held = false;
     try {
-      if (!tryLock(descriptor)) return undefined;
+      if (!tryLock(descriptor, shared)) return undefined;
       // Somebody may have put another file in its place between the opening and the locking.
       held = statAt(currentDirectory, path, "utf8")?.inode === statDescriptor(descriptor).inode;
       if (held) return { release: once(() => closeSync(descriptor)) };

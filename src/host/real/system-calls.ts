@@ -131,10 +131,10 @@ export function syncFilesystemOf(descriptor: number): void {
   check("syncfs", libc.syncfs(descriptor));
 }
 
-/** Takes an exclusive flock on an open file; false when another open file holds one. */
-export function tryLock(descriptor: number): boolean {
-  const exclusiveWithoutWaiting = 2 | 4;
-  if (libc.flock(descriptor, exclusiveWithoutWaiting) === 0) return true;
+/** Takes a flock on an open file, one that others may share or one alone; false when another open file's is in the way. */
+export function tryLock(descriptor: number, shared: boolean): boolean {
+  const withoutWaiting = 4;
+  if (libc.flock(descriptor, (shared ? 1 : 2) | withoutWaiting) === 0) return true;
   const code = lastErrorCode();
   if (code === "EAGAIN" || code === "EWOULDBLOCK") return false;
   throw systemCallError("flock", code);

@@ -1,20 +1,25 @@
 import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
+import { checkHostPath } from "../limits.ts";
 import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
 import { prepareDirectory, sweepBuilds } from "./directory.ts";
 import { CURRENT, damageOf, type GenerationReport, listGenerations, readReport, removeOld } from "./generations.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
 import { whoseIs } from "./observe.ts";
-import { packGeneration, refuseWhileEntered } from "./pack.ts";
+import { packGeneration, whileNobodyIsIn } from "./pack.ts";
 import { provideBase } from "./tarball.ts";
 
 /** Packs what the inputs are now, unless exactly that is there, whole; then points `current` at it. */
 export const packArtifact: Executor<"artifact.pack"> = async (step, context) => {
   const { resource } = step.arguments;
+  return whileNobodyIsIn(resource, context, () => packNow(resource, context));
+};
+
+async function packNow(resource: ArtifactResource, context: ApplyContext): Promise<Outcome> {
   const { host, cache, signal } = context;
   const { files } = host;
-  refuseWhileEntered(resource, context);
+  requireAllowed(resource.path, context);
   await prepareDirectory(resource, context);
   sweepBuilds(files, resource.path);
   await provideBase(resource, context);
@@ -33,7 +38,7 @@ export const packArtifact: Executor<"artifact.pack"> = async (step, context) => 
   sweepBuilds(files, resource.path);
   const notes = [...report.notes, ...(removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [])];
   return outcome(resource, report, context, `packed as generation ${report.generation}`, notes);
-};
+}
 
 /** Points `current` back at the recorded generation, found whole once more. */
 export const switchArtifact: Executor<"artifact.switch"> = async (step, context) => {
@@ -68,7 +73,9 @@ export const deleteArtifact: Executor<"artifact.delete"> = async (step, context)
 export async function recoverArtifact(open: OpenEffect, context: ApplyContext): Promise<void> {
   const record = context.owned(open.stepId);
   const path = detail(record, "path");
-  if (path !== "" && whoseIs(path, context).state === "ours") sweepBuilds(context.host.files, path);
+  const { host, limits, state } = context;
+  if (path === "" || checkHostPath(host.files, path, limits, state) !== undefined) return;
+  if (whoseIs(path, context).state === "ours") sweepBuilds(host.files, path);
 }
 
 async function wholeGeneration(
@@ -102,7 +109,14 @@ async function retain(resource: ArtifactResource, current: string, context: Appl
   );
 }
 
+/** What observe saw, asked again just before: a link in the path, or the limits, may be others by now. */
+function requireAllowed(path: string, context: ApplyContext): void {
+  const refused = checkHostPath(context.host.files, path, context.limits, context.state);
+  if (refused !== undefined) throw refused;
+}
+
 function requireOurs(path: string, context: ApplyContext): void {
+  requireAllowed(path, context);
   const { state, whose } = whoseIs(path, context);
   if (state === "ours") return;
   throw new RootloomError(`cannot change ${path}: it is ${state === "absent" ? "gone" : whose}`, {

@@ -74,6 +74,10 @@ export async function observeArtifact(
 /** What is left of an artifact whose declaration is gone. */
 export async function observeRemovedArtifact(record: OwnedRecord, context: ObserveContext): Promise<ObservedArtifact> {
   const path = detail(record, "path");
+  const refused = checkHostPath(context.host.files, path, context.limits, context.state);
+  if (refused !== undefined) {
+    return { ...NOTHING, problem: { message: refused.message, hint: refused.hint ?? "", condition: "Refused" } };
+  }
   const { state, whose } = whoseIs(path, context);
   const generations = listGenerations(context.host.files, path, context.instance).length;
   return { ...NOTHING, state, whose, generations };

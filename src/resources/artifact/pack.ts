@@ -1,6 +1,7 @@
 import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { JobMap, PackInput } from "../../host/jobs.ts";
+import { takeLease } from "../lease.ts";
 import type { ApplyContext } from "../types.ts";
 import { attributesIn, shortRun } from "./directory.ts";
 import {
@@ -31,7 +32,6 @@ export async function packGeneration(
   files.makeDirectories(build, isSecret ? 0o700 : 0o755);
   try {
     const packed = await packWithRoom(resource, input, { build, current }, context);
-    refuseWhileEntered(resource, context);
     const report = reportOf(resource, packed, context);
     files.setAttributes(`${build}/${resource.file}`, attributesIn(files, build, isSecret ? 0o600 : 0o644));
     files.writeFile(
@@ -48,21 +48,25 @@ export async function packGeneration(
   }
 }
 
-/** While somebody is in the root, or a command changes it, there is no state of it to pack. */
-export function refuseWhileEntered(resource: ArtifactResource, context: ApplyContext): void {
-  if (resource.base.type !== "tree") return;
-  const name = resource.base.tree.slice("tree/".length);
-  const holders = context.host.stores.holders(`${context.state}/leases/${name}.lock`);
-  if (holders.length === 0) return;
-  const who = holders.map(({ pid, command }) => `pid ${pid} (${command})`).join(", ");
-  throw new RootloomError(
-    `cannot pack ${resource.name}: somebody is in the ${rootLayer(resource).replace("/", " ")}: ${who}`,
-    {
-      hint: "it is packed as soon as they leave",
-      retry: "waiting",
-      condition: "Waiting",
-    },
-  );
+/** While somebody is in the root, there is no state of it to pack; and while it is packed, nobody comes in. */
+export async function whileNobodyIsIn<T>(
+  resource: ArtifactResource,
+  context: ApplyContext,
+  body: () => Promise<T>,
+): Promise<T> {
+  if (resource.base.type !== "tree") return body();
+  const { host, state } = context;
+  const lease = await takeLease(host, state, resource.base.tree.slice("tree/".length), "shared");
+  if ("holders" in lease)
+    throw new RootloomError(
+      `cannot pack ${resource.name}: somebody is in the ${rootLayer(resource).replace("/", " ")}: ${lease.holders}`,
+      { hint: "it is packed as soon as they leave", retry: "waiting", condition: "Waiting" },
+    );
+  try {
+    return await body();
+  } finally {
+    lease.release();
+  }
 }
 
 /** Where an image does not fit, older generations go first; the current one never. */

@@ -39,19 +39,23 @@ function plan(
 }
 
 function planRemoval(record: OwnedRecord, observed: ObservedArtifact): Draft {
+  if (observed.problem !== undefined) {
+    const { condition, message, hint } = observed.problem;
+    const destroys = `all generations of ${record.name} in ${record.details.path}`;
+    return { ...remove(record), destroys, blocked: { condition, message, hint } };
+  }
   if (observed.state === "absent") return forget(record, "no longer declared, and gone");
   if (observed.state === "foreign") return forget(record, `no longer declared; what stands there is ${observed.whose}`);
   if (record.onDelete === "retain" || record.protect)
     return forget(record, "no longer declared; its generations are kept");
   const { generations } = observed;
-  return {
-    operation: "artifact.delete",
-    arguments: { record },
-    action: "delete",
-    cause: "intentional",
-    reason: "no longer declared",
-    destroys: `${generations} ${generations === 1 ? "generation" : "generations"} of ${record.name} in ${record.details.path}`,
-  };
+  const what = `${generations} ${generations === 1 ? "generation" : "generations"}`;
+  return { ...remove(record), destroys: `${what} of ${record.name} in ${record.details.path}` };
+}
+
+function remove(record: OwnedRecord): Draft {
+  const step = { operation: "artifact.delete", arguments: { record }, action: "delete" } as const;
+  return { ...step, cause: "intentional", reason: "no longer declared" };
 }
 
 interface Change {

@@ -46,6 +46,12 @@ export function observeMount(
   }
 }
 
+/** Asked again just before a mount is made. @throws RootloomError where nothing may be mounted. */
+export function requireMountable(resource: MountResource, context: LookContext): void {
+  const { problem } = observeMount(resource, undefined, context);
+  if (problem !== undefined) throw new RootloomError(problem.message, { hint: problem.hint });
+}
+
 /** What is left of a mount whose declaration is gone. */
 export function observeRemovedMount(record: OwnedRecord, context: LookContext): ObservedMount {
   const target = String(record.details.target ?? "");
@@ -110,8 +116,15 @@ function checkSource(resource: MountResource, context: LookContext): void {
       },
     );
   }
-  if (KERNEL_FILESYSTEMS.some((path) => isWithin(source, path))) return;
-  throwIfRefused(checkHostPath(context.host.files, source, context.limits, context.state));
+  // The kernel follows a link in a source's last name too, and those of /proc (`/proc/1/root`) lead anywhere.
+  const real = context.host.files.realPath(source) ?? source;
+  if (isOfKernel(source) && isOfKernel(real)) return;
+  for (const path of new Set([source, real]))
+    throwIfRefused(checkHostPath(context.host.files, path, context.limits, context.state));
+}
+
+function isOfKernel(path: string): boolean {
+  return KERNEL_FILESYSTEMS.some((top) => isWithin(path, top));
 }
 
 function throwIfRefused(refusal: RootloomError | undefined): void {

@@ -22,6 +22,7 @@ import {
   artifactPlanner,
   recoverArtifact,
 } from "../../../src/resources/artifact/index.ts";
+import type { ApplyContext } from "../../../src/resources/types.ts";
 import { Killed, openWorkshop, type Workshop } from "../overlay/workshop.ts";
 
 const artifact = { observer: artifactObserver, planner: artifactPlanner, executors: artifactExecutors };
@@ -229,6 +230,41 @@ describe("an artifact on the host", () => {
     expect(existsSync(image())).toBe(true);
   });
 
+  it("lets nobody into the root from its first look to its last", async () => {
+    const lease = join(shop.directory, "state/leases/debian.lock");
+    const asked: boolean[] = [];
+    const progress = shop.host.jobs.run;
+    const jobs = {
+      ...shop.host.jobs,
+      run: (async (job: never, input: never, options: never) => {
+        const taken = await shop.host.stores.lock(lease);
+        asked.push(taken !== undefined);
+        taken?.release();
+        return progress(job, input, options);
+      }) as typeof progress,
+    };
+    const plan = await shop.plan(artifact, resource());
+    const step = { ...plan, id: "artifact/debian" } as never;
+    const context = {
+      ...shop.observing,
+      host: { ...shop.host, jobs },
+      effect: async (_: string, __: object, run: () => unknown) => run(),
+    };
+    await artifactExecutors["artifact.pack"](step, {
+      ...context,
+      signal: new AbortController().signal,
+      runId: "r-00000009",
+      revision: "c1",
+      progress: () => undefined,
+      log: () => undefined,
+    } as unknown as ApplyContext);
+    expect(asked.length).toBeGreaterThan(1);
+    expect(asked).not.toContain(true);
+    const after = await shop.host.stores.lock(lease);
+    expect(after).toBeDefined();
+    after?.release();
+  });
+
   it("keeps an image with a secret overlay from other users", async () => {
     await shop.apply(artifact, resource("s\n", { overlays: [overlayTree("s\n", true)] }));
     expect(statSync(join(path, "current")).mode & 0o777).toBe(0o700);
@@ -248,6 +284,21 @@ describe("an artifact on the host", () => {
     const { draft } = await shop.remove(artifact, "artifact/debian");
     expect(draft.destroys).toBe(`1 generation of debian in ${path}`);
     expect(existsSync(path)).toBe(false);
+  });
+
+  it("is neither deleted nor packed where the host's limits do not allow it any more", async () => {
+    await shop.apply(artifact, resource());
+    const before = readdirSync(path);
+    const stricter = { ...shop.observing, state: "/nowhere", limits: { ...shop.observing.limits, paths: [] } };
+    const record = shop.records.get("artifact/debian")!;
+    const removal = artifactPlanner.planRemoval(record, await artifactObserver.observeRemoved(record, stricter));
+    expect(removal).toMatchObject({ operation: "artifact.delete", blocked: { condition: "Refused" } });
+    const context = { ...stricter, effect: async () => expect.unreachable() } as unknown as ApplyContext;
+    for (const name of ["artifact.delete", "artifact.pack", "artifact.switch"] as const) {
+      const step = { ...removal, arguments: { record, resource: resource(), generation: "" } } as never;
+      await expect(artifactExecutors[name](step, { ...context, host: shop.host })).rejects.toThrow(/cannot use/);
+    }
+    expect(readdirSync(path)).toEqual(before);
   });
 });
 
