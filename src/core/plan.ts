@@ -1,6 +1,7 @@
 import { createBlocker } from "./block.ts";
 import { canonicalJson, type Digest } from "./digest.ts";
 import type { Decisions, Drafted } from "./drafted.ts";
+import { refuseToTakeAlong } from "./inside.ts";
 import { orderByDependency, orderForRemoval } from "./order.ts";
 import type { DesiredGraph, OwnedRecord, Resource, ResourceId, ResourceKind } from "./resource.ts";
 import type { Action, Draft, Plan, PlanContext, Planner, PlanProblem, Step } from "./step.ts";
@@ -80,7 +81,7 @@ function draftRemovals(input: PlanInput): readonly Drafted[] {
           ? forget(record, "a person asked to forget it")
           : unobserved !== undefined
             ? unobservable(unobserved.message, unobserved.hint)
-            : planRemoval(input, record);
+            : refuseToTakeAlong(record, planRemoval(input, record), input.desired.resources, gone);
     return complete(input, { ...record, dependsOn: dependentsOf(record, gone) }, draft, false);
   });
 }

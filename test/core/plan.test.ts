@@ -195,6 +195,30 @@ describe("plan: deletions", () => {
     expect(shown(made)).toEqual(["delete link/b", "delete link/a"]);
   });
 
+  it("refuses to delete a directory in which something else of ours stands that is to stay, even approved", () => {
+    const volume = (name: string, path: string, extra: Partial<OwnedRecord> = {}) =>
+      owned(name, [], { id: `volume/${name}`, kind: "volume", identity: `path:${path}`, details: { path }, ...extra });
+    const outer = volume("outer", "/srv/outer");
+    const destroys: Draft = { ...remove, destroys: "all data below /srv/outer" };
+    const declared = { ...link("inner"), id: "volume/inner", kind: "volume", path: "/srv/outer/inner" } as never;
+    const observed = new Map<ResourceId, unknown>([
+      ["volume/outer", destroys],
+      ["volume/inner", keep],
+    ]);
+    const more = { observed, approveAll: true };
+    expect(shown(planOf([declared], {}, { ...more, owned: [outer] }))).toEqual([
+      "delete volume/outer [Refused]",
+      "keep volume/inner",
+    ]);
+    const retained = volume("inner", "/srv/outer/inner", { onDelete: "retain" });
+    expect(shown(planOf([], {}, { ...more, owned: [outer, retained] }))).toContain("delete volume/outer [Refused]");
+    const beside = volume("inner", "/srv/outer-more", { onDelete: "retain" });
+    expect(shown(planOf([], {}, { ...more, owned: [outer, beside] }))).toContain("delete volume/outer");
+    const going = volume("inner", "/srv/outer/inner");
+    observed.set("volume/inner", { ...destroys, destroys: "all data below /srv/outer/inner" });
+    expect(shown(planOf([], {}, { ...more, owned: [outer, going] }))).toContain("delete volume/outer");
+  });
+
   it("forgets a record whose object is declared under another name", () => {
     const renamed = link("new", [], { identity: "path:/old" });
     const made = planOf([renamed], { new: keep, old: remove }, { owned: [owned("old")] });
