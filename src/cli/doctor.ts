@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { asRootloomError } from "../core/error.ts";
 import type { Session } from "../pass/types.ts";
 import { type CliContext, type CommandDefinition, flagOf } from "./command.ts";
+import { namespaceFinding, unitFinding } from "./doctor-service.ts";
 
 /** `note`: good to know; `warning`: something will be in the way; `error`: passes cannot work. */
 export interface Finding {
@@ -17,7 +18,7 @@ const LOW_SPACE_BYTES = 2 * 1024 ** 3;
 
 export const doctor: CommandDefinition = {
   name: "doctor",
-  summary: "check the host: tools, Node, state, limits, lock, space",
+  summary: "check the host: tools, Node, state, limits, lock, space, mounts, service",
   options: [["--json", "one JSON document"]],
   examples: [["rootloom doctor", "exit code 0: fit, 1: something is missing"]],
   run: async (context, given) => {
@@ -47,6 +48,8 @@ async function examine(context: CliContext): Promise<readonly Finding[]> {
     await guarded("store", () => stateFinding(session)),
     await guarded("lock", () => lockFinding(session)),
     await guarded("space", () => spaceFinding(session)),
+    namespaceFinding(session),
+    await guarded("service", () => unitFinding(session)),
   ];
 }
 

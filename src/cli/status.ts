@@ -23,7 +23,13 @@ export const status: CommandDefinition = {
     const { statusExitCode } = await import("../report/exit-code.ts");
     const { clock } = session.host;
     const until_ms = clock.elapsed_ms() + durationSeconds(textOf(given, "timeout") ?? "5m", "--timeout") * 1000;
-    const waiting = (found: Status) => flagOf(given, "wait") && (verdictOf(found) === "NotReady" || found.busy !== "");
+    const commit = flagOf(given, "wait") ? await committedTree(session) : undefined;
+    // Ready of an older commit says nothing about this one: a pass has to see it first.
+    const isBehind = ({ conditions }: Status) =>
+      commit !== undefined &&
+      conditions.some(({ object, observedGeneration }) => object === "host" && observedGeneration !== commit);
+    const waiting = (found: Status) =>
+      flagOf(given, "wait") && (verdictOf(found) === "NotReady" || found.busy !== "" || isBehind(found));
     let found = await readStatus(session);
     while (waiting(found) && clock.elapsed_ms() < until_ms) {
       await clock.sleep(POLL_MS);
@@ -31,9 +37,22 @@ export const status: CommandDefinition = {
     }
     if (flagOf(given, "json")) context.output.document(statusJson(found));
     else context.output.write(statusText(found, context.output));
+    if (waiting(found) && isBehind(found))
+      context.output.error("no pass has seen the current commit yet: is the daemon running? rootloom doctor\n");
     return waiting(found) ? 3 : statusExitCode(verdictOf(found));
   },
 };
+
+/** Hash of the tree that the next pass would see; undefined where it cannot be read, which the status says itself. */
+async function committedTree({ host, configuration }: Session): Promise<string | undefined> {
+  const { locate } = await import("../source/locate.ts");
+  try {
+    const { location } = await locate(host, configuration.source);
+    return (await host.git.resolve(location))?.treeHash;
+  } catch {
+    return undefined;
+  }
+}
 
 async function readStatus(session: Session): Promise<Status> {
   const { openState } = await import("../state/state.ts");
