@@ -43,7 +43,7 @@ function layOver(below: PackEntry, entry: PackEntry, implicit: boolean, overlay:
   const belowIsDirectory = below.type === "directory";
   if (belowIsDirectory !== (entry.type === "directory")) {
     throw new RootloomError(
-      `cannot lay overlay ${overlay}: /${showPath(entry.path)} is a ${entry.type} in it and a ${below.type} below it`,
+      `cannot lay ${overlay}: /${showPath(entry.path)} is a ${entry.type} in it and a ${below.type} below it`,
       { hint: `list ${showPath(entry.path)} in the overlay's spec.delete if it is to give way` },
     );
   }
@@ -117,7 +117,7 @@ class PathMapper {
     if (found.type === "found" && (found.path === "" || found.entry?.type === "directory")) return found.path;
     const why = found.type === "blocked" ? found.why : `a symlink to a ${found.entry?.type ?? "missing directory"}`;
     throw new RootloomError(
-      `cannot lay overlay ${this.#overlay.name}: /${showPath(path)} is a directory in it and ${why} below it`,
+      `cannot lay ${this.#overlay.name}: /${showPath(path)} is a directory in it and ${why} below it`,
       { hint: `list ${showPath(path)} in the overlay's spec.delete if it is to give way` },
     );
   }
@@ -137,7 +137,7 @@ class PathMapper {
         if (before.implicit) joined[joined.length - 1] = each;
       } else {
         throw new RootloomError(
-          `cannot lay overlay ${this.#overlay.name}: two of its entries lead to /${showPath(each.path)}`,
+          `cannot lay ${this.#overlay.name}: two of its entries lead to /${showPath(each.path)}`,
           { hint: "a directory symlink below the overlay joins the two; keep one of them" },
         );
       }

@@ -99,7 +99,7 @@ describe("the merge of an overlay", () => {
         const lower = toModel(lowerTree);
         const expected = slowMerge(lower, upperTree);
         if (!expected) {
-          expect(() => mergeOverlay(toEntries(lower), toOverlay(upperTree))).toThrow(/^cannot lay overlay upper: /);
+          expect(() => mergeOverlay(toEntries(lower), toOverlay(upperTree))).toThrow(/^cannot lay upper: /);
         } else {
           const { entries } = mergeOverlay(toEntries(lower), toOverlay(upperTree));
           expect(summary(entries)).toEqual(summary(toEntries(expected)));
@@ -153,7 +153,7 @@ describe("the merge of an overlay", () => {
   });
 
   it("refuses a file over a directory and a directory over a file", () => {
-    expect(() => lay([["etc"]])).toThrow("cannot lay overlay common: /etc is a file in it and a directory below it");
+    expect(() => lay([["etc"]])).toThrow("cannot lay common: /etc is a file in it and a directory below it");
     expect(() => lay([["etc/hosts", { type: "directory" }]])).toThrow(
       "/etc/hosts is a directory in it and a file below it",
     );
