@@ -1,5 +1,12 @@
 import type { Digest } from "../core/digest.ts";
-import type { DesiredGraph, OverlayResource, OverlayTree, Resource, ResourceId } from "../core/resource.ts";
+import type {
+  DesiredGraph,
+  MountResource,
+  OverlayResource,
+  OverlayTree,
+  Resource,
+  ResourceId,
+} from "../core/resource.ts";
 import { expandDocuments } from "../documents/expand.ts";
 import type { OverlaySource } from "../documents/overlays.ts";
 import { sortProblems } from "../documents/problems.ts";
@@ -59,17 +66,20 @@ function compileResources(context: CompileContext): readonly Resource[] {
     laid.push(...compileLaidOverlay(document, tree, context));
   }
   const laidInto = Map.groupBy(laid, (resource) => resource.tree);
-  const laidIds = new Map([...laidInto].map(([tree, layers]) => [tree, layers.map(({ id }) => id)]));
+  const roots = ofKind(context, "Root").flatMap((document) => {
+    const layers = laidInto.get(`tree/${document.name}`) ?? [];
+    const paths = new Set(layers.flatMap((resource) => laidPathsOf(resource.overlay)));
+    return compileRoot(document, context, [...paths].sort());
+  });
+  const standing = roots.filter((it): it is MountResource => it.kind === "mount" && it.namespace === "host");
   return [
     ...ofKind(context, "ArchTarget").flatMap((document) => compileTarget(document, context)),
     ...ofKind(context, "Volume").flatMap((document) => compileVolume(document, context)),
-    ...ofKind(context, "Root").flatMap((document) => {
-      const layers = laidInto.get(`tree/${document.name}`) ?? [];
-      const paths = new Set(layers.flatMap((resource) => laidPathsOf(resource.overlay)));
-      return compileRoot(document, context, [...paths].sort());
-    }),
+    ...roots,
     ...laid,
-    ...ofKind(context, "Image").flatMap((document) => compileImage(document, overlays, laidIds, context) ?? []),
+    ...ofKind(context, "Image").flatMap(
+      (document) => compileImage(document, overlays, [...laid, ...standing], context) ?? [],
+    ),
   ];
 }
 

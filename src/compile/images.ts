@@ -1,4 +1,4 @@
-import type { ArtifactResource, Compression, OverlayTree } from "../core/resource.ts";
+import type { ArtifactResource, Compression, MountResource, OverlayResource, OverlayTree } from "../core/resource.ts";
 import { parseDate } from "../documents/units.ts";
 import { type CompileContext, type Expanded, findDocument, originOf, resolvePath, resourceId } from "./context.ts";
 import { blank } from "./overlays.ts";
@@ -36,11 +36,11 @@ const NODES = [
 const ENDINGS = { gzip: ".gz", zstd: ".zst", none: "" } as const;
 const LEVELS = { gzip: 6, zstd: 3, none: 0 } as const;
 
-/** `overlays`: the trees of all overlays; `laid`: ids of overlays that are copied into a root, by tree. */
+/** `overlays`: the trees of all overlays; `inRoots`: the overlays that are copied into roots, and what stands mounted in them. */
 export function compileImage(
   document: Expanded<"Image">,
   overlays: ReadonlyMap<string, OverlayTree>,
-  laid: ReadonlyMap<string, readonly ArtifactResource["id"][]>,
+  inRoots: readonly (OverlayResource | MountResource)[],
   context: CompileContext,
 ): ArtifactResource | undefined {
   const { name, spec } = document;
@@ -49,12 +49,15 @@ export function compileImage(
   if (base === undefined) return undefined;
   const compression = compressionOf(document);
   const path = resolvePath(context.state, `artifacts/${name}`);
+  const below = base.type === "tree" ? inRoots.filter((resource) => resource.tree === base.tree) : [];
+  // What a mount of the host covers is never packed, whether it is mounted at that moment or not.
+  const covered = below.flatMap((it) => (it.kind === "mount" ? [`${it.target.slice(it.within.length + 1)}/*`] : []));
   return {
     id: resourceId("artifact", name),
     kind: "artifact",
     name,
     identity: `path:${path}`,
-    dependsOn: base.type === "tree" ? [base.tree, ...(laid.get(base.tree) ?? [])] : [],
+    dependsOn: base.type === "tree" ? [base.tree, ...below.map(({ id }) => id)] : [],
     origin: originOf(document),
     protect: false,
     onDelete: "retain",
@@ -63,7 +66,7 @@ export function compileImage(
     file: `initramfs.cpio${ENDINGS[compression.codec]}`,
     base,
     overlays: layersOf(document, overlays, context),
-    excludes: spec.exclude ?? DEFAULT_EXCLUDES,
+    excludes: [...(spec.exclude ?? DEFAULT_EXCLUDES), ...covered],
     nodes: NODES,
     init: spec.init ?? "/init",
     compression,

@@ -98,7 +98,12 @@ describe("a small tree", () => {
       {
         ...at("Image/a", "images/a.yaml", 1, 1),
         ...{ id: "artifact/a", kind: "artifact", name: "a", identity: "path:/state/artifacts/a" },
-        ...{ dependsOn: ["tree/a"], onDelete: "retain", format: "initramfs", path: "/state/artifacts/a" },
+        ...{
+          dependsOn: ["mount/a:/var", "tree/a"],
+          onDelete: "retain",
+          format: "initramfs",
+          path: "/state/artifacts/a",
+        },
         file: "initramfs.cpio.gz",
         base: {
           ...{ type: "tree", tree: "tree/a", path: "/state/volumes/a/root", volumePath: "/state/volumes/a" },
@@ -133,7 +138,8 @@ describe("a small tree", () => {
             ],
           },
         ],
-        excludes: DEFAULT_EXCLUDES,
+        // What a mount of the host covers, whether it stands or not.
+        excludes: [...DEFAULT_EXCLUDES, "var/*"],
         nodes: [
           { ...nothing, path: "dev", type: "directory", mode: 0o755, explicit: false },
           { ...nothing, path: "dev/console", type: "character", mode: 0o600, major: 5, minor: 1, explicit: true },
@@ -306,7 +312,7 @@ describe("an overlay", () => {
       laidPaths: ["etc/", "etc/motd", "etc/old", "init"],
     });
     const artifact = resources.at(-1) as ArtifactResource;
-    expect(artifact.dependsOn).toEqual(["overlay/common@a", "tree/a"]);
+    expect(artifact.dependsOn).toEqual(["mount/a:/var", "overlay/common@a", "tree/a"]);
     expect(artifact.overlays.map(({ name }) => name)).toEqual(["hardware/qemu"]);
   });
 
@@ -340,7 +346,7 @@ describe("an image", () => {
   });
 
   it("replaces the default excludes by its own, and goes without common when told", () => {
-    expect(image("  exclude: [var/cache/*]\n").excludes).toEqual(["var/cache/*"]);
+    expect(image("  exclude: [var/cache/*]\n").excludes).toEqual(["var/cache/*", "var/*"]);
     expect(image("  common: false\n  overlays: [hardware/qemu]\n").overlays.map(({ name }) => name)).toEqual([
       "hardware/qemu",
     ]);

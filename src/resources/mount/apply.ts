@@ -6,10 +6,10 @@ import { recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { mountCommands, propagationCommands, remountCommands } from "./commands.ts";
 import { factsOf, isSourceOf, optionDifferences } from "./match.ts";
-import { findRecorded, observeMount } from "./observe.ts";
+import { findRecorded, observeMount, requireMountable, tmpfsAbove } from "./observe.ts";
 import { mountInputs } from "./plan.ts";
 import { privateScript } from "./private.ts";
-import { insideOf, makeTarget, resolveTarget } from "./target.ts";
+import { makeTarget, resolveTarget } from "./target.ts";
 import { isCopy, unmountTree } from "./unmount.ts";
 
 /** Mounts, or finds it mounted as declared and records it. */
@@ -44,11 +44,12 @@ export const remountMount: Executor<"mount.remount"> = async (step, context) => 
 /** Makes a private mount once, below those above it, in a namespace that ends with it, and reads the kernel's list there. */
 export const proveMount: Executor<"mount.prove"> = async (step, context) => {
   const { resource } = step.arguments;
-  const { above = [] } = resource;
+  const above = resource.above ?? [];
   const { files, processes } = context.host;
   // It may have been a host mount until this commit.
   const old = findRecorded(files.mounts(), context.owned(resource.id));
   if (old !== undefined) await unmount(resource, old, context);
+  requireMountable(resource, context);
   checkSourceIsThere(resource, context);
   const target = resolveTarget(files, resource).path;
   const { stdout } = await context.effect("mount.prove", { target }, () =>
@@ -60,9 +61,8 @@ export const proveMount: Executor<"mount.prove"> = async (step, context) => {
     }),
   );
   const mounts = parseMounts(stdout);
-  const all = mounts.filter((entry) => entry.target === target);
   // An rbind above may have brought one to the same place; ours covers it.
-  const there = above.some((mount) => mount.type === "rbind") ? all.slice(-1) : all;
+  const there = mounts.filter((it) => it.target === target).slice(above.some((it) => it.type === "rbind") ? -1 : 0);
   const [entry] = there;
   const why = entry === undefined ? "it is not in the kernel's list" : wrong(resource, there, mounts, context);
   if (why !== undefined) throw failed(resource, target, why);
@@ -80,8 +80,7 @@ export const unmountMount: Executor<"mount.unmount"> = async (step, context) => 
   const { record } = step.arguments;
   const entry = findRecorded(context.host.files.mounts(), record);
   if (entry === undefined) return { record: undefined, result: "not mounted any more" };
-  const { within, type } = record.details;
-  await unmount({ name: record.name, within: String(within ?? ""), type: String(type ?? "") }, entry, context);
+  await unmount({ name: record.name, type: String(record.details.type ?? "") }, entry, context);
   return { record: undefined, result: `unmounted from ${entry.target}` };
 };
 
@@ -99,7 +98,10 @@ async function mountNow(resource: MountResource, context: ApplyContext): Promise
     throw new RootloomError(`cannot mount ${target}: ${differences.join(", ")}`, { retry: "transient" });
   }
   checkSourceIsThere(resource, context);
-  if (!exists) await context.effect("mount.make-target", { target }, () => makeTarget(files, resource, target));
+  if (!exists) {
+    const top = tmpfsAbove(resource, target, context);
+    await context.effect("mount.make-target", { target }, () => makeTarget(files, resource, target, top));
+  }
   await context.effect("mount.mount", { target }, () => mountOrUndo({ ...resource, target }, context));
   const mounts = files.mounts();
   const there = mounts.filter((entry) => entry.target === target);
@@ -127,27 +129,21 @@ async function runAll(commands: readonly (readonly string[])[], context: ApplyCo
 }
 
 async function unmount(
-  resource: { readonly name: string; readonly within: string; readonly type: string },
+  resource: Pick<MountResource, "name"> & { readonly type: string },
   entry: MountEntry,
   context: ApplyContext,
 ): Promise<void> {
   await context.effect("mount.unmount", { target: entry.target }, () =>
     unmountTree(context, entry, (child, mounts) => {
       if (resource.type === "rbind" && isCopy(child, mounts)) return true;
-      return isOwnChild(resource, child, context);
+      return isOwnChild(resource.name, child.target.slice(entry.target.length), child, context);
     }),
   );
 }
 
-/** Mounts of one root are named `ROOT:TARGET`: that is how a child finds its record. */
-function isOwnChild(
-  resource: { readonly name: string; readonly within: string },
-  child: MountEntry,
-  context: ApplyContext,
-): boolean {
-  const root = resource.name.slice(0, resource.name.indexOf(":"));
-  const record = context.owned(`mount/${root}:${insideOf({ target: child.target, within: resource.within })}`);
-  return findRecorded([child], record) !== undefined;
+/** Mounts of one root are named `ROOT:TARGET`: that is how a child finds its record, also on a replaced root. */
+function isOwnChild(parent: string, below: string, child: MountEntry, context: ApplyContext): boolean {
+  return findRecorded([child], context.owned(`mount/${parent}${below}`)) !== undefined;
 }
 
 /** False when the parent was mounted anew over it: it is then hidden below. */

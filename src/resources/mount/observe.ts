@@ -82,6 +82,18 @@ export function findRecorded(mounts: readonly MountEntry[], record: OwnedRecord 
   );
 }
 
+/** The nearest tmpfs of ours that the target lies in: it is empty, so that the directory must be made in it. */
+export function tmpfsAbove(
+  resource: MountResource,
+  target: string,
+  context: Pick<ObserveContext, "host" | "owned">,
+): string | undefined {
+  const mounts = context.host.files.mounts();
+  const above = resource.dependsOn.flatMap((id) => findRecorded(mounts, context.owned(id)) ?? []);
+  const nearest = above.filter((entry) => target.startsWith(`${entry.target}/`)).at(-1);
+  return nearest?.type === "tmpfs" ? nearest.target : undefined;
+}
+
 function look(
   resource: MountResource,
   owned: OwnedRecord | undefined,

@@ -52,17 +52,20 @@ export function resolveTarget(files: Files, resource: MountResource): Target {
   return { path, exists: standing !== undefined };
 }
 
-/** Makes the missing directories of a target, inside its root and through the root's own handle; never through a mount. */
-export function makeTarget(files: Files, resource: MountResource, path: string): void {
+/**
+ * Makes the missing directories of a target, inside its root and through a handle; never through a mount. `top`: the
+ * root itself, or a tmpfs of ours that is mounted in it.
+ */
+export function makeTarget(files: Files, resource: MountResource, path: string, top = resource.within): void {
   if (resource.within === "") {
     throw new RootloomError(`cannot mount ${resource.target}: the directory is not there`, {
       hint: `make it by hand: mkdir -p ${resource.target}`,
     });
   }
-  const tree = files.openTree(resource.within);
+  const tree = files.openTree(top);
   try {
     let made = "";
-    for (const name of names(path.slice(resource.within.length))) {
+    for (const name of names(path.slice(top.length))) {
       made = made === "" ? toTreePath(name) : `${made}/${toTreePath(name)}`;
       if (tree.stat(made) === undefined) tree.makeDirectory(made, { owner: 0, group: 0, mode: 0o755 });
     }
