@@ -1,5 +1,6 @@
 import type { Entry, TreePath } from "../core/entry.ts";
 import type { Compression, OverlayEntry } from "../core/resource.ts";
+import type { RemoveInput } from "../pack/remove.ts";
 import type { JobContext } from "./ports.ts";
 
 /** A layer as the packer reads it. Paths are absolute; all of it crosses a thread boundary as plain data. */
@@ -144,7 +145,7 @@ export interface JobMap {
     readonly output: { readonly entries: number; readonly problems: readonly string[] };
   };
   /** Removes a whole tree by the rules of `Files.removeTree`. */
-  readonly remove: { readonly input: { readonly path: string; readonly inode: number }; readonly output: undefined };
+  readonly remove: { readonly input: RemoveInput; readonly output: undefined };
   /** How much a directory holds, mounts inside left out. */
   readonly measure: {
     readonly input: { readonly path: string };

@@ -6,6 +6,7 @@ import { hashFile } from "./file-hash.ts";
 import { readManifest } from "./manifest.ts";
 import { measure } from "./measure.ts";
 import { pack } from "./pack.ts";
+import { remove } from "./remove.ts";
 import { verifyImage } from "./verify.ts";
 
 /** The long work of a pass. It touches the outside by `context.files` alone and runs in a worker thread. */
@@ -17,7 +18,7 @@ export const jobTable: JobTable = {
   drift: async (input, context) => findDrift(context, input),
   hash: async (input, context) => hashFile(context, input),
   verify: (input, context) => verifyImage(context, input),
-  remove: async ({ path, inode }, { files }) => files.removeTree(path, inode) as undefined,
+  remove: async (input, { files }) => remove(files, input),
   measure: async ({ path }, { files }) => measure(files, path),
   collect: async (input, context) => collectCaches(context, input),
   list: async (input, context) => ({ entries: [...readManifest(context.files, input.manifest)] }),

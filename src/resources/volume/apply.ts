@@ -64,7 +64,7 @@ export const deleteVolume: Executor<"volume.delete"> = async (step, context) => 
   const { inode } = requireOurs(path, record.name, context, "delete");
   requireNothingKept(path, record.name, files);
   await context.effect("volume.delete", { path, inode }, async () => {
-    await context.host.jobs.run("remove", { path, inode });
+    await context.host.jobs.run("remove", { path, inode, spareVolumes: true });
   });
   return { record: undefined, result: `deleted with all data below ${path}` };
 };

@@ -170,6 +170,20 @@ describe("a removed declaration", () => {
     expect(readdirSync(volume.path)).toEqual(["precious"]);
   });
 
+  test("with destroy spares a volume inside that was forgotten with its data", async () => {
+    volume = { ...volume, onDelete: "destroy" };
+    await apply(await plan());
+    const inner = join(volume.path, "deep/inner");
+    mkdirSync(join(inner, ".rootloom"), { recursive: true });
+    writeFileSync(join(inner, ".rootloom/volume.json"), "{}");
+    writeFileSync(join(inner, "precious"), "x");
+    await expect(apply(await planRemoval())).rejects.toThrow(`another volume lies in it, at ${inner}`);
+    expect(readFileSync(join(inner, "precious"), "utf8")).toBe("x");
+    rmSync(inner, { recursive: true });
+    await apply(await planRemoval());
+    expect(existsSync(volume.path)).toBe(false);
+  });
+
   test("with destroy spares a root that is to be kept", async () => {
     volume = { ...volume, onDelete: "destroy" };
     await apply(await plan());
