@@ -85,7 +85,7 @@ function stepOf(report: Report, id: ResourceId): ReportStep | null {
 }
 
 async function explanationText(explanation: Explanation, options: { color: boolean; width: number }): Promise<string> {
-  const { painter, table } = await import("../report/paint.ts");
+  const { painter, sizeText, table } = await import("../report/paint.ts");
   const { stepLines } = await import("../report/text.ts");
   const paint = painter(options.color);
   const { step, origin, lastApply } = explanation;
@@ -102,7 +102,8 @@ async function explanationText(explanation: Explanation, options: { color: boole
     for (const [input, digest] of Object.entries(lastApply.inputs)) rows.push([`  ${input}`, digest]);
   }
   for (const { generation, createdAt, size_bytes } of explanation.generations) {
-    rows.push(["generation", `${generation} of ${createdAt}, ${size_bytes} bytes`]);
+    const current = generation === lastApply?.details.generation ? " (current)" : "";
+    rows.push(["generation", `${generation} of ${createdAt}, ${sizeText(size_bytes)}${current}`]);
   }
   for (const { type, status, message } of explanation.conditions)
     rows.push(["condition", `${type}=${status} ${message}`]);

@@ -32,6 +32,20 @@ describe("jobs", () => {
     });
   });
 
+  it("can have threads made ready beforehand, which the first jobs use and which keep no process alive", async () => {
+    const { threadId: last } = await obedientJobs()("thread");
+    const jobs = createJobs({ mountNamespace, worker: new URL("slow-worker.mjs", import.meta.url) });
+    jobs.prepare();
+    jobs.prepare();
+    const { threadId } = (await jobs.run("list", { manifest: "thread" })) as unknown as { readonly threadId: number };
+    // Ids are given in order of start: it is one of the two that were made ready, and no third one.
+    expect([last + 1, last + 2]).toContain(threadId);
+    expect((await obedientJobs()("thread")).threadId).toBe(last + 1 + Math.min(2, availableParallelism()));
+    const url = new URL("../../src/host/real/jobs.ts", import.meta.url).href;
+    const script = `import(${JSON.stringify(url)}).then(({ createJobs }) => createJobs({ mountNamespace: "" }).prepare());`;
+    expect(spawnSync(process.execPath, ["-e", script], { timeout: 20_000 }).status).toBe(0);
+  });
+
   it("hand an error over with its hint and kind, and the thread goes on", async () => {
     const jobs = createJobs({ mountNamespace });
     const list = (manifest: string) => jobs.run("list", { manifest });
