@@ -116,6 +116,13 @@ export function writeLaid(files: Files, place: LaidPlace, instance: string, laid
   files.writeFile(laidPath(place), `${JSON.stringify({ ...list, overlays })}\n`, { owner: 0, group: 0, mode: 0o600 });
 }
 
+/** True when an overlay that lies beneath this one made what stands at a path: that one keeps the original. */
+export function laidByAnother(list: LaidList, place: LaidPlace, path: TreePath): boolean {
+  return Object.entries(list.overlays).some(
+    ([name, laid]) => name !== place.overlay && laid.entries.some((other) => other.path === path && other.made),
+  );
+}
+
 function treeIdentity(files: Files, treePath: string): LaidList["identity"] {
   return { filesystem: files.filesystemIdentity(treePath), inode: files.stat(treePath)?.inode ?? 0 };
 }

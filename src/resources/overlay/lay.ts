@@ -3,20 +3,23 @@ import { RootloomError } from "../../core/error.ts";
 import type { OverlayResource } from "../../core/resource.ts";
 import type { TreeHandle } from "../../host/ports.ts";
 import type { ApplyContext } from "../types.ts";
-import { type Inspection, inspectEntry, isBelow, isOurOwn, shadowedPaths } from "./inspect.ts";
+import { type Inspection, inspectEntry, isOurOwn, shadowedPaths } from "./inspect.ts";
 import {
   type LaidDeletion,
   type LaidEntry,
   type LaidList,
   type LaidOverlay,
   type LaidPlace,
+  laidByAnother,
   NOTHING_LAID,
   placeOf,
   readLaid,
   writeLaid,
 } from "./laid.ts";
+import { layEntry } from "./lay-entry.ts";
 import { pendingDeletions } from "./observe.ts";
-import { checkedContent, keepOriginal, moveOut } from "./originals.ts";
+import { openAllowed, sweepTemporaries } from "./open.ts";
+import { keepOriginal, moveOut } from "./originals.ts";
 import { type OwnedEntry, readAccounts, resolveOwners } from "./owners.ts";
 import { removeEntry, undoDeletion } from "./remove.ts";
 
@@ -51,10 +54,10 @@ export async function layInto(
   remove: readonly TreePath[],
   context: ApplyContext,
 ): Promise<Laid> {
-  const tree = context.host.files.openTree(resource.treePath);
+  const tree = openAllowed(resource, context);
   try {
     const laying = begin(resource, tree, context);
-    if (!laying.laid.finished) sweepTemporaries(laying);
+    if (!laying.laid.finished) sweepTemporaries(tree, laying.entries);
     const deletions = await applyDeletions(laying, remove);
     const removed = await removeLeft(laying, remove, deletions);
     return await layEntries(laying, lay, deletions, removed);
@@ -149,44 +152,44 @@ async function layEntries(
   const changing = found.filter((inspection) => inspection.state !== undefined && inspection.state !== "unlisted");
   if (changing.length > 0) {
     await save(laying, { ...next, finished: false }, "overlay.record");
-    await context.effect("overlay.lay", { count: changing.length }, () => layAll(laying, changing));
+    const missed = await context.effect("overlay.lay", { count: changing.length }, () => layAll(laying, changing));
+    if (missed.length > 0) await giveBack(laying, next, missed);
   }
   await save(laying, { ...next, finished: true }, "overlay.finish");
   return { laid: changing.length, removed: dropped.size, notes };
 }
 
-async function layAll(laying: Laying, changing: readonly Inspection[]): Promise<void> {
-  const { context } = laying;
+/** Returns what it left alone: what was not looked at, and not kept, is never laid over. */
+async function layAll(laying: Laying, changing: readonly Inspection[]): Promise<readonly TreePath[]> {
+  const { context, tree } = laying;
+  const missed: TreePath[] = [];
   for (const [index, inspection] of changing.entries()) {
     if (index % BATCH === 0) {
       context.signal.throwIfAborted();
       context.progress("laying files", index, changing.length);
       await context.host.clock.sleep(0);
     }
-    layEntry(laying, inspection);
+    const { entry, standing } = inspection;
+    const at = entry.type === "directory" ? undefined : tree.resolve(entry.path);
+    if (at !== undefined && tree.stat(at)?.stamp !== standing?.stamp) missed.push(entry.path);
+    else layEntry(tree, inspection, laying.resource.overlay.sourceDate_s, context.host.files);
   }
+  return missed;
 }
 
-function layEntry(laying: Laying, inspection: Inspection): void {
-  const { tree, resource } = laying;
-  const { entry, standing } = inspection;
-  const { owner, group, mode, type, major, minor } = entry;
-  const attributes = { owner, group, mode, modified_s: resource.overlay.sourceDate_s };
-  // Its parent may have been laid a moment ago: where it leads is asked again.
-  const at = type === "directory" && standing?.type === "directory" ? inspection.at : tree.resolve(entry.path);
-  if (at === undefined)
-    throw new RootloomError(`cannot lay ${showPath(entry.path)}: its directory is gone`, { retry: "transient" });
-  if (type === "directory") {
-    if (tree.stat(at) === undefined) tree.makeDirectory(at, attributes);
-    else tree.setAttributes(at, { owner, group, mode });
-  } else if (type === "symlink") tree.writeLink(at, entry.target, attributes);
-  else if (type === "file") {
-    tree.writeFile(
-      at,
-      { bytes: checkedContent(laying.context.host.files, entry.path, entry.content, entry.sha256) },
-      attributes,
-    );
-  } else tree.makeNode(at, { type, major, minor }, attributes);
+/** What was left alone is listed as it was before, so that the next pass takes it for what it is. */
+async function giveBack(
+  laying: Laying,
+  next: Omit<LaidOverlay, "finished">,
+  missed: readonly TreePath[],
+): Promise<never> {
+  const isMissed = ({ path }: LaidEntry): boolean => missed.includes(path);
+  const entries = [...next.entries.filter((entry) => !isMissed(entry)), ...laying.laid.entries.filter(isMissed)];
+  await save(laying, { ...next, entries, finished: true }, "overlay.give-back");
+  throw new RootloomError(`cannot lay ${missed.map(showPath).join(", ")}: changed just now by somebody else`, {
+    hint: "the next pass looks again",
+    retry: "transient",
+  });
 }
 
 /** The list's line of an entry; keeps the original when something that is not ours stands there. */
@@ -196,20 +199,13 @@ function toList(laying: Laying, inspection: Inspection): LaidEntry {
   const facts = { path, type, mode, owner, group, sha256, target, major, minor };
   if (listed?.made) return { ...facts, made: true, ...(listed.original && { original: listed.original }) };
   if (standing === undefined) return { ...facts, made: true };
-  if (state === undefined || state === "unlisted") return { ...facts, made: laidByAnother(laying, entry) };
-  if (laidByAnother(laying, entry)) return { ...facts, made: true };
+  if (state === undefined || state === "unlisted")
+    return { ...facts, made: laidByAnother(laying.list, laying.place, path) };
+  if (laidByAnother(laying.list, laying.place, path)) return { ...facts, made: true };
   const original = keepOriginal(laying.context.host.files, laying.tree, laying.place, at);
   const where = original.file === "" ? "" : ` as ${laying.place.volumePath}/.rootloom/${original.file}`;
   laying.notes.push(`${showPath(path)} was there before; the original is kept${where}`);
   return { ...facts, made: true, original };
-}
-
-/** A lower overlay of ours that lies beneath this one keeps the original itself. */
-function laidByAnother(laying: Laying, entry: OwnedEntry): boolean {
-  return Object.entries(laying.list.overlays).some(
-    ([name, laid]) =>
-      name !== laying.place.overlay && laid.entries.some((other) => other.path === entry.path && other.made),
-  );
 }
 
 function save(laying: Laying, laid: LaidOverlay, effect: string): Promise<void> {
@@ -217,20 +213,4 @@ function save(laying: Laying, laid: LaidOverlay, effect: string): Promise<void> 
   return context.effect(effect, { overlay: place.overlay, tree: place.tree }, () =>
     writeLaid(context.host.files, place, context.instance, laid),
   );
-}
-
-/** A kill may have left a file half written beside its place. */
-function sweepTemporaries(laying: Laying): void {
-  const { tree, entries } = laying;
-  for (const entry of entries) {
-    if (entry.type !== "directory") continue;
-    const at = tree.resolve(`${entry.path}/x`);
-    if (at === undefined) continue;
-    const directory = at.slice(0, Math.max(0, at.lastIndexOf("/")));
-    for (const name of tree.list(directory)) {
-      const path = directory === "" ? name : `${directory}/${name}`;
-      const ours = /^\.rootloom-new-[0-9a-f]{16}$/.test(name) && isBelow(path, directory);
-      if (ours && tree.stat(path)?.type !== "directory") tree.removeFile(path);
-    }
-  }
 }

@@ -7,6 +7,7 @@ import { DIFF_LIMIT_BYTES, lineDiff } from "./diff.ts";
 import { createHashes } from "./hashes.ts";
 import { differences, type EntryState, type Inspection, inspectEntry, isBelow, shadowedPaths } from "./inspect.ts";
 import { type LaidEntry, type LaidOverlay, type LaidPlace, NOTHING_LAID, placeOf, readLaid } from "./laid.ts";
+import { openAllowed } from "./open.ts";
 import { type OwnedEntry, readAccounts, resolveOwners } from "./owners.ts";
 
 export interface ObservedDifference {
@@ -46,16 +47,14 @@ const NOTHING: ObservedOverlay = {
 export async function observeOverlay(resource: OverlayResource, context: ObserveContext): Promise<ObservedOverlay> {
   const { files } = context.host;
   if (files.stat(resource.treePath)?.type !== "directory") return { ...NOTHING, tree: "absent" };
-  const tree = files.openTree(resource.treePath);
-  try {
-    return inspectAll(resource, tree, context);
-  } catch (thrown) {
-    const error = asRootloomError(thrown);
-    if (error.retry !== "terminal") throw error;
-    return { ...NOTHING, problem: { message: error.message, hint: error.hint ?? "" } };
-  } finally {
-    tree.close();
-  }
+  return orProblem(() => {
+    const tree = openAllowed(resource, context);
+    try {
+      return inspectAll(resource, tree, context);
+    } finally {
+      tree.close();
+    }
+  });
 }
 
 /** What is left in the root of an overlay whose declaration is gone. */
@@ -63,15 +62,17 @@ export async function observeRemovedOverlay(record: OwnedRecord, context: Observ
   const { files } = context.host;
   const place = placeOfRecord(record);
   if (files.stat(place.treePath)?.type !== "directory") return { ...NOTHING, tree: "absent" };
-  const tree = files.openTree(place.treePath);
-  try {
-    const { entries } = laidOf(files, place, context.instance);
-    const made = entries.filter((entry) => entry.made && entry.type !== "directory");
-    const unchanged = made.filter((entry) => standsAsLaid(tree, entry)).length;
-    return { ...NOTHING, laid: { unchanged, edited: made.length - unchanged } };
-  } finally {
-    tree.close();
-  }
+  return orProblem(() => {
+    const tree = openAllowed(place, context);
+    try {
+      const { entries } = laidOf(files, place, context.instance);
+      const made = entries.filter((entry) => entry.made && entry.type !== "directory");
+      const unchanged = made.filter((entry) => standsAsLaid(tree, entry)).length;
+      return { ...NOTHING, laid: { unchanged, edited: made.length - unchanged } };
+    } finally {
+      tree.close();
+    }
+  });
 }
 
 /** The facts in `record.details` that a removal needs. */
@@ -117,6 +118,17 @@ export function pendingDeletions(
     if (wantsDirectory) return standing.type !== "directory" || !done.has(deletion);
     return standing.type === "directory";
   });
+}
+
+/** What will not go away by itself is part of what was observed. */
+function orProblem(look: () => ObservedOverlay): ObservedOverlay {
+  try {
+    return look();
+  } catch (thrown) {
+    const error = asRootloomError(thrown);
+    if (error.retry !== "terminal") throw error;
+    return { ...NOTHING, problem: { message: error.message, hint: error.hint ?? "" } };
+  }
 }
 
 function inspectAll(resource: OverlayResource, tree: TreeHandle, context: ObserveContext): ObservedOverlay {

@@ -38,7 +38,9 @@ function planRemoval(record: OwnedRecord, observed: ObservedOverlay): Draft {
   if (observed.tree === "absent") return forget(record, "the root that it was laid into is gone");
   if (record.onDelete === "retain" || record.protect) return forget(record, "no longer declared; its files are kept");
   const { unchanged, edited } = observed.laid;
+  const blocked: Blocked | undefined = observed.problem && { condition: "Refused", ...observed.problem };
   return {
+    ...(blocked && { blocked }),
     operation: "overlay.remove",
     arguments: { record },
     action: "delete",

@@ -104,6 +104,57 @@ function resource(
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const write = (path: string, text: string) => writeFileSync(join(root, path), text);
 
+describe("what appears while an overlay is laid", () => {
+  it("is not laid over unseen: the next pass looks at it, and keeps it", async () => {
+    const desired = resource([directory("etc"), file("etc/motd", "hello\n"), file("etc/new", "ours\n")]);
+    const clock = {
+      ...shop.host.clock,
+      sleep: async () => {
+        write("etc/new", "somebody's\n");
+      },
+    };
+    const patient = shop.observing.host;
+    Object.assign(shop.observing, { host: { ...shop.host, clock } });
+    await expect(shop.apply(overlay, desired)).rejects.toMatchObject({ retry: "transient" });
+    expect(read("etc/new")).toBe("somebody's\n");
+    Object.assign(shop.observing, { host: patient });
+    await shop.apply(overlay, desired);
+    expect(read("etc/new")).toBe("ours\n");
+    await shop.remove(overlay, desired.id);
+    expect(read("etc/new")).toBe("somebody's\n");
+  });
+});
+
+describe("the host's limits", () => {
+  const forbid = () => Object.assign(shop.observing, { limits: { ...shop.observing.limits, paths: ["/srv/none"] } });
+
+  it("keep an overlay from being laid, looked at or taken out where they do not allow its root any more", async () => {
+    const desired = resource([directory("etc"), file("etc/motd", "hello\n")]);
+    await shop.apply(overlay, desired);
+    write("etc/motd", "a secret of the host\n");
+    forbid();
+    const { draft } = await shop.apply(overlay, desired);
+    expect(draft.blocked).toMatchObject({ condition: "Refused", message: expect.stringContaining("limits") });
+    expect(JSON.stringify(draft)).not.toContain("secret of the host");
+    expect((await shop.remove(overlay, desired.id)).draft.blocked?.condition).toBe("Refused");
+    expect(read("etc/motd")).toBe("a secret of the host\n");
+  });
+
+  it("are asked again by the step itself: its root may be a link by now", async () => {
+    const desired = resource([directory("etc"), file("etc/motd", "hello\n")]);
+    const draft = await shop.plan(overlay, desired);
+    renameSync(join(shop.directory, "volume"), join(shop.directory, "moved"));
+    symlinkSync("/etc", join(shop.directory, "volume"));
+    const planner = {
+      ...overlayPlanner,
+      plan: () => draft,
+      planRemoval: () => ({ ...draft, operation: "overlay.remove" }),
+    };
+    await expect(shop.apply({ ...overlay, planner } as never, desired)).rejects.toThrow(/cannot use/);
+    expect(readFileSync(join(shop.directory, "moved/root/etc/passwd"), "utf8")).toContain("builder");
+  });
+});
+
 describe("an overlay laid into a live root", () => {
   it("lays files, directories and links, and the second pass is all keep", async () => {
     const desired = resource([
