@@ -2,6 +2,7 @@ import {
   appendFileSync,
   existsSync,
   lstatSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -146,6 +147,35 @@ describe("removing declarations", () => {
     expect(applied()).toMatch(/opt\/tool\.conf/);
     expect(readFileSync(rootOf(site, "opt/tool.conf"), "utf8")).toBe("edited by hand\n");
     expect(readFileSync(rootOf(site, "opt/new.conf"), "utf8")).toBe("new\n");
+  });
+});
+
+describe("a managed root", () => {
+  it("gives back what left an overlay in the same pass, and takes what was edited out to `set-aside`", () => {
+    site = makeSite(small);
+    applied();
+    writeFileSync(rootOf(site, "opt/tool.conf"), "edited by hand\n");
+    site.commit(
+      without("desired/overlays/hardware/live/opt/other.conf", "desired/overlays/hardware/live/opt/tool.conf"),
+    );
+    site.commit({ "desired/overlays/hardware/live/etc/new.conf": "new\n" });
+    applied();
+    expect(changesOf(site)).toEqual([]);
+    expect(existsSync(rootOf(site, "opt"))).toBe(false);
+    const aside = join(site.state, "volumes/small/.rootloom/set-aside");
+    const found = readdirSync(aside, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".conf"));
+    expect(found.map((name) => readFileSync(join(aside, name), "utf8"))).toEqual(["edited by hand\n"]);
+  });
+
+  it("keeps the files of an overlay that was forgotten", () => {
+    site = makeSite(small);
+    applied();
+    site.commit(without(...Object.keys(small).filter((name) => name.includes("hardware/live"))));
+    expect(changesOf(site)).toContain("forget overlay/hardware/live@small");
+    expect(changesOf(site)).not.toContain("update tree/small");
+    applied();
+    expect(changesOf(site)).toEqual([]);
+    expect(readFileSync(rootOf(site, "opt/tool.conf"), "utf8")).toBe("a = 1\n");
   });
 });
 

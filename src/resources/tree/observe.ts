@@ -9,6 +9,7 @@ import { type Marker, OWN_FOLDER, ownership, readMarker } from "../marker.ts";
 import { detail } from "../owned.ts";
 import type { ObserveContext, Observer, Places } from "../types.ts";
 import { findBuilt } from "./built.ts";
+import { laidAsListed } from "./leaving.ts";
 import { looksLikeRoot } from "./looks.ts";
 import { isBuildOf, treePaths } from "./paths.ts";
 import { isSourceKept, sourceKey } from "./source.ts";
@@ -99,8 +100,10 @@ export async function readDrift(
   const whole = [...leftOut(resource), ...resource.laidPaths.filter((path) => !path.endsWith("/"))];
   const added = drift.paths.filter(({ change }) => change === "added").map(({ path }) => path);
   const targets = added.filter((path) => context.owned(`mount/${resource.name}:/${path}`) !== undefined);
+  const listed = drift.paths.length === 0 ? new Set() : laidAsListed(resource, context);
   const paths = drift.paths.filter(
     ({ path, change }) =>
+      !listed.has(path) &&
       !whole.some((laid) => isWithin(path, laid)) &&
       !(change === "added" && targets.some((target) => isWithin(target, path))),
   );

@@ -1,0 +1,26 @@
+import type { TreePath } from "../../core/entry.ts";
+import type { TreeResource } from "../../core/resource.ts";
+import { readLaid } from "../overlay/laid.ts";
+import { standsAsLaid } from "../overlay/observe.ts";
+import type { ObserveContext, Places } from "../types.ts";
+
+/**
+ * What overlays laid and removed in a tree and what still is so, declared or not: their overlay puts it right in this
+ * pass, or it was forgotten and is to stay. What was edited since is not among it.
+ */
+export function laidAsListed(
+  resource: TreeResource,
+  context: Places & Pick<ObserveContext, "host">,
+): ReadonlySet<TreePath> {
+  const { files } = context.host;
+  const place = { treePath: resource.path, volumePath: resource.volumePath, tree: resource.name, overlay: "" };
+  const overlays = Object.values(readLaid(files, place, context.instance).overlays);
+  const tree = files.openTree(resource.path);
+  try {
+    const laid = overlays.flatMap(({ entries }) => entries.filter((entry) => entry.made && standsAsLaid(tree, entry)));
+    const removed = overlays.flatMap(({ deletions }) => deletions.filter(({ path }) => tree.stat(path) === undefined));
+    return new Set([...laid, ...removed].map(({ path }) => path));
+  } finally {
+    tree.close();
+  }
+}
