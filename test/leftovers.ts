@@ -1,56 +1,60 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 /**
  * Global set-up of the suites that mount, loop and start processes: what the machine had before, it has after.
- * A suite that leaves a mount, a loop device, a process or a mount namespace behind fails.
+ * Everything of a run lives below one temporary directory of its own, which tells its processes from those
+ * of others. A suite that leaves a mount, a loop device, a process or a file behind fails.
  */
 export default function setup(): () => void {
-  const before = leftBehind();
+  const directory = mkdtempSync(join(tmpdir(), "rootloom-run-"));
+  process.env.TMPDIR = directory;
+  const before = new Set([...mounts(), ...loops()]);
   return () => {
-    const after = leftBehind();
-    const added = [...after].filter((item) => !before.has(item));
-    const gone = [...before].filter((item) => !after.has(item) && item.startsWith("mount "));
-    if (added.length + gone.length === 0) return;
-    throw new Error(
-      `the suite changed the machine:\n${[...added.map((it) => `+ ${it}`), ...gone.map((it) => `- ${it}`)].join("\n")}`,
-    );
+    const after = new Set([...mounts(), ...loops()]);
+    const left = [
+      ...[...after].filter((item) => !before.has(item)).map((item) => `+ ${item}`),
+      ...[...before].filter((item) => !after.has(item)).map((item) => `- ${item}`),
+      ...processesOf(directory),
+      ...readdirSync(directory).map((name) => `+ file ${join(directory, name)}`),
+    ];
+    if (left.length > 0) throw new Error(`the suite changed the machine:\n${left.join("\n")}`);
+    rmdirSync(directory);
   };
 }
 
-function leftBehind(): ReadonlySet<string> {
-  return new Set([...mounts("/proc/self/mountinfo"), ...mounts("/proc/1/mountinfo"), ...loops(), ...processes()]);
-}
-
-function mounts(file: string): readonly string[] {
-  const lines = readFileSync(file, "utf8").trim().split("\n");
-  return lines.map((line) => `mount ${file} ${line.split(" ").slice(2, 5).join(" ")}`);
+/** Of our own namespace and of the machine's first process. */
+function mounts(): readonly string[] {
+  return ["/proc/self/mountinfo", "/proc/1/mountinfo"].flatMap((file) =>
+    readFileSync(file, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => `mount ${file} ${line.split(" ").slice(2, 5).join(" ")}`),
+  );
 }
 
 function loops(): readonly string[] {
-  const output = execFileSync("losetup", ["--list", "--noheadings", "--output", "NAME,BACK-FILE"], {
-    encoding: "utf8",
-  });
+  const columns = ["--list", "--noheadings", "--output", "NAME,BACK-FILE"];
+  const output = execFileSync("losetup", columns, { encoding: "utf8" });
   return output
     .split("\n")
     .filter(Boolean)
     .map((line) => `loop ${line.trim()}`);
 }
 
-/** Our own children and what they left to process 1: everything in our session's mount namespaces that works for a test. */
-function processes(): readonly string[] {
+/** Whatever speaks of the run's directory in its command line, or works in it. */
+function processesOf(directory: string): readonly string[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        const directory = readlinkSync(`/proc/${pid}/cwd`);
-        const ours = /rootloom-(site|unpack|root|unit)|\/src\/main\.ts|qemu-system|systemd-nspawn/.test(
-          `${command} ${directory}`,
-        );
-        return ours ? [`process ${pid} ${command}`] : [];
+        const ours = command.includes(directory) || readlinkSync(`/proc/${pid}/cwd`).startsWith(directory);
+        return ours ? [`+ process ${pid} ${command}`] : [];
       } catch {
-        return [];
+        return []; // it ended meanwhile
       }
     });
 }

@@ -122,7 +122,7 @@ describe.skipIf(reason !== undefined)("mounts", () => {
     );
   });
 
-  it("without a uuid are named by their id", () => {
-    expect(files.filesystemIdentity("/proc")).toMatch(/^mount:\d+$/);
+  it("without a uuid are named by their device", () => {
+    expect(files.filesystemIdentity("/proc")).toMatch(/^device:\d+:\d+$/);
   });
 });
