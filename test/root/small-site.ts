@@ -62,7 +62,7 @@ export function keptOf(site: Site): string {
 /** Names of what a kill or a failure may leave beside: none of them may outlive the next success. */
 const TEMPORARY = /^(\.rootloom-|\.build-|\.damaged-|\.tmp|build\/.)|~$/;
 
-/** Temporary objects below the state directory and the cache. */
+/** Temporary objects below the state directory; those of the cache, which others may be writing, go by age with `gc`. */
 export function leftovers(site: Site): readonly string[] {
   const found: string[] = [];
   const visit = (directory: string, name: string): void => {
@@ -73,7 +73,7 @@ export function leftovers(site: Site): readonly string[] {
       else if (entry.isDirectory()) visit(path, entry.name);
     }
   };
-  for (const top of [site.state, site.cache]) if (existsSync(top)) visit(top, "");
+  if (existsSync(site.state)) visit(site.state, "");
   return found;
 }
 

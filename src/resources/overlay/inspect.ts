@@ -97,7 +97,9 @@ export function shadowedPaths(list: LaidList, place: LaidPlace, order: number): 
 function judge(inspector: Inspector, found: Inspection, standing: FileStat): Inspection {
   const { entry, listed } = found;
   const sha256 = (): string => inspector.sha256(found.at, standing);
-  if (entry.type === "directory" && !entry.explicit && standing.type === "directory") return found;
+  // A directory that only leads to files is anybody's, but one that a kill caught between its making and its mode is ours.
+  const halfMade = listed?.made === true && !inspector.finished;
+  if (entry.type === "directory" && !entry.explicit && standing.type === "directory" && !halfMade) return found;
   const what = differences(entry, standing, found.standingTarget, sha256);
   if (what.length === 0) {
     return { ...found, state: listed !== undefined && sameFacts(listed, entry) ? undefined : "unlisted" };

@@ -104,6 +104,22 @@ function resource(
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const write = (path: string, text: string) => writeFileSync(join(root, path), text);
 
+describe("a root that was made anew in the place of another", () => {
+  it("is taken for a new one though it got the old one's inode number: nothing in it counts as laid", async () => {
+    const desired = resource([directory("etc"), file("etc/motd", "hello\n")]);
+    await shop.apply(overlay, desired);
+    const list = join(shop.directory, "volume/.rootloom/trees/debian.laid.json");
+    renameSync(root, join(shop.directory, "old"));
+    mkdirSync(join(root, "etc"), { recursive: true });
+    write("etc/motd", "hello\n");
+    const { inode } = shop.host.files.stat(root)!;
+    const laid = JSON.parse(readFileSync(list, "utf8"));
+    writeFileSync(list, JSON.stringify({ ...laid, identity: { ...laid.identity, inode } }));
+    await shop.remove(overlay, desired.id);
+    expect(read("etc/motd")).toBe("hello\n");
+  });
+});
+
 describe("what appears while an overlay is laid", () => {
   it("is not laid over unseen: the next pass looks at it, and keeps it", async () => {
     const desired = resource([directory("etc"), file("etc/motd", "hello\n"), file("etc/new", "ours\n")]);
@@ -405,6 +421,16 @@ describe("a laying that is killed", () => {
     write("etc/.rootloom-new-0123456789abcdef", "half");
     await shop.apply(overlay, desired);
     expect(readdirSync(join(root, "etc"))).toEqual(["group", "motd", "passwd"]);
+  });
+
+  it("gives a directory that it had made, and nothing more, its mode", async () => {
+    const leading = { ...directory("opt"), explicit: false };
+    const desired = resource([leading, file("opt/tool", "ours\n")]);
+    await expect(shop.apply(overlay, desired, { kill: ["overlay.lay", "before"] })).rejects.toThrow(Killed);
+    mkdirSync(join(root, "opt"), 0o700);
+    await shop.apply(overlay, desired);
+    expect(lstatSync(join(root, "opt")).mode & 0o7777).toBe(0o755);
+    expect((await shop.plan(overlay, desired)).operation).toBe("keep");
   });
 
   it("removes nothing that somebody removed already", async () => {
