@@ -74,6 +74,8 @@ export interface FileStat {
   readonly size: number;
   readonly modified_s: number;
   readonly inode: number;
+  /** When the inode was made, to tell it from a later one of the same number; empty where the filesystem does not say. */
+  readonly born: string;
   readonly device: number;
   readonly links: number;
   readonly major: number;

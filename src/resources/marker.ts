@@ -23,6 +23,8 @@ export interface Marker {
 export interface MarkerIdentity {
   readonly filesystem: string;
   readonly inode: number;
+  /** Time of birth: a directory that was removed and made again often gets its old inode number. Absent where unknown. */
+  readonly born?: string;
 }
 
 export interface Ownership {
@@ -60,12 +62,13 @@ export function ownership(
   instance: string,
   inode: number,
   filesystem: string,
+  born = "",
 ): Ownership {
   if (marker === undefined) return { verdict: "foreign", reason: "not made by Rootloom" };
   if (marker === "invalid") return { verdict: "foreign", reason: "marked by a file that cannot be read" };
   if (marker.instance !== instance)
     return { verdict: "foreign", reason: `made by another installation (${marker.instance.slice(0, 8)})` };
-  if (marker.identity.inode !== inode || !sameFilesystem(marker.identity.filesystem, filesystem))
+  if (!sameObject(marker.identity, { inode, filesystem, born }))
     return { verdict: "foreign", reason: "a copy: its marker names another object" };
   return { verdict: "ours", reason: `made by run ${marker.runId}` };
 }
@@ -74,7 +77,15 @@ export function ownership(
 export function identityOf(files: Files, path: string): MarkerIdentity {
   const stat = files.stat(path);
   if (stat === undefined) throw new RootloomError(`cannot mark ${path}: it is not there`);
-  return { filesystem: files.filesystemIdentity(path), inode: stat.inode };
+  const { inode, born } = stat;
+  return { filesystem: files.filesystemIdentity(path), inode, ...(born === "" ? {} : { born }) };
+}
+
+/** Whether two looks saw one object. What one of them could not tell does not count. */
+export function sameObject(recorded: MarkerIdentity, observed: MarkerIdentity): boolean {
+  const { born = "" } = recorded;
+  const sameBirth = born === "" || (observed.born ?? "") === "" || born === observed.born;
+  return recorded.inode === observed.inode && sameBirth && sameFilesystem(recorded.filesystem, observed.filesystem);
 }
 
 /**

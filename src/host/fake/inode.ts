@@ -61,6 +61,7 @@ export function inodeStat(inode: Inode): FileStat {
     size,
     modified_s: Math.floor(inode.modified_ms / 1000),
     inode: inode.number,
+    born: "", // Numbers are never given twice here.
     device: inode.fileSystem.device,
     links: inode.type === "directory" ? 2 + countDirectories(inode) : inode.links,
     major: inode.major,

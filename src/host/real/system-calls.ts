@@ -27,7 +27,8 @@ const emptyPath = 0x1000;
 const symlinkNoFollow = 0x100;
 const unixFamily = 1;
 const datagramType = 2;
-const statxMask = 0x17ff; // basic facts and the mount id
+const birthTime = 0x800;
+const statxMask = 0x1fff; // basic facts, the time of birth and the mount id
 const attributeMountRoot = 0x2000;
 const attributeListSize_bytes = 65_536;
 
@@ -182,6 +183,7 @@ function readFacts(): NodeFacts {
   const modified_s = signed64(112);
   const changed_s = signed64(96);
   const changed_ns = factsView.getUint32(104, true);
+  const [born_s, born_ns] = [signed64(80), factsView.getUint32(88, true)];
   const size = unsigned64(40);
   const inode = unsigned64(32);
   const isDevice = type === "character" || type === "block";
@@ -193,6 +195,7 @@ function readFacts(): NodeFacts {
     size: type === "file" || type === "symlink" ? size : 0,
     modified_s,
     inode,
+    born: born_s === 0 || (factsView.getUint32(0, true) & birthTime) === 0 ? "" : `${born_s}.${born_ns}`,
     device: factsView.getUint32(136, true) * 2 ** 20 + factsView.getUint32(140, true),
     links: factsView.getUint32(16, true),
     major: isDevice ? factsView.getUint32(128, true) : 0,

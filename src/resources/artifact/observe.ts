@@ -92,8 +92,9 @@ export function whoseIs(
   const stat = files.stat(path);
   if (stat === undefined) return { state: "absent", whose: "" };
   if (stat.type !== "directory") return { state: "foreign", whose: `a ${stat.type}` };
-  const { filesystem, inode } = identityOf(files, path);
-  const { verdict, reason } = ownership(readMarker(files, markerPath(path)), context.instance, inode, filesystem);
+  const { filesystem, inode, born } = identityOf(files, path);
+  const marker = readMarker(files, markerPath(path));
+  const { verdict, reason } = ownership(marker, context.instance, inode, filesystem, born);
   return verdict === "ours" ? { state: "ours", whose: "" } : { state: "foreign", whose: reason };
 }
 

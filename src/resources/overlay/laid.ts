@@ -3,7 +3,7 @@ import type { EntryType, TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { OverlayResource } from "../../core/resource.ts";
 import type { Files } from "../../host/ports.ts";
-import { sameFilesystem } from "../marker.ts";
+import { identityOf, type MarkerIdentity, sameObject } from "../marker.ts";
 
 /** What stood at a path before us. `file` is the copy below `VOLUME/.rootloom/`; empty where attributes say it all. */
 export interface Original {
@@ -52,7 +52,7 @@ export interface LaidOverlay {
 export interface LaidList {
   readonly version: 1;
   readonly instance: string;
-  readonly identity: { readonly filesystem: string; readonly inode: number };
+  readonly identity: MarkerIdentity;
   readonly overlays: { readonly [overlay: string]: LaidOverlay };
 }
 
@@ -92,13 +92,12 @@ export function originalName(place: LaidPlace, path: TreePath): string {
  * @throws RootloomError when the file is damaged or another installation's.
  */
 export function readLaid(files: Files, place: LaidPlace, instance: string): LaidList {
-  const identity = treeIdentity(files, place.treePath);
+  const identity = identityOf(files, place.treePath);
   const empty: LaidList = { version: 1, instance, identity, overlays: {} };
   const text = files.readText(laidPath(place));
   if (text === undefined) return empty;
   const list = parseList(text, laidPath(place));
-  const same = sameFilesystem(list.identity.filesystem, identity.filesystem) && list.identity.inode === identity.inode;
-  if (!same) return empty;
+  if (!sameObject(list.identity, identity)) return empty;
   if (list.instance !== instance) {
     throw new RootloomError(`cannot lay into ${place.treePath}: another installation's overlays are laid there`, {
       hint: `let that installation remove them, or move ${laidPath(place)} away`,
@@ -121,10 +120,6 @@ export function laidByAnother(list: LaidList, place: LaidPlace, path: TreePath):
   return Object.entries(list.overlays).some(
     ([name, laid]) => name !== place.overlay && laid.entries.some((other) => other.path === path && other.made),
   );
-}
-
-function treeIdentity(files: Files, treePath: string): LaidList["identity"] {
-  return { filesystem: files.filesystemIdentity(treePath), inode: files.stat(treePath)?.inode ?? 0 };
 }
 
 function parseList(text: string, path: string): LaidList {

@@ -33,7 +33,7 @@ export function readBuilt(folder: string, places: Places, files: Files): Built |
   const stat = files.stat(root);
   if (stat?.type !== "directory") return undefined;
   const marker = readMarker(files, path);
-  const whose = ownership(marker, places.instance, stat.inode, files.filesystemIdentity(root));
+  const whose = ownership(marker, places.instance, stat.inode, files.filesystemIdentity(root), stat.born);
   if (whose.verdict === "foreign" || marker === undefined || marker === "invalid") return undefined;
   return { folder, marker, source: marker.inputs.source ?? "" };
 }

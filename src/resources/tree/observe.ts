@@ -58,7 +58,7 @@ export function standing(
     return { state: "foreign", what: `a ${stat.type}`, populated: true, marker: undefined, inode: stat.inode };
   const entries = (files.list(tree.path) ?? []).filter((name) => name !== OWN_FOLDER).length;
   const marker = readMarker(files, treePaths(tree.volumePath, tree.name).marker);
-  const whose = ownership(marker, places.instance, stat.inode, files.filesystemIdentity(tree.path));
+  const whose = ownership(marker, places.instance, stat.inode, files.filesystemIdentity(tree.path), stat.born);
   const ours = whose.verdict === "ours";
   const what = `a directory with ${entries} ${entries === 1 ? "entry" : "entries"}, ${whose.reason}`;
   return {

@@ -53,7 +53,7 @@ export function standing(
   const { type, inode, mode, owner, group } = stat;
   if (type !== "directory") return { state: "foreign", what: describe(type, 0), type, inode, mode, owner, group };
   const marker = readMarker(files, volumeMarkerPath(path));
-  const whose = ownership(marker, places.instance, inode, files.filesystemIdentity(path));
+  const whose = ownership(marker, places.instance, inode, files.filesystemIdentity(path), stat.born);
   const state = whose.verdict === "ours" && (marker as Marker).name === name ? "ours" : "foreign";
   const other = whose.verdict === "ours" ? `marked as volume ${(marker as Marker).name}` : whose.reason;
   const what = state === "ours" ? "" : `${describe(type, files.list(path)?.length ?? 0)}, ${other}`;

@@ -1,7 +1,14 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Marker, ownership, readMarker, writeMarker } from "../../../src/resources/marker.ts";
+import {
+  identityOf,
+  type Marker,
+  ownership,
+  readMarker,
+  sameObject,
+  writeMarker,
+} from "../../../src/resources/marker.ts";
 import { Machine } from "../machine.ts";
 
 let machine: Machine;
@@ -61,4 +68,18 @@ test("where a filesystem has no uuid, another mount id after a boot does not mak
   const unnamed = { ...marker, identity: { filesystem: "mount:31", inode: 12 } };
   expect(ownership(unnamed, marker.instance, 12, "mount:77").verdict).toBe("ours");
   expect(ownership(unnamed, marker.instance, 13, "mount:77").verdict).toBe("foreign");
+});
+
+test("a directory made anew is not the old one, though it got the same inode number", () => {
+  const { files } = machine.host;
+  const object = join(machine.top, "object");
+  mkdirSync(object);
+  const identity = identityOf(files, object);
+  expect(sameObject(identity, identityOf(files, object))).toBe(true);
+  renameSync(object, join(machine.top, "moved"));
+  expect(sameObject(identity, identityOf(files, join(machine.top, "moved")))).toBe(true);
+  mkdirSync(object);
+  expect(sameObject(identity, { ...identityOf(files, object), inode: identity.inode })).toBe(false);
+  const { born: _, ...unknown } = identity;
+  expect(sameObject(unknown, identity)).toBe(true);
 });
