@@ -30,10 +30,17 @@ const SYSTEM_TREES = [
   "/sbin",
   "/sys",
   "/usr",
+  "/var/lib/dpkg",
+  "/var/lib/systemd",
+  "/var/log",
+  "/var/run",
 ];
 
 /** Refused themselves; what lies below them may be allowed. */
 const SYSTEM_DIRECTORIES = ["/", "/home", "/opt", "/root", "/tmp", "/var", "/var/cache", "/var/lib", "/var/tmp"];
+
+/** What Rootloom itself keeps at the top of the state directory; a store's journal has the store's name too. */
+const OWN_NOTES = /^(control\.sock|instance|leases|lock|reports|rootloom\.db[^/]*)(\/|$)/;
 
 const LISTS = ["paths", "pools", "volumeGroups", "devices"] as const;
 
@@ -79,6 +86,9 @@ export function checkPath(path: string, limits: Limits, state: string): Rootloom
   if (system !== undefined)
     return refusal(path, `${system} belongs to the system`, "choose a place of its own, such as /srv/rootloom");
   if (path === state) return refusal(path, "it is the state directory itself", "choose a folder below it");
+  if (isWithin(state, path)) return refusal(path, "the state directory lies in it", "choose a folder of its own");
+  if (isWithin(path, state) && OWN_NOTES.test(path.slice(state.length + 1)))
+    return refusal(path, "Rootloom keeps its own notes there", "choose another name below the state directory");
   if ([state, ...limits.paths].some((allowed) => isWithin(path, allowed))) return undefined;
   const file = limits.file === "" ? "/etc/rootloom/limits.yaml" : limits.file;
   return refusal(path, "this host's limits do not allow it", `add it or a parent to \`paths\` in ${file}`);

@@ -65,7 +65,11 @@ export async function recoverTree(open: OpenEffect, context: ApplyContext): Prom
   const built = readBuilt(text("build"), context, files);
   if (built !== undefined) return placeBuilt(tree, built, files);
   const old = posix.join(text("kept"), "root");
-  if (files.stat(old)?.type === "directory") files.rename(old, tree.path);
+  if (files.stat(old)?.type !== "directory") return;
+  files.rename(old, tree.path);
+  // Without its list, what overlays laid into it would be taken for somebody's edits.
+  const laid = posix.join(text("kept"), "laid.json");
+  if (files.stat(laid) !== undefined) files.rename(laid, treePaths(tree.volumePath, tree.name).laid);
 }
 
 function copy(from: string, to: string, files: Files): void {

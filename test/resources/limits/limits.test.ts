@@ -33,6 +33,8 @@ describe("a path that is refused", () => {
     "/root",
     "/home",
     "/var",
+    "/var/lib/dpkg/info",
+    "/var/log",
   ])("%s belongs to the system, whatever the file says", (path) => {
     expect(checkPath(path, { ...limits, paths: ["/"] }, STATE)?.message).toContain("belongs to the system");
   });
@@ -47,6 +49,24 @@ describe("a path that is refused", () => {
 
   test("the state directory itself", () => {
     expect(checkPath(STATE, limits, STATE)?.message).toContain("state directory itself");
+  });
+
+  test.each([
+    "rootloom.db",
+    "rootloom.db-journal",
+    "lock",
+    "leases/debian.lock",
+    "control.sock",
+    "instance",
+    "reports",
+  ])("%s in the state directory, where our own notes are", (name) => {
+    expect(checkPath(`${STATE}/${name}`, limits, STATE)?.message).toContain("keeps its own notes there");
+  });
+
+  test("one that the state directory lies in, though the file lists it", () => {
+    const wide = { ...limits, paths: ["/srv"] };
+    expect(checkPath("/srv/site", wide, "/srv/site/state")?.message).toContain("the state directory lies in it");
+    expect(checkPath("/srv/site/work", wide, "/srv/site/state")).toBeUndefined();
   });
 
   test("says which file to change", () => {

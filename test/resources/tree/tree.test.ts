@@ -394,6 +394,7 @@ describe("a changed source", () => {
   });
 
   test("puts the old root back when the new one is lost between the two renames", async () => {
+    writeFileSync(own("trees/debian.laid.json"), "what overlays laid");
     machine.killBefore = "tree.swap.place-new";
     await expect(applied()).rejects.toThrow("killed");
     machine.killBefore = "";
@@ -401,6 +402,7 @@ describe("a changed source", () => {
     mkdirSync(own("build"));
     await recover("tree.swap.keep-old");
     expect(readFileSync(inside("etc/old"), "utf8")).toBe("precious");
+    expect(readFileSync(own("trees/debian.laid.json"), "utf8")).toBe("what overlays laid");
     expect(await plan()).toMatchObject({ operation: "tree.replace" });
   });
 });
