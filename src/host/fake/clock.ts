@@ -16,14 +16,17 @@ export class VirtualTime {
   #timers: Timer[] = [];
   /** Asynchronous work of the ports that is not a wait: while there is any, time stands still. */
   busy = 0;
+  /** By how much the wall clock was set wrong or right; monotonic time never jumps. */
+  jumped_ms = 0;
 
   constructor(start_ms: number) {
     this.#start_ms = start_ms;
     this.#now_ms = start_ms;
   }
 
+  /** What the wall clock shows. */
   get now_ms(): number {
-    return this.#now_ms;
+    return this.#now_ms + this.jumped_ms;
   }
 
   get elapsed_ms(): number {
@@ -44,7 +47,8 @@ export class VirtualTime {
       };
       const onAbort = (): void => end(() => reject(cancelled()));
       const timer: Timer = {
-        at_ms: this.#now_ms + Math.max(0, duration_ms),
+        // As of real timers: whole milliseconds, never too early.
+        at_ms: this.#now_ms + Math.max(0, Math.ceil(duration_ms)),
         owner,
         wake: () => end(resolve),
         fail: (reason) => end(() => reject(reason)),

@@ -28,7 +28,11 @@ export class ErrnoError extends Error {
   readonly path: string;
 
   constructor(code: ErrnoCode, path: string) {
+    // Most are answers, not failures ("nothing is there"): a stack for each costs more than all else here.
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
     super(`${code}: ${MESSAGES[code]}, '${path}'`);
+    Error.stackTraceLimit = limit;
     this.name = "ErrnoError";
     this.code = code;
     this.path = path;

@@ -45,6 +45,8 @@ export interface FakeHost extends Host {
   readonly crash: (kind?: CrashKind) => void;
   /** A fresh host on what survived; a host that still lives is killed first. New options replace the old. */
   readonly restart: (options?: Partial<Omit<FakeHostOptions, "seed">>) => FakeHost;
+  /** Another process of ours on the same machine, beside this one. */
+  readonly beside: (options?: Partial<Omit<FakeHostOptions, "seed">>) => FakeHost;
 }
 
 const MUTATING_FILES = [
@@ -57,7 +59,7 @@ const HOUR_MS = 3_600_000;
 export function createFakeHost(options: FakeHostOptions): FakeHost {
   const machine = new Machine(options);
   machine.makeRepository(options.repositoryPath ?? "/srv/config", false);
-  return startHost(machine, options, 1000);
+  return startHost(machine, options, machine.nextPid());
 }
 
 function startHost(machine: Machine, options: FakeHostOptions, pid: number): FakeHost {
@@ -102,8 +104,9 @@ function startHost(machine: Machine, options: FakeHostOptions, pid: number): Fak
     crash: (kind = "power") => die(kind),
     restart: (changes = {}) => {
       die("kill");
-      return startHost(machine, { ...options, ...changes }, pid + 1);
+      return startHost(machine, { ...options, ...changes }, machine.nextPid());
     },
+    beside: (changes = {}) => startHost(machine, { ...options, ...changes }, machine.nextPid()),
   };
 }
 

@@ -15,6 +15,8 @@ export interface CommandOptions {
   readonly durations_ms?: Readonly<Record<string, number>>;
   /** 0 unless told. */
   readonly userId?: number;
+  /** Asked of a command that runs while we are killed: true when it still gets its work done. */
+  readonly outlives?: (name: string) => boolean;
 }
 
 /** The process port with the usual commands and those that a test adds. */
@@ -35,6 +37,7 @@ export function createMachineProcesses(
     self: { pid, userId: options.userId ?? 0 },
     commands,
     durations_ms: options.durations_ms ?? {},
+    outlives: options.outlives ?? (() => false),
     processes: machine.processes,
     unknown: machine.unknownCommands,
     point: guard.point,

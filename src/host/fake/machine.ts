@@ -39,6 +39,7 @@ export class Machine {
   readonly #disk: FileSystem;
   #device = 40;
   #mountId = 20;
+  #pid = 1000;
 
   constructor(options: MachineOptions) {
     this.random = createRandom(options.seed);
@@ -62,6 +63,11 @@ export class Machine {
     this.writeFile("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nbuild:x:1000:1000::/home/build:/bin/sh\n");
     this.writeFile("/etc/group", "root:x:0:\ntty:x:5:\nbuild:x:1000:\n");
     this.#disk.syncAll();
+  }
+
+  /** Process ids are not used again. */
+  nextPid(): number {
+    return this.#pid++;
   }
 
   get disk(): FileSystem {

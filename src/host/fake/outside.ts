@@ -19,6 +19,8 @@ export interface Outside {
   readonly makeRepository: (top: string, bare: boolean) => FakeRepository;
   /** Sets how many bytes are left on the disk. */
   readonly leaveSpace: (free_bytes: number) => void;
+  /** Sets the wall clock, forwards or backwards. */
+  readonly jumpClock: (change_ms: number) => void;
 }
 
 export function createOutside(machine: Machine): Outside {
@@ -49,6 +51,9 @@ export function createOutside(machine: Machine): Outside {
     makeRepository: (top, bare) => machine.makeRepository(top, bare),
     leaveSpace: (free_bytes) => {
       machine.disk.capacity_bytes = machine.disk.used_bytes + free_bytes;
+    },
+    jumpClock: (change_ms) => {
+      time.jumped_ms += change_ms;
     },
   };
 }

@@ -2,6 +2,7 @@ import { RootloomError } from "../../core/error.ts";
 import type { Command, Finished, Processes } from "../ports.ts";
 import type { VirtualTime } from "./clock.ts";
 import { ErrnoError } from "./errno.ts";
+import { Crash } from "./faults.ts";
 import type { FileSystem, FileSystemOptions } from "./file-system.ts";
 import { encode, Kernel } from "./kernel.ts";
 import type { MountTable } from "./mount-table.ts";
@@ -45,6 +46,8 @@ export interface ProcessContext {
   readonly commands: ReadonlyMap<string, CommandEmulation>;
   /** Virtual milliseconds that a command takes, by name; none unless told. */
   readonly durations_ms: Readonly<Record<string, number>>;
+  /** Asked of a command that runs while we are killed: true when it still gets its work done. */
+  readonly outlives: (name: string) => boolean;
   readonly processes: ForeignProcess[];
   /** Commands that were asked for and are not emulated. */
   readonly unknown: string[];
@@ -86,14 +89,22 @@ async function execute(context: ProcessContext, command: Command, kernel: Kernel
     });
   }
   if (command.directory !== undefined) kernel.directory(encode(command.directory));
-  await takeTime(context, command, name);
+  let isOrphan = false;
+  try {
+    await takeTime(context, command, name);
+  } catch (thrown) {
+    isOrphan = thrown instanceof Crash && thrown.kind === "kill" && context.outlives(name);
+    if (!isOrphan) throw thrown;
+  }
   const invocation: Invocation = {
     name,
     arguments: command.arguments,
     command,
     kernel,
     processes: context.processes,
-    point: (stage, path) => context.point(`processes.run/${name}/${stage}`, path),
+    point: (stage, path) => {
+      if (!isOrphan) context.point(`processes.run/${name}/${stage}`, path);
+    },
     makeFileSystem: context.makeFileSystem,
     start: (file, values, other) => execute(context, { ...command, file, arguments: values }, other ?? kernel),
   };

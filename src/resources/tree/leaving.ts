@@ -19,7 +19,7 @@ export function laidAsListed(
   try {
     const laid = overlays.flatMap(({ entries }) => entries.filter((entry) => entry.made && standsAsLaid(tree, entry)));
     const removed = overlays.flatMap(({ deletions }) => deletions.filter(({ path }) => tree.stat(path) === undefined));
-    return new Set([...laid, ...removed].map(({ path }) => path));
+    return new Set([...laid, ...removed].flatMap(({ path }) => [path, tree.resolve(path) ?? path]));
   } finally {
     tree.close();
   }

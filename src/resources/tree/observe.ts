@@ -84,7 +84,8 @@ export async function readDrift(
   context: Places & Pick<ObserveContext, "host" | "signal" | "owned">,
 ): Promise<TreeDrift> {
   const { files, jobs } = context.host;
-  const leaveOut = [...leftOut(resource), ...resource.laidPaths.map((path) => path.replace(/\/$/, ""))];
+  const laidPaths = followed(resource, files);
+  const leaveOut = [...leftOut(resource), ...laidPaths.map((path) => path.replace(/\/$/, ""))];
   const drift = await jobs.run(
     "drift",
     {
@@ -97,7 +98,7 @@ export async function readDrift(
     { signal: context.signal },
   );
   // A laid path that ends in a slash is a directory of which only the attributes are the overlay's.
-  const whole = [...leftOut(resource), ...resource.laidPaths.filter((path) => !path.endsWith("/"))];
+  const whole = [...leftOut(resource), ...laidPaths.filter((path) => !path.endsWith("/"))];
   const added = drift.paths.filter(({ change }) => change === "added").map(({ path }) => path);
   const targets = added.filter((path) => context.owned(`mount/${resource.name}:/${path}`) !== undefined);
   const listed = drift.paths.length === 0 ? new Set() : laidAsListed(resource, context);
@@ -108,6 +109,20 @@ export async function readDrift(
       !(change === "added" && targets.some((target) => isWithin(target, path))),
   );
   return { count: drift.count - (drift.paths.length - paths.length), paths };
+}
+
+/** Laid paths as written, and where they lead through the root's own links: `bin/tool` is laid at `usr/bin/tool`. */
+function followed(resource: TreeResource, files: Files): readonly string[] {
+  if (resource.laidPaths.length === 0) return [];
+  const tree = files.openTree(resource.path);
+  try {
+    return resource.laidPaths.flatMap((path) => {
+      const place = tree.resolve(path.replace(/\/$/, ""));
+      return place === undefined ? [path] : [path, path.endsWith("/") ? `${place}/` : place];
+    });
+  } finally {
+    tree.close();
+  }
 }
 
 /** A refusal when the path may not be used, or leads out of its volume. */

@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import type { Files } from "../../src/host/ports.ts";
+import { STATE } from "./site.ts";
+
+const ARTIFACTS = `${STATE}/artifacts`;
+
+/** Whether each artifact's `current` is absent or a complete generation, whenever it is another one than before. */
+export interface ArtifactWatch {
+  readonly check: (moment: string) => void;
+  readonly taint: (name: string) => void;
+}
+
+/** An entry of an image: what the kernel would unpack. */
+export interface ImageEntry {
+  readonly mode: number;
+  readonly owner: number;
+  readonly group: number;
+  readonly content: string;
+}
+
+export function createArtifactWatch(files: Files, report: (rule: string, what: string) => void): ArtifactWatch {
+  const known = new Map<string, string>();
+  const tainted = new Set<string>();
+  /** Digests that were found whole: bytes are looked at once. */
+  const whole = new Set<string>();
+  const images = new Map<string, string>();
+
+  function checkOne(name: string, moment: string): void {
+    const current = files.readLink(`${ARTIFACTS}/${name}/current`);
+    const place = `${ARTIFACTS}/${name}/${current}`;
+    const image = images.get(place);
+    const stamps = ["report.json", "manifest", ...(image === undefined ? [] : [image])];
+    const key = [current, ...stamps.map((file) => files.stat(`${place}/${file}`)?.stamp)].join(" ");
+    if (known.get(name) === key) return;
+    known.set(name, key);
+    const damage = current === undefined ? undefined : damageAt(files, place, whole, images);
+    if (damage === undefined) tainted.delete(name);
+    else if (!tainted.has(name))
+      report("artifact", `current of ${name} was no complete generation after ${moment}: ${damage}`);
+    // The image's name is known from here on.
+    if (image === undefined && images.has(place)) known.delete(name);
+  }
+
+  return {
+    check: (moment) => {
+      for (const name of ["i1", "i2", "i3"]) checkOne(name, moment);
+    },
+    taint: (name) => tainted.add(name),
+  };
+}
+
+function damageAt(files: Files, place: string, whole: Set<string>, images: Map<string, string>): string | undefined {
+  const text = files.readText(`${place}/report.json`);
+  if (text === undefined) return `${place} has no report`;
+  let report: { file: string; sha256: string; manifestSha256: string };
+  try {
+    report = JSON.parse(text);
+  } catch {
+    return `${place}/report.json is torn`;
+  }
+  images.set(place, report.file);
+  for (const [file, wanted] of [[report.file, report.sha256] as const, ["manifest", report.manifestSha256] as const]) {
+    const bytes = files.readBytes(`${place}/${file}`);
+    if (bytes === undefined) return `${place}/${file} is missing`;
+    if (createHash("sha256").update(bytes).digest("hex") !== wanted) return `${place}/${file} is not what was reported`;
+    if (file === "manifest" || whole.has(wanted)) continue;
+    try {
+      readImage(bytes);
+      whole.add(wanted);
+    } catch (thrown) {
+      return `${place}/${file} cannot be unpacked: ${thrown}`;
+    }
+  }
+  return undefined;
+}
+
+/** Reads a newc archive as the kernel does: a reader of its own, which shares nothing with the packer. */
+export function readImage(compressed: Uint8Array): ReadonlyMap<string, ImageEntry> {
+  const bytes = decompress(Buffer.from(compressed));
+  const entries = new Map<string, ImageEntry>();
+  const links = new Map<string, string[]>();
+  for (let at = 0; ; ) {
+    if (bytes.toString("latin1", at, at + 6) !== "070701") throw new Error(`no header at ${at}`);
+    const field = (index: number): number =>
+      Number.parseInt(bytes.toString("latin1", at + 6 + index * 8, at + 14 + index * 8), 16);
+    const [inode, mode, owner, group, count, size, nameSize] = [
+      field(0),
+      field(1),
+      field(2),
+      field(3),
+      field(4),
+      field(6),
+      field(11),
+    ];
+    const name = bytes.toString("latin1", at + 110, at + 110 + nameSize - 1);
+    const start = (at + 110 + nameSize + 3) & ~3;
+    if (name === "TRAILER!!!") return entries;
+    if (start + size > bytes.length) throw new Error(`${name} is cut off`);
+    const content = bytes.toString("latin1", start, start + size);
+    const node = (mode & 0o170000) === 0o020000 ? `device ${field(9)}:${field(10)}` : content;
+    entries.set(name, { mode, owner, group, content: node });
+    if (count > 1 && (mode & 0o170000) === 0o100000) {
+      const key = `${inode} ${field(7)} ${field(8)}`;
+      const names = [...(links.get(key) ?? []), name];
+      links.set(key, names);
+      // The content comes with the last of the names.
+      if (size > 0) for (const other of names) entries.set(other, { mode, owner, group, content: node });
+    }
+    at = (start + size + 3) & ~3;
+  }
+}
+
+function decompress(bytes: Buffer): Buffer {
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes);
+  if (bytes.length >= 4 && bytes.readUInt32LE(0) === 0xfd2fb528) return zstdDecompressSync(bytes);
+  return bytes;
+}

@@ -1,0 +1,247 @@
+import type { Random } from "../../src/host/fake/random.ts";
+import type { Files } from "../../src/host/ports.ts";
+import { pick } from "./generate.ts";
+import { CACHE, environmentPath, OTHERS, rootPath, SHARED, STATE, volumePath } from "./site.ts";
+import { count, note, type World } from "./world.ts";
+
+/** One thing that somebody else does to the machine; returns what, in words, or undefined where it does not apply. */
+type Deed = (world: World, random: Random) => string | undefined;
+
+const OURS = { owner: 0, group: 0, mode: 0o644 };
+
+export const DEEDS: Readonly<Record<string, Deed>> = {
+  edit: (world, random) =>
+    inRoot(world, random, (path) => write(world, path, `edited by others ${random.integer(1000)}\n`)),
+  delete: (world, random) => inRoot(world, random, (path) => removeFile(world, path)),
+  add: (world, random) =>
+    inRoot(world, random, (_, root) => {
+      const path = `${root}/etc/theirs-${random.integer(100_000)}`;
+      const content = `theirs, in ${path}\n`;
+      world.watch.addMovable(path, content);
+      return write(world, path, content);
+    }),
+  "edit artifact": (world, random) =>
+    onArtifact(world, random, (place, name) => {
+      const { file } = JSON.parse(world.observer.outside.files.readText(`${place}/report.json`) ?? "{}") as {
+        file?: string;
+      };
+      world.watch.taint(name);
+      return file === undefined ? undefined : write(world, `${place}/${file}`, "no image\n");
+    }),
+  "repoint current": (world, random) =>
+    onArtifact(world, random, (place, name) => {
+      world.watch.taint(name);
+      const link = `${place.slice(0, place.lastIndexOf("/"))}/current`;
+      world.observer.outside.files.writeLink(link, random.chance(0.5) ? "elsewhere" : "0123456789abcdef");
+      return link;
+    }),
+  "remove generation": (world, random) =>
+    onArtifact(world, random, (place, name) => {
+      world.watch.taint(name);
+      return removeTree(world, place);
+    }),
+  unmount: (world, random) => {
+    const { files } = world.observer.outside;
+    const targets = files
+      .mounts()
+      .flatMap(({ target }) => (target === "/" || world.foreignMounts.has(target) ? [] : [target]));
+    if (targets.length === 0) return undefined;
+    const target = pick(targets, random);
+    void world.observer.outside.run("umount", target).catch(() => undefined);
+    return target;
+  },
+  "mount something": (world, random) => {
+    const root = aRoot(world, random);
+    if (root === undefined) return undefined;
+    const target = `${root}/${pick(["run", "mnt", "var"], random)}`;
+    const { files, run } = world.observer.outside;
+    if (files.stat(target)?.type !== "directory" || files.mounts().some((entry) => entry.target === target))
+      return undefined;
+    world.foreignMounts.add(target);
+    void run("mount", "-t", "tmpfs", "theirs", target).catch(() => undefined);
+    const remove = (): void => void run("umount", target).catch(() => undefined);
+    world.obstacles.push({ what: `a mount at ${target}`, remove });
+    return target;
+  },
+  "change link": (world, random) => {
+    const link = pick(
+      (world.observer.outside.files.list(`${STATE}/links`) ?? []).filter((name) => !name.startsWith(".")),
+      random,
+    );
+    if (link === undefined) return undefined;
+    if (random.chance(0.5)) return removeFile(world, `${STATE}/links/${link}`);
+    world.touched.add(`${STATE}/links/${link}`);
+    world.observer.outside.files.writeLink(`${STATE}/links/${link}`, "theirs");
+    world.obstacles.push({
+      what: `${link} leads elsewhere`,
+      remove: () => removeFile(world, `${STATE}/links/${link}`),
+    });
+    return link;
+  },
+  "change environment file": (world, random) => {
+    const path = environmentPath("arm");
+    if (world.observer.outside.files.stat(path) === undefined) return undefined;
+    return random.chance(0.5) ? removeFile(world, path) : write(world, path, "VALUE='theirs'\n");
+  },
+  "change volume mode": (world, random) => {
+    const path = aVolume(world, random);
+    if (path === undefined) return undefined;
+    world.observer.outside.files.setAttributes(path, { owner: 1000, group: 0, mode: 0o777 });
+    return path;
+  },
+  "note in a volume": (world, random) => {
+    const path = aVolume(world, random);
+    if (path === undefined) return undefined;
+    world.watch.addMovable(`${path}/notes`, `notes in ${path}\n`);
+    return write(world, `${path}/notes`, `notes in ${path}\n`);
+  },
+  "remove volume": (world, random) => {
+    const path = aVolume(world, random);
+    if (path === undefined || !random.chance(0.3)) return undefined;
+    return removeTree(world, path);
+  },
+  "copy in place of a volume": copyInPlace,
+  "foreign volume": (world, random) => {
+    const path = volumePath(pick(["one", "two"], random));
+    if (world.observer.outside.files.stat(path) !== undefined) return undefined;
+    world.watch.addCanary(write(world, `${path}/theirs`, "a folder of others\n"));
+    const remove = (): void => {
+      const { files } = world.observer.outside;
+      world.watch.dropCanary(`${path}/theirs`);
+      if (files.stat(path) !== undefined) files.rename(path, `${OTHERS}/taken-back-${random.hex(4)}`);
+    };
+    world.obstacles.push({ what: `a folder at ${path}`, remove });
+    return path;
+  },
+  "link out of a root": (world, random) => {
+    const root = aRoot(world, random);
+    const { files } = world.observer.outside;
+    if (root === undefined || files.stat(`${root}/opt`)?.type !== "directory" || files.stat(`${root}/opt.theirs`))
+      return undefined;
+    world.touched.add(`${root}/opt`);
+    files.rename(`${root}/opt`, `${root}/opt.theirs`);
+    files.writeLink(`${root}/opt`, random.chance(0.5) ? SHARED : "../../../../../../srv/hosts/shared");
+    const remove = (): void => {
+      if (files.readLink(`${root}/opt`) !== undefined) files.removeFile(`${root}/opt`);
+      if (files.stat(`${root}/opt`) === undefined && files.stat(`${root}/opt.theirs`))
+        files.rename(`${root}/opt.theirs`, `${root}/opt`);
+    };
+    world.obstacles.push({ what: `${root}/opt leads out`, remove });
+    return `${root}/opt`;
+  },
+  "clear caches": (world) => removeTree(world, CACHE),
+};
+
+/** Draws a deed and does it; a deed that does not apply is no deed. */
+export function doDeed(world: World, random: Random): void {
+  const name = pick(Object.keys(DEEDS), random);
+  const what = DEEDS[name]?.(world, random);
+  if (what === undefined) return;
+  count(world, `others: ${name}`);
+  note(world, `others: ${name} ${what}`);
+}
+
+const VICTIMS = ["etc/hostname", "etc/always.conf", "opt/c.conf", "usr/bin/sh", "etc/a.conf", "etc/release"];
+
+function inRoot(
+  world: World,
+  random: Random,
+  act: (path: string, root: string) => string | undefined,
+): string | undefined {
+  const root = aRoot(world, random);
+  return root === undefined ? undefined : act(`${root}/${pick(VICTIMS, random)}`, root);
+}
+
+function aRoot(world: World, random: Random): string | undefined {
+  const paths = Object.entries(world.site.roots).map(([name, root]) => rootPath(name, root));
+  const there = paths.filter(
+    (path) => path !== "" && world.observer.outside.files.stat(`${path}/etc`)?.type === "directory",
+  );
+  return there.length === 0 ? undefined : pick(there, random);
+}
+
+function aVolume(world: World, random: Random): string | undefined {
+  const paths = Object.keys(world.site.volumes)
+    .filter((name) => name !== "old")
+    .map(volumePath);
+  const there = paths.filter(
+    (path) => world.observer.outside.files.stat(`${path}/.rootloom/volume.json`) !== undefined,
+  );
+  return there.length === 0 ? undefined : pick(there, random);
+}
+
+function onArtifact(
+  world: World,
+  random: Random,
+  act: (place: string, name: string) => string | undefined,
+): string | undefined {
+  const { files } = world.observer.outside;
+  const there = ["i1", "i2", "i3"].filter(
+    (name) => files.stat(`${STATE}/artifacts/${name}/current/report.json`) !== undefined,
+  );
+  if (there.length === 0) return undefined;
+  const name = pick(there, random);
+  return act(`${STATE}/artifacts/${name}/${files.readLink(`${STATE}/artifacts/${name}/current`)}`, name);
+}
+
+function write(world: World, path: string, content: string): string {
+  world.touched.add(path);
+  const { files, writeFile } = world.observer.outside;
+  if (files.stat(path)?.type !== "directory") writeFile(path, content);
+  return path;
+}
+
+function removeFile(world: World, path: string): string | undefined {
+  const { files } = world.observer.outside;
+  const stat = files.stat(path);
+  if (stat === undefined || stat.type === "directory") return undefined;
+  world.touched.add(path);
+  files.removeFile(path);
+  return path;
+}
+
+/** As rm -rf does, but never through a mount: a person who did that would have lost more than we can be blamed for. */
+function removeTree(world: World, path: string): string | undefined {
+  const { files } = world.observer.outside;
+  const stat = files.stat(path);
+  if (stat === undefined || files.mounts().some(({ target }) => target.startsWith(`${path}/`))) return undefined;
+  world.touched.add(path);
+  for (const [place] of world.watch.movables) if (place.startsWith(`${path}/`)) world.touched.add(place);
+  files.removeTree(path, stat.inode);
+  return path;
+}
+
+/** The volume is moved away and a copy of it, marker and all, put in its place: the copy is theirs. */
+function copyInPlace(world: World, random: Random): string | undefined {
+  const path = aVolume(world, random);
+  const { files } = world.observer.outside;
+  if (path === undefined || files.mounts().some(({ target }) => target.startsWith(`${path}/`))) return undefined;
+  const aside = `${OTHERS}/moved-${random.hex(4)}`;
+  files.rename(path, aside);
+  copyTree(files, aside, path);
+  const canary = `${path}/root/etc/theirs`;
+  if (files.stat(`${path}/root/etc`)?.type === "directory") {
+    files.writeFile(canary, "in a copy\n", OURS);
+    world.watch.addCanary(canary);
+  }
+  const remove = (): void => {
+    files.rename(path, `${OTHERS}/copy-${random.hex(4)}`);
+    files.rename(aside, path);
+    world.watch.dropCanary(canary);
+  };
+  world.obstacles.push({ what: `a copy at ${path}`, remove });
+  return path;
+}
+
+function copyTree(files: Files, from: string, to: string): void {
+  const top = files.stat(from);
+  if (top !== undefined) files.makeDirectory(to, top);
+  for (const entry of files.scan(from)) {
+    const target = `${to}/${entry.path}`;
+    if (entry.path === "") continue;
+    if (entry.type === "directory") files.makeDirectory(target, entry);
+    else if (entry.type === "file") files.writeFile(target, files.readBytes(`${from}/${entry.path}`) ?? "", entry);
+    else if (entry.type === "symlink") files.writeLink(target, entry.target);
+  }
+  files.syncFilesystem(to);
+}

@@ -1,0 +1,109 @@
+import { runDaemon } from "../../src/daemon/loop.ts";
+import { Crash } from "../../src/host/fake/faults.ts";
+import type { FakeHost } from "../../src/host/fake/host.ts";
+import { execute, type Request } from "../../src/pass/commands.ts";
+import { runPass } from "../../src/pass/pass.ts";
+import type { PassRequest, PassResult } from "../../src/pass/types.ts";
+import { withStateLock } from "../../src/state/lock.ts";
+import { checkLiving, livingThings } from "./living.ts";
+import { STATE } from "./site.ts";
+import type { Weather } from "./weather.ts";
+import { note, restart, sessionOf, type World } from "./world.ts";
+
+const DAY_MS = 24 * 3_600_000;
+
+/** One pass in a process of its own, under a weather; undefined where the process died or could not even begin. */
+export async function onePass(world: World, weather: Weather): Promise<PassResult | undefined> {
+  const host = restart(world, weather);
+  return watched(world, weather, "pass", async () => host.runUntil(passNow(world, host), DAY_MS));
+}
+
+/** A command of a person, in a process of its own; undefined where it was refused or died. */
+export async function command(world: World, weather: Weather, request: Request): Promise<number | undefined> {
+  const host = restart(world, weather);
+  const session = sessionOf(world, host);
+  const run = () => execute(session, request, () => undefined, new AbortController().signal);
+  const done = await watched(world, weather, request.command, async () => host.runUntil(run(), DAY_MS));
+  return done?.exitCode;
+}
+
+/** The daemon for a while, then told to stop, unless it died before. */
+export async function daemon(
+  world: World,
+  weather: Weather,
+  duration_ms: number,
+  meanwhile: () => void,
+): Promise<void> {
+  const host = restart(world, weather);
+  const session = sessionOf(world, host);
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  await watched(world, weather, "daemon", async () => {
+    let ended = false;
+    const running = runDaemon(session, () => session, quiet).finally(() => {
+      ended = true;
+    });
+    running.catch(() => undefined);
+    await host.advance(duration_ms / 2);
+    meanwhile();
+    host.hint("/srv/config/.git/refs/heads/main");
+    await host.advance(duration_ms / 2);
+    if (!ended && host.isAlive) host.signal("SIGTERM");
+    return host.runUntil(running, DAY_MS);
+  });
+}
+
+/** Two processes at once: whoever has no lock must not do anything. */
+export async function twoAtOnce(world: World, weather: Weather): Promise<void> {
+  const host = restart(world, weather);
+  const rival = world.observer.beside({ faults: world.watch.around({}, () => rival.processes.pid) });
+  await watched(world, weather, "two at once", async () => {
+    const rivals = [host, rival].map((each) => passNow(world, each).catch(() => undefined));
+    const both = await host.runUntil(Promise.all(rivals), DAY_MS);
+    return both[0];
+  });
+  rival.crash("kill");
+}
+
+function passNow(world: World, host: FakeHost): Promise<PassResult> {
+  const session = sessionOf(world, host);
+  return withStateLock(session.host, STATE, () => runPass(session, passRequest(world)));
+}
+
+function passRequest(world: World): PassRequest {
+  return {
+    trigger: "command",
+    mode: "apply",
+    approveAll: false,
+    planDigest: undefined,
+    retryStalled: true,
+    signal: new AbortController().signal,
+    superseded: () => false,
+    onEvent: (event) => {
+      if (event.type === "apply_start") note(world, `  ${event.action} ${event.id}: ${event.reason}`);
+      else if (event.type === "apply_errored") note(world, `  failed ${event.id}: ${event.message}`);
+    },
+  };
+}
+
+/** Runs something of the program between two looks at what it must not lose. */
+async function watched<T>(
+  world: World,
+  weather: Weather,
+  what: string,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  const before = livingThings(world);
+  note(world, `${what} (${weather.name})`);
+  let result: T | undefined;
+  try {
+    result = await work();
+  } catch (thrown) {
+    if (!(thrown instanceof Crash)) note(world, `  ended: ${thrown instanceof Error ? thrown.message : thrown}`);
+    else if (world.host.isAlive) throw thrown;
+  }
+  await world.observer.settle();
+  weather.clear();
+  checkLiving(world, before);
+  world.watch.checkCanaries();
+  return result;
+}

@@ -1,0 +1,130 @@
+import type { Call, FaultPlan } from "../../src/host/fake/faults.ts";
+import type { FakeHost } from "../../src/host/fake/host.ts";
+import { createArtifactWatch } from "./artifacts.ts";
+import { createJournalWatch } from "./journal.ts";
+import { OTHERS, STATE } from "./site.ts";
+
+/** What must never happen, and did. */
+export interface Violation {
+  readonly rule: string;
+  readonly what: string;
+}
+
+/** Looks over the program's shoulder: after each call that can change something, and when a pass has ended. */
+export interface Watch {
+  readonly violations: Violation[];
+  /** Deaths by the call at which they came. */
+  readonly crashPoints: Set<string>;
+  readonly calls: () => number;
+  readonly report: (rule: string, what: string) => void;
+  /** Weather with the watch around it: nothing that the weather does is blamed on the program. */
+  readonly around: (weather: FaultPlan, pid: () => number) => FaultPlan;
+  /** A process begins: what the journal holds is read anew. */
+  readonly started: (pid: number) => void;
+  /** Somebody else put an artifact out of order. */
+  readonly taint: (artifact: string) => void;
+  /** Somebody else's file: it must stay as it is, where it is. */
+  readonly addCanary: (path: string) => void;
+  /** It was moved by its owner. */
+  readonly dropCanary: (path: string) => void;
+  /** Somebody else's file among things of ours: it may be moved, never lost. */
+  readonly addMovable: (path: string, content: string) => void;
+  readonly checkCanaries: () => void;
+  readonly movables: ReadonlyMap<string, string>;
+  readonly removals: ReadonlyMap<string, number>;
+}
+
+const WRITES = /^(files\.(write|make|set|rename|remove|openWriter|copy)|processes\.run$)/;
+const MANAGED = [`${STATE}/volumes/`, `${STATE}/artifacts/`, `${STATE}/links/`, `${STATE}/targets/`, `${OTHERS}/`];
+/** What changes mounts, fills trees or puts something in its final place needs an intent in the journal, not only a step. */
+const NEEDS_INTENT = /^"?(mount|umount|tar)\b/;
+
+export function createWatch(observer: FakeHost): Watch {
+  const { files } = observer.outside;
+  const violations: Violation[] = [];
+  const canaries = new Map<string, string>();
+  const movables = new Map<string, string>();
+  const crashPoints = new Set<string>();
+  let calls = 0;
+  const report = (rule: string, what: string): void => {
+    if (!violations.some((known) => known.rule === rule)) violations.push({ rule, what });
+  };
+  const artifacts = createArtifactWatch(files, report);
+  const journal = createJournalWatch(observer);
+
+  function checkWrite(call: Call, pid: number): void {
+    const subject = subjectOf(call);
+    if (subject === undefined) return;
+    const [holder] = observer.stores.holders(`${STATE}/lock`);
+    if (holder?.pid !== pid) {
+      report("lock", `process ${pid} called ${call.name} ${subject} while ${holder?.pid ?? "nobody"} held the lock`);
+    }
+    if (!journal.hasOpenStep()) report("journal", `${call.name} ${subject} without an open step`);
+    else if (needsIntent(call) && !journal.hasIntent()) report("journal", `${call.name} ${subject} without an intent`);
+  }
+
+  return {
+    violations,
+    crashPoints,
+    calls: () => calls,
+    report,
+    around: (weather, pid) => ({
+      before: (call) => {
+        calls += 1;
+        checkWrite(call, pid());
+        try {
+          weather.before?.(call);
+        } catch (thrown) {
+          journal.unsure();
+          throw thrown;
+        }
+      },
+      after: (call) => {
+        journal.saw(call);
+        artifacts.check(call.name);
+        try {
+          weather.after?.(call);
+        } catch (thrown) {
+          journal.unsure();
+          artifacts.check("a crash");
+          throw thrown;
+        }
+      },
+    }),
+    started: () => {
+      journal.unsure();
+      artifacts.check("a restart");
+    },
+    taint: artifacts.taint,
+    addCanary: (path) => canaries.set(path, files.readText(path) ?? ""),
+    dropCanary: (path) => canaries.delete(path),
+    addMovable: (path, content) => movables.set(path, content),
+    movables,
+    checkCanaries: () => {
+      for (const [path, content] of canaries) {
+        const found = files.readText(path);
+        if (found !== content) report("foreign", `${path} of others is ${found === undefined ? "gone" : "changed"}`);
+      }
+    },
+    removals: journal.removals,
+  };
+}
+
+/** The path among what we manage that a call changes; undefined for all else (caches, the store, reports). */
+function subjectOf(call: Call): string | undefined {
+  if (!WRITES.test(call.name)) return undefined;
+  const texts = call.name === "processes.run" ? commandOf(call) : call.arguments;
+  return texts.find((text) => MANAGED.some((prefix) => text.startsWith(prefix)));
+}
+
+function commandOf(call: Call): readonly string[] {
+  const text = call.arguments[0] ?? "";
+  if (!/"file":"(mount|umount|tar)"/.test(text) || text.includes('"privateNamespace":true')) return [];
+  return [...text.matchAll(/"(?:--directory=)?(\/[^"]*)"/g)].map((match) => match[1] ?? "");
+}
+
+function needsIntent(call: Call): boolean {
+  if (call.name === "files.rename") return !/\/\.(rootloom|build-)/.test(call.arguments[1] ?? "");
+  const file = /"file":("[a-z]+)/.exec(call.arguments[0] ?? "")?.[1] ?? "";
+  return call.name === "processes.run" && NEEDS_INTENT.test(file);
+}
