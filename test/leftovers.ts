@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -10,6 +10,7 @@ import { join } from "node:path";
  */
 export default function setup(): () => void {
   const directory = mkdtempSync(join(tmpdir(), "rootloom-run-"));
+  chmodSync(directory, 0o711); // tests of ordinary users go through it
   process.env.TMPDIR = directory;
   const before = new Set([...mounts(), ...loops()]);
   return () => {
