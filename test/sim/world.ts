@@ -128,7 +128,7 @@ export function restart(world: World, weather: Weather): FakeHost {
 
 /** The session as the program has it: through the ports that a deliberate fault has bent. */
 export function sessionOf(world: World, host: FakeHost): Session {
-  const bent: Host = world.fault?.host?.(host, world) ?? host;
+  const bent: Host = world.fault?.host?.(host) ?? host;
   const limits = { paths: [OTHERS], pools: [], volumeGroups: [], devices: [] };
   return {
     host: bent,
