@@ -6,6 +6,7 @@ import type { Decision, State } from "../state/types.ts";
 import type { StepOutcome } from "./types.ts";
 
 const MAX_DELETIONS = "prune.maxDeletions";
+const REFUSED = "prune.refused";
 
 /** What people decided and what failed for good, as the planner wants it. Decisions past their time are left out. */
 export function readDecisions(state: State, host: Host, retryStalled: boolean): Decisions {
@@ -52,11 +53,33 @@ export function deletionLimit(state: State, declared: number, hostLimit: number 
   return Math.min(declared, last === undefined ? declared : Number(last), hostLimit ?? declared);
 }
 
+/** Deletions that a commit's limit refused, and what the commit before it had refused already, under which limit. */
+interface RefusedDeletions {
+  readonly treeHash: string;
+  readonly declared: number;
+  readonly ids: readonly string[];
+  readonly before: { readonly declared: number; readonly ids: readonly string[] } | null;
+}
+
 /**
- * Makes the declared limit the old one for the commits to come. A greater one counts only from a pass that it did not
- * matter to: else the next pass of the very commit that raised it would delete what this one refused.
+ * Makes the declared limit the old one for the commits to come. A greater one counts only where it did not matter
+ * yet: else the next pass of the very commit that raised it would delete what this one refused. A commit that raises
+ * it and adds nothing to what was refused before is the answer that the refusal asks for, and counts from the next pass.
  */
 export function rememberDeletionLimit(state: State, declared: number, inForce: number, plan: Plan): void {
-  const deletions = plan.steps.filter((step) => step.action === "delete").length;
-  if (declared <= inForce || deletions <= inForce) state.setFact(MAX_DELETIONS, String(declared));
+  const ids = plan.steps.flatMap((step) => (step.action === "delete" ? [step.id] : []));
+  const refused = ids.length > inForce;
+  const last = readRefused(state);
+  const before = last?.treeHash === plan.treeHash ? last.before : (last ?? null);
+  const isAnswer = before !== null && declared > before.declared && ids.every((id) => before.ids.includes(id));
+  if (declared <= inForce || !refused || isAnswer) state.setFact(MAX_DELETIONS, String(declared));
+  const now: RefusedDeletions | undefined = refused
+    ? { treeHash: plan.treeHash, declared, ids, before: before && { declared: before.declared, ids: before.ids } }
+    : undefined;
+  if (now !== undefined || last !== undefined) state.setFact(REFUSED, now === undefined ? "" : JSON.stringify(now));
+}
+
+function readRefused(state: State): RefusedDeletions | undefined {
+  const text = state.fact(REFUSED) ?? "";
+  return text === "" ? undefined : (JSON.parse(text) as RefusedDeletions);
 }

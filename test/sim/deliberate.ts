@@ -36,7 +36,10 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
     name: "write-in-place",
     what: "files are written over the old content, not beside it",
     seeds: 300,
-    host: bendFiles((files) => ({ ...files, writeFile: (path, content, attributes) => writeInPlace(files, path, content, attributes.mode) })),
+    host: bendFiles((files) => ({
+      ...files,
+      writeFile: (path, content, attributes) => writeInPlace(files, path, content, attributes.mode),
+    })),
   },
   {
     name: "drop-lock-early",
@@ -136,8 +139,11 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
     what: "a folder at a volume's place is adopted though nobody said so",
     seeds: 300,
     install: () =>
-      bend(planners.volume, "plan", (plan) => (resource, observed, owned, context) =>
-        plan(resource, observed, owned, { ...context, adoptions: new Set([resource.id]) }),
+      bend(
+        planners.volume,
+        "plan",
+        (plan) => (resource, observed, owned, context) =>
+          plan(resource, observed, owned, { ...context, adoptions: new Set([resource.id]) }),
       ),
   },
   {
@@ -161,7 +167,8 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
     install: () =>
       bend(executors, "artifact.pack", (pack) => async (step, context) => {
         const { path } = step.arguments.resource;
-        if (context.host.files.stat(path) !== undefined) context.host.files.writeLink(`${path}/current`, "00000000deadbeef");
+        if (context.host.files.stat(path) !== undefined)
+          context.host.files.writeLink(`${path}/current`, "00000000deadbeef");
         return pack(step, context);
       }),
   },
@@ -189,7 +196,12 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
       bend(planners.link, "plan", (plan) => (resource, observed, owned, context) => {
         const draft = plan(resource, observed, owned, context);
         if (draft.operation !== "keep") return draft;
-        const again = { operation: "link.write", arguments: { resource }, action: "update", cause: "corrective" } as const;
+        const again = {
+          operation: "link.write",
+          arguments: { resource },
+          action: "update",
+          cause: "corrective",
+        } as const;
         return { ...again, reason: "again" };
       }),
   },

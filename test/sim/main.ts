@@ -23,7 +23,8 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   if (values["list-faults"]) {
-    for (const { name, seeds, what } of DELIBERATE_FAULTS) print(`${name.padEnd(24)} within ${String(seeds).padStart(3)} seeds  ${what}`);
+    for (const { name, seeds, what } of DELIBERATE_FAULTS)
+      print(`${name.padEnd(24)} within ${String(seeds).padStart(3)} seeds  ${what}`);
     return 0;
   }
   const fault = DELIBERATE_FAULTS.find(({ name }) => name === values.fault);
@@ -84,7 +85,9 @@ async function tell(result: RunResult, fault: DeliberateFault | undefined): Prom
   for (const { rule, what } of short.violations) print(`  ${rule}: ${what.slice(0, 1000)}`);
   print(short.trace.slice(-60).join("\n"));
   const words = [`--seed ${result.seed} --trace`, `--history '${writeHistory(short.history)}'`];
-  print(`replay: node test/sim/main.ts ${[...words, ...(fault === undefined ? [] : [`--fault ${fault.name}`])].join(" ")}\n`);
+  print(
+    `replay: node test/sim/main.ts ${[...words, ...(fault === undefined ? [] : [`--fault ${fault.name}`])].join(" ")}\n`,
+  );
 }
 
 function summarise(total: Total, cpu_ms: number): void {

@@ -34,5 +34,6 @@ export async function help(world: World, result: PassResult | undefined): Promis
 
 /** A protected thing whose declaration is gone: it stays, and a person lets it go. */
 function isLeftover(step: Step): boolean {
-  return step.blocked?.condition === "Refused" && (step.action === "forget" || step.action === "delete");
+  const message = step.blocked?.message ?? "";
+  return step.blocked?.condition === "Refused" && /^cannot (remove|delete) .*(protected|stands in it)/.test(message);
 }

@@ -82,7 +82,9 @@ function checkExcuses(world: World, result: PassResult | undefined): void {
       (condition === "ReportOnly" && hasObstacles) ||
       (condition === "Refused" &&
         (hasObstacles ||
-          /deletions are planned|protected|not made by Rootloom|to be kept|\/srv\/hosts\/old/.test(message)));
+          /deletions are planned|protected|not made by Rootloom|to be kept|stands in it|\/srv\/hosts\/old/.test(
+            message,
+          )));
     if (!isExpected) world.watch.report("converge", `${step.id} is blocked without a cause: ${condition}: ${message}`);
   }
 }
