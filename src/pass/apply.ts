@@ -57,7 +57,12 @@ export async function applyPlan(input: ApplyInput): Promise<readonly StepOutcome
       }),
     );
   }
-  return Promise.all(running.values());
+  // A journal that cannot be written fails a step's promise itself: even then nothing may go on behind the pass's back.
+  const settled = await Promise.allSettled(running.values());
+  return settled.map((each) => {
+    if (each.status === "rejected") throw each.reason;
+    return each.value;
+  });
 }
 
 async function runStep(step: Step, input: ApplyInput): Promise<StepOutcome> {

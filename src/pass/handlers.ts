@@ -93,7 +93,9 @@ async function adopt(session: Session, given: Decided, context: CommandContext):
   const { result, records } = await look(session, context);
   const ids = given.names.map((name) => resolveName(name, knownIds(result, [])));
   for (const id of ids) {
-    if (!records.some((record) => record.id === id)) continue;
+    // A recorded one may have been exchanged for somebody else's: then it can be adopted anew.
+    const isExchanged = result.plan.steps.some((step) => step.id === id && step.action === "adopt");
+    if (isExchanged || !records.some((record) => record.id === id)) continue;
     throw new RootloomError(`cannot adopt ${id}: it is ours already`, { hint: `see it: rootloom explain ${id}` });
   }
   const done = await write(session, ids, (state, id) => {

@@ -3,7 +3,7 @@ import { type PlanInput, plan } from "../core/plan.ts";
 import type { Plan } from "../core/step.ts";
 import { planners } from "../resources/index.ts";
 import type { Places } from "../resources/types.ts";
-import { openState } from "../state/state.ts";
+import { type OpenedState, openState } from "../state/state.ts";
 import type { State } from "../state/types.ts";
 import { applyPlan } from "./apply.ts";
 import { deletionLimit, readDecisions, rememberDeletionLimit, settle } from "./decisions.ts";
@@ -41,7 +41,7 @@ async function reconcile(
   request: PassRequest,
   runId: string,
   desired: Desired,
-  state: State,
+  state: OpenedState,
 ): Promise<Ended> {
   const { host } = session;
   const { graph } = desired;

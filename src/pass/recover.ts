@@ -3,7 +3,7 @@ import type { ResourceKind } from "../core/resource.ts";
 import type { Host } from "../host/ports.ts";
 import { recoveries } from "../resources/index.ts";
 import type { ApplyContext, Places } from "../resources/types.ts";
-import type { State } from "../state/types.ts";
+import type { OpenedState } from "../state/state.ts";
 import { now } from "./journal.ts";
 import type { PassRequest } from "./types.ts";
 
@@ -12,7 +12,7 @@ import type { PassRequest } from "./types.ts";
  * or undoes its half-done effect, then the entry is closed. What a recovery cannot mend it throws, and the entry stays open.
  */
 export async function recover(
-  state: State,
+  state: OpenedState,
   host: Host,
   places: Places,
   request: PassRequest,
@@ -44,5 +44,14 @@ export async function recover(
         retry: "transient",
       });
     }
+  }
+  closeIdle(state, host);
+}
+
+/** Steps that were killed before their first effect, or that had none: there is nothing to recover. */
+function closeIdle(state: OpenedState, host: Host): void {
+  const pending = new Set(state.openEffects().map(({ step }) => step));
+  for (const { step } of state.openSteps()) {
+    if (!pending.has(step)) state.closeStep(step, "interrupted before it changed anything", now(host));
   }
 }

@@ -217,6 +217,7 @@ function copyInPlace(world: World, random: Random): string | undefined {
   const { files } = world.observer.outside;
   if (path === undefined || files.mounts().some(({ target }) => target.startsWith(`${path}/`))) return undefined;
   const aside = `${OTHERS}/moved-${random.hex(4)}`;
+  world.touched.add(path);
   files.rename(path, aside);
   copyTree(files, aside, path);
   const canary = `${path}/root/etc/theirs`;
@@ -225,7 +226,7 @@ function copyInPlace(world: World, random: Random): string | undefined {
     world.watch.addCanary(canary);
   }
   const remove = (): void => {
-    files.rename(path, `${OTHERS}/copy-${random.hex(4)}`);
+    if (files.stat(path) !== undefined) files.rename(path, `${OTHERS}/copy-${random.hex(4)}`);
     files.rename(aside, path);
     world.watch.dropCanary(canary);
   };

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { RootloomError } from "../../src/core/error.ts";
+import { execute } from "../../src/pass/commands.ts";
+import { openState } from "../../src/state/state.ts";
 import { exampleHost, STATE } from "../host/fake/example.ts";
-import { pass } from "../pass/session.ts";
+import { pass, sessionOf } from "../pass/session.ts";
 
 const HEAD = "apiVersion: rootloom/v1\n";
 const VOLUME = "desired/volumes/builds.yaml";
@@ -49,5 +52,54 @@ describe("found by the simulation", () => {
     host.repository.commit({ "desired/overlays/common/etc/motd": "hello\n" }, { message: "something else" });
     for (const _ of [1, 2, 3]) expect((await pass(host, "apply")).result).toBe("waiting");
     expect(host.files.readLink(`${STATE}/links/a`)).toBe("/elsewhere");
+  });
+
+  it("a pass whose journal cannot be written ends only when every step of it has ended", async () => {
+    let isOut = false;
+    const full = new RootloomError("cannot write to the store: no space left", { retry: "transient" });
+    const host = exampleHost(
+      {
+        durations_ms: { mmdebstrap: 60_000 },
+        faults: {
+          before: (call) => {
+            if (call.name === "stores.transaction/commit" && isOut) throw full;
+            if (call.name === "files.rename" && call.arguments[1]?.endsWith("/volumes/other") === true) isOut = true;
+          },
+        },
+      },
+      {
+        "desired/host.yaml": `${HEAD}kind: Host\nmetadata: {name: example}\nspec: {budget: {jobs: 4}}\n`,
+        "desired/volumes/other.yaml": `${HEAD}kind: Volume\nmetadata: {name: other}\nspec: {backend: directory}\n`,
+      },
+    );
+    await expect(pass(host, "apply")).rejects.toThrow("no space left");
+    const calls = host.calls.length;
+    isOut = false;
+    await host.advance(600_000);
+    expect(host.calls.slice(calls)).toEqual([]);
+  });
+
+  it("a step that was killed before its first effect is closed by the next pass, whatever that has to do", async () => {
+    const host = exampleHost();
+    await pass(host, "apply");
+    const state = openState(host, STATE, "write");
+    state.beginStep("an-earlier-run", "link/gone", "link.write", "2026-01-15T08:00:00.000Z");
+    state.close();
+    await pass(host, "apply");
+    expect(openState(host, STATE, "read").openSteps()).toEqual([]);
+  });
+
+  it("what was exchanged for somebody else's can be adopted, as the refusal says, though it is recorded", async () => {
+    const path = `${STATE}/targets/arm.env`;
+    const target = `${HEAD}kind: ArchTarget\nmetadata: {name: arm}\nspec: {variables: {A: "1"}, environmentFile: ${path}}\n`;
+    const host = exampleHost({}, { "desired/targets/arm.yaml": target });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    host.outside.writeFile(path, "A='theirs'\n");
+    expect((await pass(host, "apply")).result).toBe("waiting");
+    const request = { command: "adopt", arguments: { names: ["environment/arm"], who: "ada", why: "" } };
+    const { signal } = new AbortController();
+    await host.runUntil(execute(sessionOf(host), request, () => undefined, signal));
+    expect((await pass(host, "plan")).plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
+    expect(host.files.readText(path)).toContain("A='1'");
   });
 });

@@ -19,7 +19,7 @@ export async function settle(world: World): Promise<void> {
   commitSite(world, world.site, "what is wanted in the end");
   await calmPass(world);
   checkExcuses(world, await calmPass(world));
-  for (const { what, remove } of world.obstacles.splice(0)) {
+  for (const { what, remove } of world.obstacles.splice(0).reverse()) {
     note(world, `others take away: ${what}`);
     remove();
     await world.observer.settle();
@@ -107,7 +107,9 @@ async function helpUntilDone(world: World): Promise<void> {
   for (let round = 0; round < ROUNDS; round += 1) {
     last = await calmPass(world);
     const helped = await help(world, last);
-    if (helped === 0 && last?.result === "converged") return;
+    // What was mounted in a root shows as the attributes of its mount points: images follow one pass later.
+    const mounted = last?.outcomes.some(({ step, status }) => step.kind === "mount" && status === "done") === true;
+    if (helped === 0 && last?.result === "converged" && !mounted) return;
     await world.observer.advance(5_000);
   }
   const why = [
