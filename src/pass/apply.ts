@@ -47,8 +47,8 @@ export async function applyPlan(input: ApplyInput): Promise<readonly StepOutcome
         const failed = ended.find(
           ({ status, step: { id } }) => status === "failed" || status === "interrupted" || waiting.has(id),
         );
-        if (step.operation === "keep") return ending(step, "kept", "as declared");
         if (step.blocked !== undefined) return ending(step, "skipped", step.blocked.message);
+        if (step.operation === "keep") return ending(step, "kept", "as declared");
         if (failed !== undefined) {
           waiting.add(step.id);
           return ending(step, "skipped", `waits for ${failed.step.id}`);

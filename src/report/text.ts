@@ -72,6 +72,8 @@ export function stepLines(step: ReportStep, options: TextOptions, paint: Paint):
   } else if (step.blocked !== null) {
     below.push([blockedWord(step.blocked.condition), step.blocked.message]);
     if (step.blocked.hint !== "") below.push(["hint", step.blocked.hint]);
+  } else if (step.status === "skipped") {
+    below.push(["waits", step.result]);
   }
   const paintLabel = (cell: string, _row: number, column: number) => (column === 0 ? paint("dim", cell) : cell);
   return [
@@ -99,7 +101,7 @@ export function sentence(step: ReportStep): string {
     case "interrupted":
       return `the ${object} was interrupted before it was ${done}`;
     case "skipped":
-      return `the ${object} has not been ${done}`;
+      return step.operation === "keep" ? `the ${object} could not be checked` : `the ${object} has not been ${done}`;
   }
 }
 

@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { RootloomError } from "../../src/core/error.ts";
+import { failCalls } from "../../src/host/fake/faults.ts";
 import type { Change } from "../../src/host/fake/git-objects.ts";
 import type { FakeHost } from "../../src/host/fake/host.ts";
 import type { PassResult } from "../../src/pass/types.ts";
+import { toText } from "../../src/report/text.ts";
 import { DESIRED, exampleHost, STATE } from "../host/fake/example.ts";
 import { pass } from "./session.ts";
 
@@ -127,6 +130,16 @@ describe("apply, then plan", () => {
 });
 
 describe("a pass", () => {
+  it("says that it could not check what it could not look at, which is not the same as having found it whole", async () => {
+    const host = exampleHost();
+    await pass(host, "apply");
+    const deaf = host.restart({ faults: failCalls("jobs.run", () => new RootloomError("cannot read the disk")) });
+    const applied = await pass(deaf, "apply");
+    expect(applied.result).toBe("waiting");
+    expect(applied.outcomes.find(({ step }) => step.id === "tree/debian")?.status).toBe("skipped");
+    expect(toText(applied, { color: false, width: 200 })).toContain("the root debian could not be checked");
+  });
+
   it("plans nothing while the committed tree is invalid, and leaves everything as it is", async () => {
     const host = exampleHost();
     await pass(host, "apply");
