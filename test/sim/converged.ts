@@ -39,10 +39,6 @@ export function checkConverged(world: World): void {
   const [first] = wrong;
   if (first !== undefined) world.watch.report("result", wrong.slice(0, 3).join("; "));
   for (const fault of journal(world)) world.watch.report("journal", fault);
-  for (const [run, count] of world.watch.removals) {
-    const most = Math.max(...world.history.map(({ maxDeletions }) => maxDeletions));
-    if (count > most) world.watch.report("prune", `run ${run} deleted ${count}, at most ${most} were ever allowed`);
-  }
 }
 
 function volumes(world: World): readonly string[] {

@@ -22,20 +22,20 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "forget-fsync",
     what: "what is written through a writer is renamed into place without being synced",
-    seeds: 200,
+    seeds: 60,
     host: bendFiles(withoutWriterSync),
     jobs: bendJobFiles(withoutWriterSync),
   },
   {
     name: "forget-tree-sync",
     what: "a tree that was extracted is marked and placed without being synced",
-    seeds: 400,
+    seeds: 120,
     host: bendFiles((files) => ({ ...files, syncFilesystem: () => undefined })),
   },
   {
     name: "write-in-place",
     what: "files are written over the old content, not beside it",
-    seeds: 300,
+    seeds: 30,
     host: bendFiles((files) => ({
       ...files,
       writeFile: (path, content, attributes) => writeInPlace(files, path, content, attributes.mode),
@@ -59,7 +59,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "trust-the-record",
     what: "a link that is recorded is taken to be there as recorded",
-    seeds: 200,
+    seeds: 80,
     install: () =>
       bend(observers.link, "observe", (observe) => async (resource, owned, context) => {
         const seen = await observe(resource, owned, context);
@@ -69,13 +69,13 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "skip-marker-identity",
     what: "a marker is believed wherever it lies, so that a copy of a volume passes for it",
-    seeds: 300,
+    seeds: 120,
     host: bendFiles((files) => ({ ...files, readText: (path) => believed(files, path, files.readText(path)) })),
   },
   {
     name: "prune-before-the-check",
     what: "removals are not counted against the limit of deletions",
-    seeds: 300,
+    seeds: 60,
     install: () =>
       bendRemovals(["link", "mount", "environment", "artifact", "overlay"], (plan, record) => {
         const draft = plan(record);
@@ -85,7 +85,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "destroy-unasked",
     what: "a removal does not say what it destroys, so that nobody is asked",
-    seeds: 100,
+    seeds: 40,
     install: () =>
       bendRemovals(["tree", "volume"], (plan, record) => {
         const { destroys: _, ...draft } = plan(record);
@@ -95,7 +95,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "forget-protection",
     what: "a removal looks neither at `protect` nor at what it destroys",
-    seeds: 300,
+    seeds: 40,
     install: () =>
       bendRemovals(["tree", "volume"], (plan, record) => {
         if (!record.protect) return plan(record);
@@ -124,7 +124,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "stale-mounts",
     what: "the list of mounts is read once, when the process starts",
-    seeds: 20,
+    seeds: 30,
     host: (host) => {
       let known: ReturnType<Files["mounts"]> | undefined;
       const mounts = (): ReturnType<Files["mounts"]> => {
@@ -137,7 +137,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "adopt-what-stands-there",
     what: "a folder at a volume's place is adopted though nobody said so",
-    seeds: 300,
+    seeds: 200,
     install: () =>
       bend(
         planners.volume,
@@ -149,7 +149,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "keep-no-old-root",
     what: "a root that is replaced is removed, not kept",
-    seeds: 300,
+    seeds: 250,
     host: bendFiles((files) => ({
       ...files,
       rename: (from, to) => {
@@ -163,7 +163,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "publish-before-packing",
     what: "`current` is set to a generation before it is packed",
-    seeds: 5,
+    seeds: 15,
     install: () =>
       bend(executors, "artifact.pack", (pack) => async (step, context) => {
         const { path } = step.arguments.resource;
@@ -175,7 +175,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "swallow-a-failure",
     what: "an extraction that failed is taken for one that went well",
-    seeds: 400,
+    seeds: 500,
     host: (host) => ({
       ...host,
       processes: {
@@ -191,7 +191,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "never-content",
     what: "a link that is as declared is written again",
-    seeds: 20,
+    seeds: 10,
     install: () =>
       bend(planners.link, "plan", (plan) => (resource, observed, owned, context) => {
         const draft = plan(resource, observed, owned, context);
@@ -263,8 +263,12 @@ function writeInPlace(files: Files, path: string, content: string | Uint8Array, 
 
 /** A marker's text with the identity of whatever it lies beside. */
 function believed(files: Files, path: string, text: string | undefined): string | undefined {
-  if (text === undefined || !path.endsWith("/.rootloom/volume.json")) return text;
-  const top = files.stat(path.slice(0, -"/.rootloom/volume.json".length));
+  const found = /^(.*)\/\.rootloom\/(?:volume|trees\/([a-z]+))\.json$/.exec(path);
+  if (text === undefined || found === null) return text;
+  const [, volume = "", tree] = found;
+  const top = files.stat(
+    tree === undefined || tree === "old" ? volume : `${volume}/${tree.endsWith("b") ? "second" : "root"}`,
+  );
   try {
     const marker = JSON.parse(text);
     return JSON.stringify({ ...marker, identity: { ...marker.identity, inode: top?.inode, born: top?.born } });

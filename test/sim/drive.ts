@@ -6,7 +6,7 @@ import { runPass } from "../../src/pass/pass.ts";
 import type { PassRequest, PassResult } from "../../src/pass/types.ts";
 import { withStateLock } from "../../src/state/lock.ts";
 import { checkLiving, livingThings } from "./living.ts";
-import { STATE } from "./site.ts";
+import { type Site, STATE } from "./site.ts";
 import type { Weather } from "./weather.ts";
 import { note, restart, sessionOf, type World } from "./world.ts";
 
@@ -93,6 +93,8 @@ async function watched<T>(
   work: () => Promise<T>,
 ): Promise<T | undefined> {
   const before = livingThings(world);
+  const removed = new Map(world.watch.removals);
+  const commits = world.history.length;
   note(world, `${what} (${weather.name})`);
   let result: T | undefined;
   try {
@@ -104,6 +106,16 @@ async function watched<T>(
   await world.observer.settle();
   weather.clear();
   checkLiving(world, before);
+  checkRemovals(world, removed, world.history.slice(commits - 1));
   world.watch.checkCanaries();
   return result;
+}
+
+/** No run deletes more than the greatest limit that was committed while it went on. */
+function checkRemovals(world: World, before: ReadonlyMap<string, number>, sites: readonly Site[]): void {
+  const most = Math.max(...sites.map(({ maxDeletions }) => maxDeletions));
+  for (const [run, count] of world.watch.removals) {
+    if (before.get(run) === count || count <= most) continue;
+    world.watch.report("prune", `run ${run} deleted ${count}, at most ${most} were allowed`);
+  }
 }

@@ -11,7 +11,7 @@ export const TARBALLS = 2;
 /** Any valid tree: up to three volumes with their roots, overlays of both ways, images, links and a target. */
 export function randomSite(random: Random): Site {
   let site: Site = {
-    maxDeletions: 1 + random.integer(6),
+    maxDeletions: pick([1, 1, 2, 5], random),
     jobs: random.chance(0.7) ? 1 : 3,
     generations: 1 + random.integer(3),
     volumes: {},
@@ -50,9 +50,10 @@ const EDITS: readonly Edit[] = [
   changeRoot,
   changeMounts,
   changeMounts,
+  (site, random) => ({ ...site, volumes: without(site.volumes, pickKey(site.volumes, random)), targets: {} }),
   (site, random) => changeOne(site, "volumes", random, (volume) => ({ ...volume, ...volumeOf(random) })),
   (site, random) => ({ ...site, targets: random.chance(0.3) ? {} : { arm: String(random.integer(3)) } }),
-  (site, random) => ({ ...site, maxDeletions: random.integer(6) }),
+  (site, random) => ({ ...site, maxDeletions: pick([0, 1, 2, 5], random) }),
   (site, random) => ({ ...site, generations: 1 + random.integer(3) }),
 ];
 

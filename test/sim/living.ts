@@ -33,7 +33,7 @@ export function checkLiving(world: World, before: readonly Living[]): void {
     const places = [path, ...foldersOf(world, `${top}/.rootloom/kept`), ...foldersOf(world, `${top}/.rootloom/build`)];
     if (places.some((place) => files.stat(place)?.inode === inode)) continue;
     const volume = `volume/${top.slice(top.lastIndexOf("/") + 1)}`;
-    const leave = world.approved.has(id) || world.approved.has(volume);
+    const leave = world.mayGo.has(id) || world.mayGo.has(volume);
     if (protect) world.watch.report("protected", `${id} at ${path} is gone, and it was protected`);
     else if (!leave) world.watch.report("destroyed", `${id} at ${path} is gone without approval`);
   }

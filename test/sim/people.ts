@@ -2,7 +2,7 @@ import type { Step } from "../../src/core/step.ts";
 import type { PassResult } from "../../src/pass/types.ts";
 import { command } from "./drive.ts";
 import { createWeather } from "./weather.ts";
-import { note, type World } from "./world.ts";
+import { allow, note, type World } from "./world.ts";
 
 /** Steps that wait for somebody's approval. */
 export function waitingSteps(result: PassResult | undefined): readonly Step[] {
@@ -23,7 +23,7 @@ export async function help(world: World, result: PassResult | undefined): Promis
     if (verb === undefined) continue;
     helped += 1;
     note(world, `a person runs: rootloom ${verb} ${step.id}`);
-    world.approved.add(step.id);
+    allow(world, step);
     await command(world, createWeather(world.random, "calm"), {
       command: verb as "approve" | "adopt" | "forget",
       arguments: given,

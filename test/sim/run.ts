@@ -8,7 +8,7 @@ import { settle } from "./settle.ts";
 import { renderSite } from "./site.ts";
 import type { Violation } from "./watch.ts";
 import { createWeather, WEATHERS, type Weather } from "./weather.ts";
-import { commitFiles, commitSite, count, createWorld, note, type World } from "./world.ts";
+import { allow, commitFiles, commitSite, count, createWorld, note, type World } from "./world.ts";
 
 /** One thing that happens in a run. All that is random about it comes from its own seed, so that a history can be shortened. */
 export interface Happening {
@@ -30,9 +30,9 @@ export interface RunResult {
 /** How often each comes, of a hundred. */
 const ODDS: readonly (readonly [Happening["type"], number])[] = [
   ["pass", 40],
-  ["edit", 22],
+  ["edit", 26],
   ["deed", 16],
-  ["approve", 6],
+  ["approve", 10],
   ["daemon", 5],
   ["revert", 3],
   ["empty", 2],
@@ -135,11 +135,14 @@ function meddle(world: World, random: Random): void {
 }
 
 async function approve(world: World, random: Random): Promise<void> {
-  for (const { id } of waitingSteps(await onePass(world, createWeather(random, "calm")))) {
+  for (const step of waitingSteps(await onePass(world, createWeather(random, "calm")))) {
     if (random.chance(0.3)) continue;
-    note(world, `a person approves ${id}`);
-    world.approved.add(id);
-    await command(world, weatherOf(random), { command: "approve", arguments: { names: [id], who: "ada", why: "" } });
+    note(world, `a person approves ${step.id}`);
+    allow(world, step);
+    await command(world, weatherOf(random), {
+      command: "approve",
+      arguments: { names: [step.id], who: "ada", why: "" },
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { zstdCompressSync } from "node:zlib";
+import type { Step } from "../../src/core/step.ts";
 import type { Change } from "../../src/host/fake/git-objects.ts";
 import { createFakeHost, type FakeHost } from "../../src/host/fake/host.ts";
 import type { CommandEmulation } from "../../src/host/fake/processes.ts";
@@ -36,6 +37,8 @@ export interface World {
   readonly history: Site[];
   /** Resources that a person said may be destroyed, replaced or adopted. */
   readonly approved: Set<string>;
+  /** Those of them that may be gone afterwards; what is replaced must be kept. */
+  readonly mayGo: Set<string>;
   /** What others put in the way, with how they take it away again. */
   readonly obstacles: { readonly what: string; readonly remove: () => void }[];
   /** Paths that others changed or removed: what stands there is not the program's doing alone. */
@@ -96,6 +99,7 @@ export function createWorld(seed: number, fault: DeliberateFault | undefined): W
     committed: "site",
     history: [],
     approved: new Set(),
+    mayGo: new Set(),
     obstacles: [],
     touched: new Set(),
     foreignMounts: new Set(),
@@ -181,4 +185,10 @@ export function commitFiles(world: World, files: ReadonlyMap<string, string>, wh
   repository.commit(changes, { message: why });
   note(world, `commit: ${why}`);
   return true;
+}
+
+/** A person said yes to a step. */
+export function allow(world: World, step: Pick<Step, "id" | "replaces">): void {
+  world.approved.add(step.id);
+  if (step.replaces !== true) world.mayGo.add(step.id);
 }
