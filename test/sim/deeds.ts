@@ -208,6 +208,7 @@ function removeTree(world: World, path: string): string | undefined {
   const stat = files.stat(path);
   if (stat === undefined || files.mounts().some(({ target }) => target.startsWith(`${path}/`))) return undefined;
   world.touched.add(path);
+  world.watch.dropCanary(path);
   for (const [place] of world.watch.movables) if (place.startsWith(`${path}/`)) world.touched.add(place);
   files.removeTree(path, stat.inode);
   return path;

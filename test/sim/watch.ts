@@ -25,7 +25,7 @@ export interface Watch {
   readonly taint: (artifact: string) => void;
   /** Somebody else's file: it must stay as it is, where it is. */
   readonly addCanary: (path: string) => void;
-  /** It was moved by its owner. */
+  /** It, or the folder that it lies in, was moved or removed by its owner. */
   readonly dropCanary: (path: string) => void;
   /** Somebody else's file among things of ours: it may be moved, never lost. */
   readonly addMovable: (path: string, content: string) => void;
@@ -97,7 +97,9 @@ export function createWatch(observer: FakeHost): Watch {
     },
     taint: artifacts.taint,
     addCanary: (path) => canaries.set(path, files.readText(path) ?? ""),
-    dropCanary: (path) => canaries.delete(path),
+    dropCanary: (top) => {
+      for (const path of canaries.keys()) if (path === top || path.startsWith(`${top}/`)) canaries.delete(path);
+    },
     addMovable: (path, content) => movables.set(path, content),
     movables,
     checkCanaries: () => {
