@@ -1,4 +1,6 @@
 import type { Flags } from "../configuration.ts";
+import type { Host } from "../host/ports.ts";
+import type { HostOptions } from "../host/real/host.ts";
 import type { Session } from "../pass/types.ts";
 import type { CliContext } from "./command.ts";
 import { printFailure } from "./failure.ts";
@@ -14,6 +16,8 @@ export interface Invocation {
   readonly stderr: Stream;
   readonly nodeVersion: string;
   readonly version: string;
+  /** Another host than the real machine: tests give one that dies where they say. */
+  readonly createHost?: (options: HostOptions) => Host;
 }
 
 /** argv -> command -> exit code. Nothing is thrown: what goes wrong is printed, with a hint. */
@@ -43,7 +47,7 @@ export async function run(invocation: Invocation): Promise<number> {
 }
 
 async function sessionOpener(invocation: Invocation, flags: GlobalFlags): Promise<(more?: Flags) => Session> {
-  const { createHost } = await import("../host/real/host.ts");
+  const createHost = invocation.createHost ?? (await import("../host/real/host.ts")).createHost;
   const { readConfiguration } = await import("../configuration.ts");
   const { directory, environment } = invocation;
   return (more) => {

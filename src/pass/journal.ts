@@ -1,4 +1,5 @@
 import type { Json } from "../core/digest.ts";
+import type { EffectName } from "../core/effect.ts";
 import type { RootloomError } from "../core/error.ts";
 import type { Step } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
@@ -15,7 +16,7 @@ export interface StepJournal {
 export function openStep(state: State, host: Host, runId: string, step: Step): StepJournal {
   const entry = state.beginStep(runId, step.id, step.operation, now(host));
   const effect = async <T>(
-    name: string,
+    name: EffectName,
     details: { readonly [key: string]: Json },
     run: () => T | Promise<T>,
   ): Promise<T> => {

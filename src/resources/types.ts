@@ -1,4 +1,5 @@
 import type { Json } from "../core/digest.ts";
+import type { EffectName } from "../core/effect.ts";
 import type { OwnedRecord, ResourceKind, ResourceMap } from "../core/resource.ts";
 import type { Operation, Planner, StepOf } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
@@ -70,10 +71,10 @@ export interface ApplyContext extends Places {
   readonly owned: (id: string) => OwnedRecord | undefined;
   /**
    * Journals one effect: the intent durably before it, the outcome after it. A kill between the two is
-   * found by the next start. `name` is stable (`tree.swap.keep-old`): tests enumerate the points.
+   * found by the next start. `name` is stable and one of the list in `core/effect.ts`: tests enumerate the points.
    */
   readonly effect: <T>(
-    name: string,
+    name: EffectName,
     details: { readonly [key: string]: Json },
     run: () => T | Promise<T>,
   ) => Promise<T>;

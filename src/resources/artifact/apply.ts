@@ -28,6 +28,8 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   const standing = await wholeGeneration(resource, generation, context);
   if (standing !== undefined) {
     await switchTo(resource, standing.generation, context);
+    // A kill may have come between the switch and the removal of older ones.
+    await retain(resource, generation, context);
     return outcome(resource, standing, context, `found packed already as generation ${generation}`, []);
   }
   const current = files.readLink(`${resource.path}/${CURRENT}`) ?? "";

@@ -3,7 +3,7 @@ import type { Executor } from "../types.ts";
 import { NOTHING_LAID, placeOf, readLaid, writeLaid } from "./laid.ts";
 import { layInto } from "./lay.ts";
 import { placeOfRecord } from "./observe.ts";
-import { openAllowed } from "./open.ts";
+import { isAnothers, openAllowed } from "./open.ts";
 import { removeEntry, undoDeletion } from "./remove.ts";
 
 /** Lays the step's own paths, removes the step's own paths, nothing else. */
@@ -24,6 +24,7 @@ export const removeOverlay: Executor<"overlay.remove"> = async (step, context) =
   const { files } = context.host;
   const place = placeOfRecord(step.arguments.record);
   if (files.stat(place.treePath)?.type !== "directory") return { record: undefined, result: "gone with its root" };
+  if (isAnothers(place, context)) return { record: undefined, result: "gone with its root: another stands there" };
   const tree = openAllowed(place, context);
   const notes: string[] = [];
   try {

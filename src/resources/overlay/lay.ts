@@ -1,3 +1,4 @@
+import type { EffectName } from "../../core/effect.ts";
 import { showPath, type TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { OverlayResource } from "../../core/resource.ts";
@@ -208,7 +209,7 @@ function toList(laying: Laying, inspection: Inspection): LaidEntry {
   return { ...facts, made: true, original };
 }
 
-function save(laying: Laying, laid: LaidOverlay, effect: string): Promise<void> {
+function save(laying: Laying, laid: LaidOverlay, effect: EffectName): Promise<void> {
   const { context, place } = laying;
   return context.effect(effect, { overlay: place.overlay, tree: place.tree }, () =>
     writeLaid(context.host.files, place, context.instance, laid),

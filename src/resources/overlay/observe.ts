@@ -7,7 +7,7 @@ import { DIFF_LIMIT_BYTES, lineDiff } from "./diff.ts";
 import { createHashes } from "./hashes.ts";
 import { differences, type EntryState, type Inspection, inspectEntry, isBelow, shadowedPaths } from "./inspect.ts";
 import { type LaidEntry, type LaidOverlay, type LaidPlace, NOTHING_LAID, placeOf, readLaid } from "./laid.ts";
-import { openAllowed } from "./open.ts";
+import { isAnothers, openAllowed } from "./open.ts";
 import { type OwnedEntry, readAccounts, resolveOwners } from "./owners.ts";
 
 export interface ObservedDifference {
@@ -62,6 +62,7 @@ export async function observeRemovedOverlay(record: OwnedRecord, context: Observ
   const { files } = context.host;
   const place = placeOfRecord(record);
   if (files.stat(place.treePath)?.type !== "directory") return { ...NOTHING, tree: "absent" };
+  if (isAnothers(place, context)) return { ...NOTHING, tree: "absent" };
   return orProblem(() => {
     const tree = openAllowed(place, context);
     try {

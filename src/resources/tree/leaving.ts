@@ -24,3 +24,17 @@ export function laidAsListed(
     tree.close();
   }
 }
+
+/** Those of added paths that are something's mount point: by a record, or now, should a kill have lost the record. */
+export function mountTargets(
+  resource: TreeResource,
+  added: readonly TreePath[],
+  { host, owned }: Pick<ObserveContext, "host" | "owned">,
+): readonly TreePath[] {
+  if (added.length === 0) return [];
+  const top = host.files.realPath(resource.path) ?? resource.path;
+  const mounted = new Set(host.files.mounts().map(({ target }) => target));
+  return added.filter(
+    (path) => owned(`mount/${resource.name}:/${path}`) !== undefined || mounted.has(`${top}/${path}`),
+  );
+}

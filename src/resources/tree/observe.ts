@@ -9,7 +9,7 @@ import { type Marker, OWN_FOLDER, ownership, readMarker } from "../marker.ts";
 import { detail } from "../owned.ts";
 import type { ObserveContext, Observer, Places } from "../types.ts";
 import { findBuilt } from "./built.ts";
-import { laidAsListed } from "./leaving.ts";
+import { laidAsListed, mountTargets } from "./leaving.ts";
 import { looksLikeRoot } from "./looks.ts";
 import { isBuildOf, treePaths } from "./paths.ts";
 import { isSourceKept, sourceKey } from "./source.ts";
@@ -100,7 +100,7 @@ export async function readDrift(
   // A laid path that ends in a slash is a directory of which only the attributes are the overlay's.
   const whole = [...leftOut(resource), ...laidPaths.filter((path) => !path.endsWith("/"))];
   const added = drift.paths.filter(({ change }) => change === "added").map(({ path }) => path);
-  const targets = added.filter((path) => context.owned(`mount/${resource.name}:/${path}`) !== undefined);
+  const targets = mountTargets(resource, added, context);
   const listed = drift.paths.length === 0 ? new Set() : laidAsListed(resource, context);
   const paths = drift.paths.filter(
     ({ path, change }) =>
