@@ -58,7 +58,8 @@ export function resolvePath(base: string, path: string): string {
 
 /** True for paths strictly below the other one. */
 export function isBelow(path: string, parent: string): boolean {
-  return path !== parent && (parent === "/" || path.startsWith(`${parent}/`));
+  if (parent === "/") return path !== "/";
+  return path[parent.length] === "/" && path.slice(0, parent.length) === parent;
 }
 
 /** Links on the host, which stand as long as their document does. */

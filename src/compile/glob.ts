@@ -3,8 +3,11 @@
  * (`etc/**` is all below etc, `**` + `/x` is x anywhere). All else is literal, and anchored at the top.
  */
 export function globMatcher(pattern: string): (path: string) => boolean {
+  if (!hasWildcard(pattern)) return (path) => path === pattern;
   const names = pattern.split("/").filter((name, index, all) => !(name === "**" && all[index - 1] === "**"));
-  return (path) => matchNames(names, path.split("/"));
+  // What stands behind the last wildcard settles most paths.
+  const tail = pattern.slice(pattern.lastIndexOf("*") + 1).replace(/^\//, "");
+  return (path) => path.endsWith(tail) && matchNames(names, path.split("/"));
 }
 
 export function hasWildcard(pattern: string): boolean {

@@ -1,4 +1,5 @@
 /** Matrix expansion: pure, used by validation and by `compile`. */
+import { countValues } from "./measure.ts";
 import { suggest } from "./nearest.ts";
 import type { ArchTargetSpec, Document, DocumentOf, Problem } from "./types.ts";
 
@@ -40,6 +41,11 @@ export function expandDocuments(documents: readonly Document[]): {
   return { documents: expanded, failed, problems };
 }
 
+/** Of one matrix: looking for the name that was meant costs a look at all of them. */
+const SUGGESTIONS_MAX = 20;
+/** Of all documents that one matrix makes. */
+const VALUES_MAX = 1_000_000;
+
 interface Expansion {
   readonly documents: ExpandedDocument[];
   readonly problems: Problem[];
@@ -64,12 +70,18 @@ function expandOne(document: Document, targets: ReadonlyMap<string, DocumentOf<"
     report(["metadata", "name"], message, `name it \`${document.name}-\${target.name}\``);
     return { documents: [], problems };
   }
+  if (matrix.targets.length * countValues(document.spec, VALUES_MAX) > VALUES_MAX) {
+    const message = `cannot expand ${document.kind} ${document.name}: ${matrix.targets.length} targets make too much of it`;
+    report(["spec", "matrix", "targets"], message, "name fewer targets, or write less for each");
+    return { documents: [], problems };
+  }
   const documents: ExpandedDocument[] = [];
   for (const [index, name] of matrix.targets.entries()) {
     const target = targets.get(name);
     if (target !== undefined) documents.push(fill(document, target, report));
     else {
-      const hint = suggest(name, [...targets.keys()], "declare an ArchTarget of that name");
+      const known = problems.length < SUGGESTIONS_MAX ? [...targets.keys()] : [];
+      const hint = suggest(name, known, "declare an ArchTarget of that name");
       const message = `cannot expand ${document.kind} ${document.name}: no ArchTarget is called \`${name}\``;
       report(["spec", "matrix", "targets", index], message, hint);
     }

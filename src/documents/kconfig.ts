@@ -7,7 +7,7 @@ export type KernelSymbols = ReadonlyMap<string, string>;
 export function readKernelSymbols(texts: readonly string[]): KernelSymbols {
   const symbols = new Map<string, string>();
   for (const line of texts.flatMap((text) => text.split(/\r?\n/))) {
-    const set = /^\s*CONFIG_(\w+)=(.*?)\s*$/.exec(line);
+    const set = /^\s*CONFIG_(\w+)=(.*)$/.exec(line.trimEnd());
     const unset = /^\s*#\s*CONFIG_(\w+) is not set\s*$/.exec(line);
     if (set !== null) symbols.set(set[1] ?? "", unquote(set[2] ?? ""));
     else if (unset !== null) symbols.set(unset[1] ?? "", "n");

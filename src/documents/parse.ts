@@ -1,4 +1,18 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, visit } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+  visit,
+  type YAMLMap,
+} from "yaml";
+import { countValues } from "./measure.ts";
 import type { Locate, Position, Problem } from "./types.ts";
 
 /** A document as YAML reads it, before any schema. */
@@ -11,7 +25,11 @@ export interface ParsedDocument {
 }
 
 const TEXT_LENGTH_MAX = 1024 * 1024;
+/** The parser takes some KiB for each token: texts that could hold more of them are counted first. */
+const TOKENS_MAX = 200_000;
 const ALIASES_MAX = 100;
+/** Of one document, aliases written out. */
+const VALUES_MAX = 200_000;
 const PROBLEMS_PER_FILE_MAX = 20;
 
 /** Reads the YAML documents of one file; `file` is the name used in positions. Documents with problems are left out. */
@@ -25,12 +43,22 @@ export function parseDocuments(
     return { documents: [], problems: [{ ...start, message: "cannot read YAML: the file is too large", hint }] };
   }
   try {
+    if (text.length > TOKENS_MAX && hasMoreTokens(text, TOKENS_MAX)) {
+      const hint = `write it as several files: one has at most ${TOKENS_MAX} words and signs`;
+      return { documents: [], problems: [{ ...start, message: "cannot read YAML: it holds too much", hint }] };
+    }
     return parseText(text, file);
   } catch (thrown) {
     // Deep nesting ends in a RangeError of the parser's recursion.
     const why = thrown instanceof RangeError ? "it is nested too deeply" : "the parser gave up";
     return { documents: [], problems: [{ ...start, message: `cannot read YAML: ${why}`, hint: "write it flatter" }] };
   }
+}
+
+function hasMoreTokens(text: string, limit: number): boolean {
+  let count = 0;
+  for (const _ of new Lexer().lex(text)) if (++count > limit) return true;
+  return false;
 }
 
 function parseText(text: string, file: string): { documents: ParsedDocument[]; problems: Problem[] } {
@@ -95,21 +123,46 @@ function toValue(document: Document, at: (offset: number) => Position): ParsedDo
     const hint = `write the values out: at most ${ALIASES_MAX} uses of anchors are expanded`;
     return { ...top, message: "cannot read YAML: its aliases expand to too much", hint };
   }
+  if (countValues(value, VALUES_MAX) > VALUES_MAX) {
+    const hint = `write it as several documents: one has at most ${VALUES_MAX} values, aliases written out`;
+    return { ...top, message: "cannot read YAML: it holds too many values", hint };
+  }
+  const pairOf = pairFinder();
   const locate = (path: readonly (string | number)[], wantKey: boolean): Position => {
-    const offset = offsetOf(document, path, wantKey);
+    const offset = offsetOf(document, path, wantKey, pairOf);
     return offset === undefined ? top : at(offset);
   };
   return { value, locate: (path) => locate(path, false), locateKey: (path) => locate(path, true) };
 }
 
+type PairOf = (map: YAMLMap, key: string) => Pair | undefined;
+
+/** Finds pairs by their keys; a mapping is indexed once, since each of its fields may have a problem. */
+function pairFinder(): PairOf {
+  const known = new Map<YAMLMap, Map<string, Pair>>();
+  return (map, key) => {
+    let pairs = known.get(map);
+    if (pairs === undefined) {
+      pairs = new Map(map.items.flatMap((pair) => (isScalar(pair.key) ? [[String(pair.key.value), pair]] : [])));
+      known.set(map, pairs);
+    }
+    return pairs.get(key);
+  };
+}
+
 /** Follows the path as far as it is there. */
-function offsetOf(document: Document, path: readonly (string | number)[], wantKey: boolean): number | undefined {
+function offsetOf(
+  document: Document,
+  path: readonly (string | number)[],
+  wantKey: boolean,
+  pairOf: PairOf,
+): number | undefined {
   let node: unknown = document.contents;
   let offset = (document.contents as Node | null)?.range?.[0];
   for (const [index, step] of path.entries()) {
     if (isAlias(node)) node = node.resolve(document);
     if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+      const pair = pairOf(node, String(step));
       if (pair === undefined) break;
       const keyOffset = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
       node = pair.value;

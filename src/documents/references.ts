@@ -12,6 +12,9 @@ interface Reference {
 /** Names declared by documents that could not be read whole; "all" where even the name is not known. */
 export type BrokenNames = ReadonlyMap<DocumentKind, "all" | ReadonlySet<string>>;
 
+/** Looking for the name that was meant costs a look at all of them: done for so many that a person reads. */
+const SUGGESTIONS_MAX = 300;
+
 /** Names that stand twice and names that lead nowhere, with the nearest one. */
 export function checkReferences(documents: readonly ExpandedDocument[], broken: BrokenNames): readonly Problem[] {
   const names = new Map<DocumentKind, Map<string, ExpandedDocument>>();
@@ -23,12 +26,15 @@ export function checkReferences(documents: readonly ExpandedDocument[], broken: 
     if (first === undefined) ofKind.set(document.name, document);
     else problems.push(duplicate(document, first));
   }
+  let suggestions = 0;
   for (const document of documents) {
     for (const reference of referencesOf(document)) {
       const declared = names.get(reference.kind) ?? new Map<string, ExpandedDocument>();
       if (declared.has(reference.name) || isBroken(broken, reference)) continue;
       const message = `cannot find ${reference.kind} \`${reference.name}\`, which ${document.kind} ${document.name} names`;
-      const hint = suggest(reference.name, [...declared.keys()], `no ${reference.kind} is declared: add one`);
+      const known = suggestions++ < SUGGESTIONS_MAX ? [...declared.keys()] : [];
+      const none = declared.size === 0 ? `no ${reference.kind} is declared: add one` : "correct the names above first";
+      const hint = suggest(reference.name, known, none);
       problems.push({ ...document.locate(["spec", ...reference.path]), message, hint });
     }
   }

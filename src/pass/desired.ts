@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { compile } from "../compile/compile.ts";
 import type { DesiredGraph } from "../core/resource.ts";
 import { loadDocuments } from "../documents/load.ts";
-import { sortProblems } from "../documents/problems.ts";
+import { limitProblems, sortProblems } from "../documents/problems.ts";
 import type { Problem } from "../documents/types.ts";
 import { loadSnapshot } from "../source/load.ts";
 import type { Snapshot, SourceOptions } from "../source/types.ts";
@@ -34,7 +34,7 @@ export async function loadDesired(session: Session): Promise<Desired> {
     defaults: { jobs: availableParallelism(), memory_bytes: totalmem() },
     digest: sha256,
   });
-  const problems = sortProblems([...loaded.problems, ...compiled.problems]);
+  const problems = limitProblems(sortProblems([...loaded.problems, ...compiled.problems]));
   return { snapshot, graph: compiled.graph, problems };
 }
 
