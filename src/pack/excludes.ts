@@ -40,15 +40,41 @@ function matcher(patterns: readonly string[]): (path: TreePath) => boolean {
 /** The part before the first wildcard is compared first: it settles nearly every path. */
 function compileGlob(pattern: string): (path: TreePath) => boolean {
   const prefix = pattern.slice(0, pattern.search(/[*?]/));
-  const names = pattern.split("/").map((name, index, all) => {
-    const last = index === all.length - 1;
-    if (name === "**") return last ? "[^]+" : "(?:[^/]+/)*";
-    const body = name
-      .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-      .replace(/\*+/g, "[^/]*")
-      .replace(/\?/g, "[^/]");
-    return last ? body : `${body}/`;
-  });
-  const expression = new RegExp(`^${names.join("")}$`);
-  return (path) => path.startsWith(prefix) && expression.test(path);
+  const names = pattern.split("/").map((name) => (name === "**" ? name : name.replace(/\*+/g, "*")));
+  const all = names.filter((name, index) => name !== "**" || names[index - 1] !== "**");
+  return (path) => path.startsWith(prefix) && matchList(all, path.split("/"), "**", matchName);
+}
+
+function matchName(pattern: string, name: string): boolean {
+  return matchList([...pattern], [...name], "*", (one, character) => one === "?" || one === character);
+}
+
+/**
+ * Both sides advance; at a mismatch the last wildcard takes one more: no worse than the product of the two
+ * lengths, whatever the pattern. At the end of a path's pattern `**` stands for one name at least.
+ */
+function matchList(
+  pattern: readonly string[],
+  items: readonly string[],
+  wildcard: "*" | "**",
+  matches: (pattern: string, item: string) => boolean,
+): boolean {
+  let [at, item] = [0, 0];
+  let retry: { at: number; item: number } | undefined;
+  while (item < items.length) {
+    const part = pattern[at];
+    if (part === wildcard) {
+      if (at === pattern.length - 1) return true;
+      retry = { at, item };
+      at += 1;
+    } else if (part !== undefined && matches(part, items[item] ?? "")) {
+      at += 1;
+      item += 1;
+    } else if (retry !== undefined) {
+      retry = { at: retry.at, item: retry.item + 1 };
+      at = retry.at + 1;
+      item = retry.item;
+    } else return false;
+  }
+  return pattern.slice(at).every((part) => wildcard === "*" && part === wildcard);
 }

@@ -100,16 +100,24 @@ export class ImageCheck {
     if (group.entries[0] && group.entries[0].linkSet !== entry.linkSet) {
       this.report(`${show(entry)} is linked to ${show(group.entries[0])}, which is another file`);
     }
+    if (group.links !== archived.links)
+      this.report(`${show(entry)}: its links are not those of ${show(group.entries[0])}`);
     group.entries.push(entry);
   }
 
   #content(bytes: Uint8Array): void {
-    if (this.#current?.type === "symlink") this.#target += Buffer.from(bytes).toString("latin1");
+    if (this.#current?.type === "symlink") this.#addTarget(this.#current, bytes);
     else if (this.#hashing && bytes.length === this.#current?.size) this.#sha256 = hash("sha256", bytes);
     else if (this.#hashing) {
       this.#digest ??= createHash("sha256");
       this.#digest.update(bytes);
     }
+  }
+
+  /** A damaged header may state gigabytes: what goes beyond the target's length differs already. */
+  #addTarget(entry: ManifestEntry, bytes: Uint8Array): void {
+    const room = entry.target.length + 1 - this.#target.length;
+    this.#target += Buffer.from(bytes.subarray(0, Math.max(0, room))).toString("latin1");
   }
 
   #end(): void {
@@ -137,6 +145,8 @@ function attributePairs(
     ["group", archived.group, entry.group],
     ["time", archived.modified_s, entry.modified_s],
     ["size", archived.size, size],
+    ["links", archived.links, entry.linkSet === "" ? 1 : Math.max(2, archived.links)],
+    ["check", archived.check, 0],
     ["major", archived.major, entry.type === "character" || entry.type === "block" ? entry.major : 0],
     ["minor", archived.minor, entry.type === "character" || entry.type === "block" ? entry.minor : 0],
   ];

@@ -13,6 +13,8 @@ import type { ManifestEntry } from "./types.ts";
 const FIRST_LINE =
   "# rootloom manifest 1: path type mode owner group modified_s size sha256 device target link-set layer";
 const CHUNK_BYTES = 1 << 18;
+/** Far above two paths of PATH_MAX, each byte escaped. */
+const LINE_BYTES_MAX = 1 << 20;
 
 const TYPES: readonly EntryType[] = ["file", "directory", "symlink", "character", "block", "fifo", "socket"];
 const ESCAPED = /[\u0000-\u001f\u007f\\]/;
@@ -134,6 +136,8 @@ function* readLines(reader: Reader): Generator<string> {
     const lines = (rest + chunk.toString("latin1", 0, bytes)).split("\n");
     rest = lines.pop() ?? "";
     yield* lines;
+    // Told as a damaged line, before a file without line ends fills the memory.
+    if (rest.length > LINE_BYTES_MAX) break;
   }
   if (rest !== "") yield rest;
 }

@@ -15,6 +15,8 @@ export interface ArchivedEntry {
   readonly deviceMinor: number;
   readonly major: number;
   readonly minor: number;
+  /** Checksum of the content in a form that we do not write: 0 here. */
+  readonly check: number;
 }
 
 export interface ArchiveHandler {
@@ -105,6 +107,7 @@ export class NewcReader {
     this.#content_bytes = size;
     this.#padding_bytes = (4 - (size % 4)) % 4;
     this.#ended = name === TRAILER;
+    if (this.#ended && size > 0) return this.#fail("its trailer has a content");
     if (!this.#ended) this.#handler.entry(readFields(name, field));
     return length;
   }
@@ -129,6 +132,7 @@ function readFields(name: string, field: (index: number) => number): ArchivedEnt
     deviceMinor: field(8),
     major: field(9),
     minor: field(10),
+    check: field(12),
   };
 }
 

@@ -25,6 +25,8 @@ export type ReadAt = (into: Uint8Array, position: number) => number;
 const BLOCK_BYTES = 512;
 /** Long names and extended headers are held in memory; more than this is no honest tarball. */
 const EXTENSION_BYTES_MAX = 1 << 20;
+/** PATH_MAX: nothing can be made under a longer name. */
+const PATH_BYTES_MAX = 4095;
 const TYPES: Readonly<Record<string, TarEntry["type"]>> = {
   "0": "file",
   "\0": "file",
@@ -47,6 +49,7 @@ export function* readTar(readAt: ReadAt, file: string): Generator<TarEntry> {
     new RootloomError(`cannot read the tarball ${file}: ${why}`, hint === undefined ? {} : { hint });
   const block = Buffer.alloc(BLOCK_BYTES);
   let pax = new Map<string, string>();
+  let extension_bytes = 0;
   const globals = new Map<string, string>();
   for (let position = 0; ; ) {
     const bytes = readAt(block, position);
@@ -57,11 +60,14 @@ export function* readTar(readAt: ReadAt, file: string): Generator<TarEntry> {
     const flag = block.toString("latin1", 156, 157);
     const offset = position + BLOCK_BYTES;
     const content_bytes = contentLength(block, flag, pax);
+    // A size that is no number, or below 0, would lead nowhere, or back to where we were.
+    if (!Number.isSafeInteger(content_bytes) || content_bytes < 0) throw fail("a member's size is no size");
     position = offset + Math.ceil(content_bytes / BLOCK_BYTES) * BLOCK_BYTES;
     if ("xgLK".includes(flag)) {
-      const extension = readExtension(readAt, offset, content_bytes, fail);
-      if (flag === "g") for (const [key, value] of parsePax(extension, fail)) globals.set(key, value);
-      else if (flag === "x") pax = new Map([...pax, ...parsePax(extension, fail)]);
+      extension_bytes += content_bytes;
+      const extension = readExtension(readAt, offset, content_bytes, extension_bytes, fail);
+      const into = flag === "g" ? globals : pax;
+      if (flag === "g" || flag === "x") for (const [key, value] of parsePax(extension, fail)) into.set(key, value);
       else pax.set(flag === "L" ? "path" : "linkpath", cString(extension, 0, extension.length));
       continue;
     }
@@ -69,8 +75,9 @@ export function* readTar(readAt: ReadAt, file: string): Generator<TarEntry> {
     const values = new Map([...globals, ...pax]);
     refuseSparse(flag, values, fail);
     if (type === undefined) throw fail(`it has a member of the unknown type ${JSON.stringify(flag)}`);
-    yield parseMember(block, type, values, offset, content_bytes, fail);
+    yield checkMember(parseMember(block, type, values, offset, content_bytes, fail), fail);
     pax = new Map();
+    extension_bytes = 0;
   }
 }
 
@@ -90,20 +97,33 @@ function parseMember(
   const link = pax.get("linkpath") ?? cString(block, 157, 100);
   const device = type === "character" || type === "block";
   const time = pax.get("mtime");
+  const isDirectory = type === "directory" || (type === "file" && written.endsWith("/"));
   return {
     path: normalise(written, fail),
-    type: type === "file" && written.endsWith("/") ? "directory" : type,
+    type: isDirectory ? "directory" : type,
     mode: number(block, 100, 8) & 0o7777,
     owner: Number(pax.get("uid") ?? number(block, 108, 8)),
     group: Number(pax.get("gid") ?? number(block, 116, 8)),
     modified_s: time === undefined ? number(block, 136, 12) : Math.floor(Number(time)),
-    size: type === "file" ? content_bytes : 0,
+    size: type === "file" && !isDirectory ? content_bytes : 0,
     target: type === "hardlink" ? normalise(link, fail) : type === "symlink" ? link : "",
     major: device ? number(block, 329, 8) : 0,
     minor: device ? number(block, 337, 8) : 0,
     offset,
     extendedAttributes: [...pax.keys()].filter((key) => key.startsWith("SCHILY.xattr.")).map((key) => key.slice(13)),
   };
+}
+
+/** What no tool writes, and none could unpack. */
+function checkMember(member: TarEntry, fail: Fail): TarEntry {
+  const { path, type, target, owner, group, modified_s, mode, major, minor } = member;
+  const name = showPath(path).slice(0, 200);
+  if (path.length > PATH_BYTES_MAX || target.length > PATH_BYTES_MAX) throw fail(`the path of /${name} is too long`);
+  if (path.includes("\0") || target.includes("\0")) throw fail(`the path of /${name} holds a NUL`);
+  if (path === "" && type !== "directory") throw fail(`its top is a ${type}, not a directory`);
+  const numbers = [owner, group, modified_s, mode, major, minor];
+  if (!numbers.every(Number.isSafeInteger)) throw fail(`a number of /${name} is none`);
+  return member;
 }
 
 /** Links and nodes may state a size, but no content follows them. */
@@ -125,8 +145,9 @@ function refuseSparse(flag: string, pax: ReadonlyMap<string, string>, fail: Fail
   throw fail("it holds a sparse file", "make it again without tar's --sparse");
 }
 
-function readExtension(readAt: ReadAt, offset: number, size: number, fail: Fail): Buffer {
-  if (size > EXTENSION_BYTES_MAX) throw fail("it has an extended header of more than 1 MiB");
+/** @param sum_bytes all extensions of one member: many small ones are no better than a large one. */
+function readExtension(readAt: ReadAt, offset: number, size: number, sum_bytes: number, fail: Fail): Buffer {
+  if (sum_bytes > EXTENSION_BYTES_MAX) throw fail("it has an extended header of more than 1 MiB");
   const bytes = Buffer.alloc(size);
   if (readAt(bytes, offset) !== size) throw fail("it ends in the middle of an extended header");
   return bytes;
@@ -143,6 +164,7 @@ function parsePax(bytes: Buffer, fail: Fail): Map<string, string> {
     }
     const record = bytes.toString("latin1", space + 1, position + length - 1);
     const equals = record.indexOf("=");
+    if (equals < 1) throw fail("it has a damaged extended header");
     values.set(record.slice(0, equals), record.slice(equals + 1));
     position += length;
   }

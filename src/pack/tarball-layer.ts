@@ -56,6 +56,7 @@ class TarballReader {
   readonly #stat;
   readonly #members = new Map<TreePath, PackEntry>();
   readonly #losses: Loss[] = [];
+  #linkSets = 0;
 
   constructor(context: JobContext, source: TarballSource, path: string, reader: Reader, cache: string) {
     this.#context = context;
@@ -115,7 +116,8 @@ class TarballReader {
     if (!first || first.type === "directory") {
       throw this.#refuse(member.path, `is a hard link to /${showPath(member.target)}, which is no file before it`);
     }
-    const linkSet = first.linkSet || first.path;
+    // By its place in the archive: the path may come again later, with another content.
+    const linkSet = first.linkSet || `${first.path}\0${++this.#linkSets}`;
     this.#members.set(first.path, { ...first, linkSet });
     return { ...first, path: member.path, linkSet };
   }
