@@ -59,8 +59,9 @@ export async function execute(
 export function parseRequest(value: unknown): Request {
   const { command, arguments: given } = asObject(value);
   if (typeof command !== "string" || !Object.hasOwn(shapes, command)) {
-    throw new RootloomError(`cannot understand the request: there is no command ${String(command)}`, {
-      hint: suggest(String(command), Object.keys(shapes), "see rootloom --help"),
+    const name = typeof command === "string" ? command.slice(0, 100) : typeof command;
+    throw new RootloomError(`cannot understand the request: there is no command ${name}`, {
+      hint: suggest(name, Object.keys(shapes), "see rootloom --help"),
     });
   }
   const expected: Readonly<Record<string, Shape>> = shapes[command as CommandName];
@@ -79,5 +80,5 @@ function asObject(value: unknown): Readonly<Record<string, unknown>> {
 function fits(value: unknown, shape: Shape): boolean {
   if (shape === "a list of strings") return Array.isArray(value) && value.every((item) => typeof item === "string");
   if (shape === "string or null") return value === null || typeof value === "string";
-  return typeof value === shape;
+  return typeof value === shape && (shape !== "number" || Number.isFinite(value));
 }

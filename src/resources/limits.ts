@@ -132,7 +132,8 @@ function readYaml(text: string, file: string): Readonly<Record<string, unknown>>
     const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
     throw new RootloomError(`cannot use the limits in ${file}: ${why}`, { hint: "it must be valid YAML", cause });
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
+  // A set or a date has no keys that could be checked: it would read as a file without limits.
+  if (Object.prototype.toString.call(value) !== "[object Object]")
     throw new RootloomError(`cannot use the limits in ${file}: it is not a list of keys and values`, {
       hint: "start with `paths: [/srv/rootloom]`",
     });

@@ -112,9 +112,11 @@ function isMarker(value: unknown): value is Marker {
     typeof marker.runId === "string" &&
     typeof marker.createdAt === "string" &&
     isObject(marker.inputs) &&
+    Object.values(marker.inputs as object).every((input) => typeof input === "string") &&
     isObject(marker.details) &&
     typeof identity?.filesystem === "string" &&
-    typeof identity.inode === "number"
+    typeof identity.inode === "number" &&
+    (identity.born === undefined || typeof identity.born === "string")
   );
 }
 

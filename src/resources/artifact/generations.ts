@@ -48,11 +48,33 @@ export function readReport(files: Files, path: string, generation: string): Gene
   const directory = `${path}/${generation}`;
   if (!GENERATION.test(generation) || files.stat(directory)?.type !== "directory") return undefined;
   try {
-    const report: GenerationReport = JSON.parse(files.readText(`${directory}/${REPORT}`) ?? "");
-    return report.version === 1 && report.generation === generation ? report : undefined;
+    const report: unknown = JSON.parse(files.readText(`${directory}/${REPORT}`) ?? "");
+    return isReport(report) && report.generation === generation ? report : undefined;
   } catch {
     return undefined;
   }
+}
+
+const TEXTS = ["instance", "artifact", "generation", "sha256", "manifestSha256", "revision", "runId", "createdAt"];
+const NUMBERS = ["size_bytes", "uncompressed_bytes", "entries", "segments", "segmentsReused"];
+
+/** Whether all of a report is there, as we write it: half of one is none. */
+function isReport(value: unknown): value is GenerationReport {
+  if (typeof value !== "object" || value === null) return false;
+  const report = value as Readonly<Record<string, unknown>>;
+  const { version, file, inputs, layers, notes } = report;
+  return (
+    version === 1 &&
+    typeof file === "string" &&
+    /^[^/]+$/.test(file) &&
+    TEXTS.every((name) => typeof report[name] === "string") &&
+    NUMBERS.every((name) => typeof report[name] === "number") &&
+    typeof inputs === "object" &&
+    inputs !== null &&
+    Object.values(inputs).every((input) => typeof input === "string") &&
+    Array.isArray(layers) &&
+    Array.isArray(notes)
+  );
 }
 
 /** undefined when image and manifest are there as they were packed, else what is wrong, for people. */

@@ -125,11 +125,23 @@ export function laidByAnother(list: LaidList, place: LaidPlace, path: TreePath):
 function parseList(text: string, path: string): LaidList {
   try {
     const list: LaidList = JSON.parse(text);
-    if (list.version === 1 && typeof list.overlays === "object" && typeof list.identity.inode === "number") return list;
+    const { inode, filesystem } = list.identity;
+    const isWhole = Object.values(list.overlays).every(isLaidOverlay);
+    if (list.version === 1 && isWhole && typeof inode === "number" && typeof filesystem === "string") return list;
   } catch {
     // Said below, as for any other damage.
   }
   throw new RootloomError(`cannot read which files are laid: ${path} is damaged`, {
     hint: "restore the file from a backup, or move it away: laid files that differ are then kept as originals",
   });
+}
+
+function isLaidOverlay({ order, digest, finished, entries, deletions }: LaidOverlay): boolean {
+  const isHead = typeof order === "number" && typeof digest === "string" && typeof finished === "boolean";
+  return isHead && entries.every(({ path }) => isInside(path)) && deletions.every(({ path }) => isInside(path));
+}
+
+/** What is removed later is named here: a path that leads out was not written by us. */
+function isInside(path: TreePath): boolean {
+  return path !== "" && !path.split("/").some((name) => name === "" || name === "." || name === "..");
 }
