@@ -1,0 +1,31 @@
+import { fuzzArchives } from "./archives.ts";
+import { fuzzDocuments } from "./documents.ts";
+import { createRandom, type Random } from "./random.ts";
+import { fuzzKept, KEPT_FILES } from "./stored.ts";
+import { fuzzTarballs } from "./tarballs.ts";
+
+/** What is fed with odd input; each throws when a promise is broken. `directory` is for files, and emptied by the caller. */
+export const TARGETS: ReadonlyMap<string, (random: Random, directory: string) => void> = new Map([
+  ["documents", fuzzDocuments],
+  ["tarballs", fuzzTarballs],
+  ["archives", fuzzArchives],
+  ...KEPT_FILES.map(
+    (name) => [name, (random: Random, directory: string) => fuzzKept(name, directory, random)] as const,
+  ),
+]);
+
+/** Runs seeds from `from` until the time is over (at least one); returns how many. A failure names its seed. */
+export function fuzz(target: string, from: number, duration_ms: number, directory: string): number {
+  const begun_ms = performance.now();
+  let cases = 0;
+  do {
+    const seed = from + cases;
+    try {
+      TARGETS.get(target)?.(createRandom(seed), directory);
+    } catch (cause) {
+      throw new Error(`${target} fails: node test/fuzz/main.ts --target "${target}" --seed ${seed}`, { cause });
+    }
+    cases++;
+  } while (performance.now() - begun_ms < duration_ms);
+  return cases;
+}
