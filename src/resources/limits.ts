@@ -127,7 +127,8 @@ function refusal(path: string, why: string, hint: string): RootloomError {
 function readYaml(text: string, file: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
-    value = parse(text) ?? {};
+    // Its own warnings would go to standard error as they are, with whatever bytes the file holds.
+    value = parse(text, { logLevel: "error" }) ?? {};
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
     throw new RootloomError(`cannot use the limits in ${file}: ${why}`, { hint: "it must be valid YAML", cause });
