@@ -1,0 +1,64 @@
+import { appendFileSync, readFileSync } from "node:fs";
+import { EFFECTS } from "../../src/core/effect.ts";
+import type { Database, Host, SqlValue } from "../../src/host/ports.ts";
+import { executors } from "../../src/resources/index.ts";
+
+/**
+ * Every point of the journal at which a daemon can be killed, as the program itself lists its effects and operations:
+ * `begun`: the intent is durable and nothing else was done; `done`: the effect was made and its outcome is lost;
+ * `step ... unrecorded` and `step ... recorded`: before and after a step's end is durable together with its record.
+ */
+export const POINTS: readonly string[] = [
+  ...EFFECTS.flatMap((name) => [`${name} begun`, `${name} done`]),
+  ...Object.keys(executors).flatMap((name) => [`step ${name} unrecorded`, `step ${name} recorded`]),
+];
+
+/** Where a daemon dies: at the first point that is not in the file yet, or only at one; it writes the point there first. */
+export interface Deaths {
+  readonly file: string;
+  /** Only at points that match; empty: at each one once. */
+  readonly only: string;
+}
+
+/** The host, whose process dies at a point of the journal: nothing in the program knows of it. */
+export function dyingHost(host: Host, deaths: Deaths): Host {
+  const died = new Set(readFileSync(deaths.file, "utf8").split("\n"));
+  const only = new RegExp(deaths.only);
+  const reach = (point: string): void => {
+    if (died.has(point) || !only.test(point)) return;
+    appendFileSync(deaths.file, `${point}\n`);
+    process.kill(process.pid, "SIGKILL");
+  };
+  const open: Host["stores"]["open"] = (path, mode) => {
+    const database = host.stores.open(path, mode);
+    return database === undefined || mode === "read" ? database : dyingDatabase(database, reach);
+  };
+  return { ...host, stores: { ...host.stores, open } };
+}
+
+/** Knows the journal's rows by its own statements; were these others, no point would be reached, and the tests would fail. */
+function dyingDatabase(database: Database, reach: (point: string) => void): Database {
+  const effects = new Map<SqlValue | undefined, string>();
+  const steps = new Map<SqlValue | undefined, string>();
+  let after: string | undefined;
+  const run: Database["run"] = (sql, ...values) => {
+    database.run(sql, ...values);
+    if (sql.startsWith("insert into steps")) steps.set(values[0], `step ${values[3]}`);
+    if (sql.startsWith("insert into effects")) {
+      effects.set(values[0], String(values[2]));
+      after = `${values[2]} begun`;
+    }
+    if (sql.startsWith("update effects") && effects.has(values[1])) reach(`${effects.get(values[1])} done`);
+    const step = sql.startsWith("update steps") ? steps.get(values[3]) : undefined;
+    if (step === undefined) return;
+    reach(`${step} unrecorded`);
+    after = `${step} recorded`;
+  };
+  const transaction: Database["transaction"] = (body) => {
+    after = undefined;
+    const result = database.transaction(body);
+    if (after !== undefined) reach(after);
+    return result;
+  };
+  return { ...database, run, transaction };
+}

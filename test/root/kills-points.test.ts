@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { deathsFile } from "../kills/daemon.ts";
+import { POINTS } from "../kills/points.ts";
+import { makeKillSite, PHASES } from "../kills/site.ts";
+import { deathsIn, survive } from "../kills/survive.ts";
+import type { Site } from "../kit.ts";
+import { whyNotMount } from "./private-namespace.ts";
+
+/** What the phases do not come to, and why. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "artifact.make-room": "needs a disk that runs full in the middle: bad-host.test.ts fills one",
+  "overlay.give-back": "needs an edit in the middle of laying: a race, which the overlay's own tests make",
+  "artifact.delete": "no document asks for it: images that are not declared any more are kept",
+};
+
+/** Before and after each effect; `npm run kills` goes through the ends of the steps, too. */
+const EXPECTED = POINTS.filter(
+  (point) => !point.startsWith("step ") && !Object.keys(ELSEWHERE).some((name) => point.startsWith(`${name} `)),
+);
+
+let site: Site;
+let path: string | undefined;
+beforeEach(() => {
+  expect(whyNotMount()).toBeUndefined();
+  path = process.env.PATH;
+  site = makeKillSite();
+});
+afterEach(async () => {
+  process.env.PATH = path;
+  await removeSite();
+});
+
+async function removeSite(): Promise<void> {
+  site.run("unmount", "--all");
+  await site.remove();
+}
+
+describe("a daemon that dies by SIGKILL", () => {
+  it("before and after every effect in the journal is survived: a converge, overlays, drift, a replaced source and removals", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "rootloom-deaths-"));
+    const file = join(folder, "deaths");
+    writeFileSync(file, "");
+    const missed = () => EXPECTED.filter((point) => !deathsIn(file).includes(point));
+    // A recovery takes some points out of the way of the same life: on a fresh site they are come to again.
+    for (let round = 1; round <= 4 && missed().length > 0; round++) {
+      for (const phase of PHASES) expect(await survive(site, phase, file, "^(?!step )")).toEqual([]);
+      await removeSite();
+      site = makeKillSite();
+    }
+    expect(missed()).toEqual([]);
+    rmSync(folder, { recursive: true });
+  }, 600_000);
+
+  it("between a mount and its record takes the mount back, and does not take its directory for drift of the root", async () => {
+    const [converge] = PHASES;
+    if (converge === undefined) throw new Error("there are no phases");
+    const file = deathsFile(site);
+    expect(await survive(site, converge, file, "mount.mount done")).toEqual([]);
+    expect(deathsIn(file)).toEqual(["mount.mount done"]);
+  });
+
+  it("between the switch to a new image and the removal of the old one keeps no more generations than are wanted", async () => {
+    const file = deathsFile(site);
+    for (const phase of PHASES.slice(0, 2))
+      expect(await survive(site, phase, file, "artifact.remove-old begun")).toEqual([]);
+    expect(deathsIn(file)).toEqual(["artifact.remove-old begun"]);
+  });
+});
