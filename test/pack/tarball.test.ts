@@ -84,7 +84,9 @@ describe("a tarball layer", () => {
       execFileSync(tool, [join(work, "root.tar")]);
       const path = join(work, `root.tar.${tool === "xz" ? "xz" : "bz2"}`);
       const layers = jobTable.layers(packInput(join(work, "cache"), [tarball(path)]), context);
-      await expect(layers).rejects.toMatchObject({ hint: expect.stringContaining(`${tool} must have decompressed it`) });
+      await expect(layers).rejects.toMatchObject({
+        hint: expect.stringContaining(`${tool} must have decompressed it`),
+      });
     });
   }
 
