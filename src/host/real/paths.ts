@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, fsyncSync, openSync } from "node:fs";
 import type { TreePath } from "../../core/entry.ts";
+import { TEMPORARY_PREFIX } from "../../core/temporary.ts";
 import { openPath } from "./system-calls.ts";
 
 /** The name by which node:fs reaches `name` in an open directory; one byte a character. */
@@ -50,5 +51,5 @@ export function holding<T>(descriptor: number, body: (descriptor: number) => T):
 
 /** A name for something that is being made; what a killed process leaves begins with this. */
 export function temporaryNameFor(): string {
-  return `.rootloom-new-${randomBytes(8).toString("hex")}`;
+  return `${TEMPORARY_PREFIX}${randomBytes(8).toString("hex")}`;
 }

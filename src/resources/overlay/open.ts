@@ -1,5 +1,6 @@
 import type { TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
+import { isTemporary } from "../../core/temporary.ts";
 import type { Host, TreeHandle } from "../../host/ports.ts";
 import { ownership, readMarker } from "../marker.ts";
 import { refusalOf } from "../tree/observe.ts";
@@ -45,7 +46,7 @@ export function sweepTemporaries(tree: TreeHandle, entries: readonly OwnedEntry[
     const directory: TreePath = at.slice(0, Math.max(0, at.lastIndexOf("/")));
     for (const name of tree.list(directory)) {
       const path = directory === "" ? name : `${directory}/${name}`;
-      const ours = /^\.rootloom-new-[0-9a-f]{16}$/.test(name) && isBelow(path, directory);
+      const ours = isTemporary(name) && isBelow(path, directory);
       if (ours && tree.stat(path)?.type !== "directory") tree.removeFile(path);
     }
   }

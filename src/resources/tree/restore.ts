@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import { type Entry, showPath, type TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { TreeResource } from "../../core/resource.ts";
+import { isTemporary } from "../../core/temporary.ts";
 import type { TreeHandle } from "../../host/ports.ts";
 import { shortRun } from "../owned.ts";
 import type { ApplyContext } from "../types.ts";
@@ -67,7 +68,9 @@ async function restoreRound(
     const added = drift.paths.filter(({ change }) => change === "added").map(({ path }) => path);
     let moved = 0;
     for (const path of added.sort().reverse()) {
-      if (setAside(resource, top, path, aside, context)) moved++;
+      // What a killed write of ours left is worth nothing to anybody.
+      if (isTemporary(path) && top.stat(path)?.type === "file") top.removeFile(path);
+      else if (setAside(resource, top, path, aside, context)) moved++;
       await turn(context);
     }
     const trees = { top, from, source, place: resource.path, aside };

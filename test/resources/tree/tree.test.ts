@@ -256,6 +256,17 @@ describe("a managed root that was edited by hand", () => {
     expect(readFileSync(join(aside, "opt/new/file"), "utf8")).toBe("precious");
   });
 
+  test("is rid of what a killed write of ours left in it, and keeps no copy of that", async () => {
+    await applied();
+    const before = listing();
+    writeFileSync(inside("etc/.rootloom-new-0123456789abcdef"), "half a fi");
+    writeFileSync(inside("etc/.rootloom-new-precious"), "not ours");
+    const outcome = await apply(await plan());
+    expect(listing()).toBe(before);
+    const aside = outcome.notes?.[0]?.replace("what was added to it stands in ", "") ?? "";
+    expect(readdirSync(join(aside, "etc"))).toEqual([".rootloom-new-precious"]);
+  });
+
   test("is restored with the capabilities of its files, those that a change of owner takes too", async () => {
     const top = join(machine.top, "stage.d");
     for (const name of ["bin/ping", "bin/tool"]) {
