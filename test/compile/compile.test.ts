@@ -15,7 +15,7 @@ function compileFiles(files: Files): ReturnType<typeof compile> {
   const loaded = loadDocuments(snapshotOf(files));
   expect(loaded.problems).toEqual([]);
   const defaults = { jobs: 2, memory_bytes: 1024 };
-  return compile({ ...loaded, state: "/state", baseDirectory: "/work/desired", defaults, digest: sha256 });
+  return compile({ ...loaded, state: "/state", baseDirectory: "/srv/config/desired", defaults, digest: sha256 });
 }
 
 function resourcesOf(files: Files): readonly Resource[] {
@@ -186,7 +186,7 @@ describe("a root", () => {
     expect(resourcesOf(files).map(({ id }) => id)).toEqual(["volume/a", "volume/cache", "artifact/a"]);
     expect(image(files)).toMatchObject({
       dependsOn: [],
-      base: { type: "tarball", location: "/work/stage3.tar.xz", sha256: hash, sourceDate_s: 86_400 },
+      base: { type: "tarball", location: "/srv/config/stage3.tar.xz", sha256: hash, sourceDate_s: 86_400 },
     });
   });
 
