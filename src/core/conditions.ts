@@ -2,6 +2,7 @@ import type { Step } from "./step.ts";
 
 /** A condition before the store gives it its time. */
 export interface ConditionDraft {
+  /** Resource id, or `host` for the whole. */
   readonly object: string;
   readonly type:
     | "Ready"

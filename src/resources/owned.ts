@@ -1,6 +1,6 @@
 import type { Json } from "../core/digest.ts";
 import type { OwnedRecord, Resource } from "../core/resource.ts";
-import type { Draft } from "../core/step.ts";
+import type { Blocked, Draft } from "../core/step.ts";
 
 interface RunFacts {
   readonly runId: string;
@@ -48,4 +48,14 @@ export function keep(reason: string): Draft {
 
 export function forget(record: OwnedRecord, reason: string): Draft {
   return { operation: "forget", arguments: { record }, action: "forget", cause: "intentional", reason };
+}
+
+/** For a record without a declaration: removing the declaration does not remove the protection. */
+export function keepProtected(record: OwnedRecord): Draft {
+  const blocked: Blocked = {
+    condition: "Refused",
+    message: `cannot remove ${record.id}: it is protected`,
+    hint: "declare it again, lift `protect: true` in a commit of its own, then remove it",
+  };
+  return { ...forget(record, "its declaration was removed"), blocked };
 }

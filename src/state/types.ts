@@ -1,24 +1,10 @@
+import type { ConditionDraft } from "../core/conditions.ts";
 import type { Json } from "../core/digest.ts";
 import type { OwnedRecord, ResourceId } from "../core/resource.ts";
 import type { OpenEffect } from "../resources/types.ts";
 
-export type ConditionType =
-  | "Ready"
-  | "Reconciling"
-  | "Stalled"
-  | "Healthy"
-  | "Drifted"
-  | "Suspended"
-  | "ApprovalRequired"
-  | "SourceVerified";
-
-export interface Condition {
-  /** Resource id, or `host` for the whole. */
-  readonly object: string;
-  readonly type: ConditionType;
-  readonly status: "True" | "False" | "Unknown";
-  readonly reason: string;
-  readonly message: string;
+/** A condition with its time, as the store keeps it. */
+export interface Condition extends ConditionDraft {
   readonly lastTransitionTime: string;
   /** Tree hash of `desired/` that was observed. */
   readonly observedGeneration: string;

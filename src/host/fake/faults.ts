@@ -1,5 +1,3 @@
-import type { Random } from "./random.ts";
-
 /** One call of a port, or a moment inside one (`files.writeFile/renamed`). */
 export interface Call {
   /** Counts from 0 over the life of one host. */
@@ -52,18 +50,4 @@ export function failCalls(name: string | RegExp, error: () => Error, times = Num
       throw error();
     },
   };
-}
-
-/** Faults by chance: the same random source gives the same ones. */
-export function randomFaults(
-  random: Random,
-  rates: { readonly kill?: number; readonly power?: number; readonly error?: number },
-  error: (call: Call) => Error,
-): FaultPlan {
-  const strike = (call: Call): void => {
-    if (random.chance(rates.kill ?? 0)) throw new Crash("kill");
-    if (random.chance(rates.power ?? 0)) throw new Crash("power");
-    if (random.chance(rates.error ?? 0)) throw error(call);
-  };
-  return { before: strike, after: strike };
 }

@@ -1,6 +1,6 @@
 import type { EnvironmentResource, OwnedRecord } from "../../core/resource.ts";
 import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
-import { detail, forget, keep, policyChange } from "../owned.ts";
+import { detail, forget, keep, keepProtected, policyChange } from "../owned.ts";
 import type { ObservedEnvironment } from "./observe.ts";
 
 export const environmentPlanner: Planner<"environment", ObservedEnvironment> = { plan, planRemoval };
@@ -20,15 +20,7 @@ function plan(
 
 function planRemoval(record: OwnedRecord, observed: ObservedEnvironment): Draft {
   const reason = "its declaration was removed";
-  if (record.protect)
-    return {
-      ...forget(record, reason),
-      blocked: {
-        condition: "Refused",
-        message: `cannot remove ${record.id}: it is protected`,
-        hint: "declare it again, lift `protect: true` in a commit of its own, then remove it",
-      },
-    };
+  if (record.protect) return keepProtected(record);
   if (record.onDelete === "retain") return forget(record, `${reason}; the file is kept`);
   if (observed.refusal === "" && observed.state === "absent") return forget(record, `${observed.path} is gone already`);
   if (observed.refusal === "" && (observed.state === "foreign" || observed.sha256 !== record.inputs.content))

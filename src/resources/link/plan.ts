@@ -1,6 +1,6 @@
 import type { LinkResource, OwnedRecord } from "../../core/resource.ts";
 import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
-import { detail, forget, keep, policyChange } from "../owned.ts";
+import { detail, forget, keep, keepProtected, policyChange } from "../owned.ts";
 import type { ObservedLink } from "./observe.ts";
 
 export const linkPlanner: Planner<"link", ObservedLink> = { plan, planRemoval };
@@ -34,15 +34,7 @@ function plan(
 function planRemoval(record: OwnedRecord, observed: ObservedLink): Draft {
   const target = detail(record, "target");
   const reason = "its declaration was removed";
-  if (record.protect)
-    return {
-      ...forget(record, reason),
-      blocked: {
-        condition: "Refused",
-        message: `cannot remove ${record.id}: it is protected`,
-        hint: "declare it again, lift `protect: true` in a commit of its own, then remove it",
-      },
-    };
+  if (record.protect) return keepProtected(record);
   if (record.onDelete === "retain") return forget(record, `${reason}; the link is kept`);
   if (observed.refusal === "" && observed.type === "nothing") return forget(record, `${observed.path} is gone already`);
   if (observed.refusal === "" && (observed.type !== "symlink" || observed.target !== target))

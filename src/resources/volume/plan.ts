@@ -1,6 +1,6 @@
 import type { OwnedRecord, VolumeResource } from "../../core/resource.ts";
 import type { Blocked, Draft, PlanContext, Planner } from "../../core/step.ts";
-import { detail, forget, keep, policyChange } from "../owned.ts";
+import { detail, forget, keep, keepProtected, policyChange } from "../owned.ts";
 import type { ObservedVolume } from "./observe.ts";
 
 export const volumePlanner: Planner<"volume", ObservedVolume> = { plan, planRemoval };
@@ -20,14 +20,7 @@ function plan(
 }
 
 function planRemoval(record: OwnedRecord, observed: ObservedVolume): Draft {
-  if (record.protect) {
-    const blocked: Blocked = {
-      condition: "Refused",
-      message: `cannot remove ${record.id}: it is protected`,
-      hint: "declare it again, lift `protect: true` in a commit of its own, then remove it",
-    };
-    return { ...forget(record, "its declaration was removed"), blocked };
-  }
+  if (record.protect) return keepProtected(record);
   if (observed.state === "absent" && observed.refusal === "") return forget(record, `${observed.path} is gone already`);
   if (record.onDelete === "retain") return forget(record, "its declaration was removed; its data is kept");
   return {
