@@ -1,5 +1,7 @@
 import { styleText } from "node:util";
 
+export { sizeText } from "../core/size.ts";
+
 /** How text is shown: colours, and the width of a line in columns (0: never wrapped). */
 export interface TextOptions {
   readonly color: boolean;
@@ -53,18 +55,6 @@ export function wrap(text: string, width: number): readonly string[] {
     } else line = line === "" ? word : `${line} ${word}`;
   }
   return [...lines, line];
-}
-
-/** `48.2 MiB`, `912 B`. */
-export function sizeText(size_bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let value = size_bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return unit === 0 ? `${value} B` : `${value.toFixed(1)} ${units[unit]}`;
 }
 
 /** `340 ms`, `12.4 s`, `3 min 5 s`. */
