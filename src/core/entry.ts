@@ -42,6 +42,8 @@ export function showPath(path: TreePath): string {
 
 /** A JavaScript (UTF-16) string to the byte-per-character form of its UTF-8. */
 export function toTreePath(text: string): TreePath {
+  // One byte a character is what plain ASCII is already.
+  if (!/[^ -~]/.test(text)) return text;
   let path = "";
   for (const byte of new TextEncoder().encode(text)) path += String.fromCharCode(byte);
   return path;

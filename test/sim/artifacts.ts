@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import type { Follower } from "../../src/host/fake/follow.ts";
+import type { Outside } from "../../src/host/fake/outside.ts";
 import type { Files } from "../../src/host/ports.ts";
 import { STATE } from "./site.ts";
 
@@ -19,32 +21,28 @@ export interface ImageEntry {
   readonly content: string;
 }
 
-export function createArtifactWatch(files: Files, report: (rule: string, what: string) => void): ArtifactWatch {
-  const known = new Map<string, string>();
+export function createArtifactWatch(outside: Outside, report: (rule: string, what: string) => void): ArtifactWatch {
+  const { files } = outside;
+  const watched = ["i1", "i2", "i3"].map((name) => ({ name, follower: outside.follower() }));
   const tainted = new Set<string>();
   /** Digests that were found whole: bytes are looked at once. */
   const whole = new Set<string>();
   const images = new Map<string, string>();
 
-  function checkOne(name: string, moment: string): void {
+  function checkOne(name: string, follower: Follower, moment: string): void {
     const current = files.readLink(`${ARTIFACTS}/${name}/current`);
     const place = `${ARTIFACTS}/${name}/${current}`;
-    const image = images.get(place);
-    const stamps = ["report.json", "manifest", ...(image === undefined ? [] : [image])];
-    const key = [current, ...stamps.map((file) => files.stat(`${place}/${file}`)?.stamp)].join(" ");
-    if (known.get(name) === key) return;
-    known.set(name, key);
     const damage = current === undefined ? undefined : damageAt(files, place, whole, images);
     if (damage === undefined) tainted.delete(name);
     else if (!tainted.has(name))
       report("artifact", `current of ${name} was no complete generation after ${moment}: ${damage}`);
-    // The image's name is known from here on.
-    if (image === undefined && images.has(place)) known.delete(name);
+    const parts = ["report.json", "manifest", images.get(place) ?? "report.json"];
+    follower.follow([`${ARTIFACTS}/${name}/current`, ...parts.map((part) => `${place}/${part}`)]);
   }
 
   return {
     check: (moment) => {
-      for (const name of ["i1", "i2", "i3"]) checkOne(name, moment);
+      for (const { name, follower } of watched) if (follower.hasChanged()) checkOne(name, follower, moment);
     },
     taint: (name) => tainted.add(name),
   };

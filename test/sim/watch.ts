@@ -49,7 +49,7 @@ export function createWatch(observer: FakeHost): Watch {
   const report = (rule: string, what: string): void => {
     if (!violations.some((known) => known.rule === rule)) violations.push({ rule, what });
   };
-  const artifacts = createArtifactWatch(files, report);
+  const artifacts = createArtifactWatch(observer.outside, report);
   const journal = createJournalWatch(observer);
 
   function checkWrite(call: Call, pid: number): void {

@@ -88,6 +88,7 @@ export class FileSystem {
       parent: undefined,
       extendedAttributes: new Set(),
       durable: { ...attributes, content: EMPTY },
+      version: 0,
       database: undefined,
     };
     if (node.content !== undefined) this.setContent(inode, content);
@@ -106,6 +107,7 @@ export class FileSystem {
   /** Marks attributes (and content, when `modified`) as changed now. */
   touch(inode: Inode, modified: boolean): void {
     inode.changed_ms = this.#now_ms();
+    inode.version += 1;
     if (modified) inode.modified_ms = inode.changed_ms;
     this.#dirty.add(inode);
   }
@@ -160,7 +162,10 @@ export class FileSystem {
   crash(random: Random): void {
     for (const transaction of survivorsOf(this.#pending, random, this.#journal)) applyToDisk(transaction);
     this.#pending = [];
-    for (const inode of this.#dirty) forget(inode, random);
+    for (const inode of this.#dirty) {
+      forget(inode, random);
+      inode.version += 1;
+    }
     this.#dirty.clear();
     this.used_bytes = 0;
     this.#reload(this.root, this.root, new Set());
@@ -176,6 +181,7 @@ export class FileSystem {
     seen.add(directory);
     directory.parent = parent;
     directory.links = 1;
+    directory.version += 1;
     directory.entries.clear();
     for (const [name, child] of directory.durableEntries) {
       directory.entries.set(name, child);

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { EntryType } from "../../core/entry.ts";
 import type { FileStat } from "../ports.ts";
 import { type Content, contentSize } from "./content.ts";
@@ -36,8 +36,17 @@ export interface Inode {
   parent: Inode | undefined;
   readonly extendedAttributes: Set<string>;
   durable: DurableInode;
+  /** Grows with each change of attributes, content or entries. */
+  version: number;
   /** The store whose file this is: it moves with the file, and is gone when somebody else writes the content. */
-  database: { readonly connection: DatabaseSync; readonly content: Content } | undefined;
+  database: FakeDatabase | undefined;
+}
+
+/** A store in memory. The statements are held beside it, not by it: they hold it in their turn, outside the collector's sight. */
+export interface FakeDatabase {
+  readonly connection: DatabaseSync;
+  readonly statements: Map<string, StatementSync>;
+  readonly content: Content;
 }
 
 export function durableState(inode: Inode): DurableInode {

@@ -28,6 +28,8 @@ export type NewMount = Omit<Mount, "id">;
 export class MountTable {
   readonly #mounts: Mount[] = [];
   readonly #nextId: () => number;
+  /** Grows with each mount that comes or goes. */
+  version = 0;
 
   constructor(nextId: () => number) {
     this.#nextId = nextId;
@@ -46,6 +48,7 @@ export class MountTable {
   attach(mount: NewMount): Mount {
     const attached = { ...mount, id: this.#nextId() };
     this.#mounts.push(attached);
+    this.version += 1;
     return attached;
   }
 
@@ -53,11 +56,13 @@ export class MountTable {
   detach(mount: Mount): void {
     if (this.childrenOf(mount).length > 0) throw new ErrnoError("EBUSY", this.targetOf(mount));
     this.#mounts.splice(this.#mounts.indexOf(mount), 1);
+    this.version += 1;
   }
 
   /** Power is gone: only the top stays. */
   clear(): void {
     this.#mounts.splice(1);
+    this.version += 1;
   }
 
   childrenOf(mount: Mount): readonly Mount[] {

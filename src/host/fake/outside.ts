@@ -1,5 +1,6 @@
 import type { Command, Files, Finished } from "../ports.ts";
 import { createFakeFiles } from "./files.ts";
+import { createFollower, type Follower } from "./follow.ts";
 import { Kernel } from "./kernel.ts";
 import type { Machine } from "./machine.ts";
 import { createMachineProcesses } from "./machine-processes.ts";
@@ -9,6 +10,8 @@ import type { FakeRepository } from "./repository.ts";
 /** A foreign actor's hands: they meet no faults, are not traced, and stay when the host dies. */
 export interface Outside {
   readonly files: Files;
+  /** Tells cheaply whether what stands at some paths has changed. */
+  readonly follower: () => Follower;
   readonly writeFile: (path: string, content: string | Uint8Array, mode?: number) => void;
   readonly run: (file: string, ...values: readonly string[]) => Promise<Finished>;
   /** Processes of others; push and splice as you like. */
@@ -30,6 +33,7 @@ export function createOutside(machine: Machine): Outside {
   const processes = createMachineProcesses(machine, {}, { point }, {}, 1);
   return {
     files,
+    follower: () => createFollower(machine.table),
     writeFile: (path, content, mode) => machine.writeFile(path, content, mode),
     run: async (file, ...values) => {
       time.busy += 1;

@@ -4,7 +4,7 @@ import type { Database, SqlValue, Stores } from "../ports.ts";
 import { bytesContent, contentSize } from "./content.ts";
 import { attempt } from "./errno.ts";
 import type { Guard } from "./guard.ts";
-import type { Inode } from "./inode.ts";
+import type { FakeDatabase, Inode } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";
 
 export interface LockHolder {
@@ -64,34 +64,28 @@ function letGo(locks: Locks, inode: Inode, self: LockHolder): void {
 }
 
 function openDatabase(context: StoreContext, inode: Inode, path: string, mode: "read" | "write"): Database {
-  const connection = connectionOf(inode, path);
-  const statements = new Map<string, StatementSync>();
+  const stored = databaseOf(inode, path);
+  const { connection } = stored;
   let open = true;
   let inside = false;
   const prepare = (sql: string): StatementSync => {
     if (!open) throw new RootloomError(`cannot use the store ${path}: it is closed`);
-    let statement = statements.get(sql);
-    if (statement === undefined) {
-      statement = connection.prepare(sql);
-      statement.setReadBigInts(true);
-      statements.set(sql, statement);
-    }
-    return statement;
+    return prepared(stored, sql);
   };
   const commit = (before: string): void => {
-    if (signature(connection) !== before) saveFile(inode, connection);
+    if (signature(stored) !== before) saveFile(inode, stored);
   };
   const database: Database = {
     run: (sql, ...values) => {
       if (mode === "read") throw new RootloomError(`cannot write to the store ${path}: it is open for reading`);
-      const before = inside ? "" : signature(connection);
+      const before = inside ? "" : signature(stored);
       prepare(sql).run(...values);
       if (!inside) commit(before);
     },
     all: (sql, ...values) => prepare(sql).all(...values) as Record<string, SqlValue>[],
     transaction: (body) => {
       if (inside) throw new RootloomError(`cannot begin a transaction in ${path}: one is open`);
-      const before = signature(connection);
+      const before = signature(stored);
       connection.exec("BEGIN");
       inside = true;
       try {
@@ -114,30 +108,40 @@ function openDatabase(context: StoreContext, inode: Inode, path: string, mode: "
   return context.guard.wrap("stores", database, mode === "write" ? ["run", "transaction"] : []);
 }
 
-function connectionOf(inode: Inode, path: string): DatabaseSync {
-  if (inode.database !== undefined && inode.database.content === inode.content) return inode.database.connection;
+function databaseOf(inode: Inode, path: string): FakeDatabase {
+  if (inode.database !== undefined && inode.database.content === inode.content) return inode.database;
   if (inode.type !== "file" || contentSize(inode.content) > 0) {
     throw new RootloomError(`cannot open the store ${path}: it is no intact database`, {
       condition: "StoreCorrupt",
       hint: "the next apply keeps it aside and starts a new one from the host's markers",
     });
   }
-  const connection = new DatabaseSync(":memory:");
-  inode.database = { connection, content: inode.content };
-  return connection;
+  inode.database = { connection: new DatabaseSync(":memory:"), statements: new Map(), content: inode.content };
+  return inode.database;
+}
+
+/** Statements outlive the process that prepared them: compiling SQL costs more than running it. */
+function prepared({ connection, statements }: FakeDatabase, sql: string): StatementSync {
+  let statement = statements.get(sql);
+  if (statement === undefined) {
+    statement = connection.prepare(sql);
+    statement.setReadBigInts(true);
+    statements.set(sql, statement);
+  }
+  return statement;
 }
 
 /** Differs when anything was written, rolled back or not. */
-function signature(connection: DatabaseSync): string {
-  const changes = connection.prepare("SELECT total_changes() AS changes").get();
-  const schema = connection.prepare("PRAGMA schema_version").get();
+function signature(stored: FakeDatabase): string {
+  const changes = prepared(stored, "SELECT total_changes() AS changes").get();
+  const schema = prepared(stored, "PRAGMA schema_version").get();
   return `${changes?.changes} ${schema?.schema_version}`;
 }
 
 /** The file's bytes stand for the whole database: they change with each commit, durably. */
-function saveFile(inode: Inode, connection: DatabaseSync): void {
-  const content = bytesContent(`SQLite format 3\0${signature(connection)}`);
+function saveFile(inode: Inode, stored: FakeDatabase): void {
+  const content = bytesContent(`SQLite format 3\0${signature(stored)}`);
   inode.fileSystem.setContent(inode, content);
-  inode.database = { connection, content };
+  inode.database = { ...stored, content };
   inode.fileSystem.syncName(inode);
 }

@@ -1,4 +1,5 @@
 import { ErrnoError } from "./errno.ts";
+import type { Inode } from "./inode.ts";
 import type { Location, MountTable } from "./mount-table.ts";
 
 export interface WalkOptions {
@@ -8,6 +9,8 @@ export interface WalkOptions {
   readonly follow: boolean;
   /** Refuses to pass through a mount, as openat2 with RESOLVE_NO_XDEV; one at the last component is reported. */
   readonly withinMount?: boolean;
+  /** Told of each node on the way, the last one included. */
+  readonly visit?: (inode: Inode) => void;
 }
 
 export interface Found {
@@ -34,6 +37,7 @@ export function walk(table: MountTable, path: string, options: WalkOptions): Fou
   let names: string[] = [];
   let links = 0;
   for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
+    options.visit?.(here.inode);
     if (here.inode.type !== "directory") throw new ErrnoError("ENOTDIR", path);
     if (name === "..") {
       here = isSame(here, root) ? here : table.above(here);
@@ -43,6 +47,7 @@ export function walk(table: MountTable, path: string, options: WalkOptions): Fou
     if (Buffer.byteLength(name, "latin1") > NAME_MAX) throw new ErrnoError("ENAMETOOLONG", path);
     const next = childOf(table, here, name);
     const last = todo.length === 0;
+    if (next !== undefined) options.visit?.(next.inode);
     if (next === undefined) {
       if (last) return { parent: here, name, at: undefined, resolved: [...names, name].join("/") };
       throw new ErrnoError("ENOENT", path);
