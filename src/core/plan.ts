@@ -82,7 +82,7 @@ function draftRemovals(input: PlanInput): readonly Drafted[] {
           : unobserved !== undefined
             ? unobservable(unobserved.message, unobserved.hint)
             : refuseToTakeAlong(record, planRemoval(input, record), input.desired.resources, gone);
-    return complete(input, { ...record, dependsOn: dependentsOf(record, gone) }, draft, false);
+    return complete(input, { ...record, dependsOn: dependentsOf(record, gone) }, draft, unobserved !== undefined);
   });
 }
 

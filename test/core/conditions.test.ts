@@ -19,6 +19,11 @@ function ending(name: string, status: Ending["status"], more: Partial<Step> = {}
   return { step, status, message: "", retry: "", ...rest };
 }
 
+const LOADED = {
+  ...{ object: "host", type: "SourceVerified", status: "True", reason: "Loaded" },
+  message: "the commit was read and is valid",
+};
+
 function shown(endings: readonly Ending[]): readonly string[] {
   return conditionsOf(endings, undefined).map((it) => `${it.object} ${it.type}=${it.status} ${it.reason}`);
 }
@@ -54,22 +59,113 @@ describe("conditions", () => {
     ]);
   });
 
+  it.each(["Suspended", "Stalled"] as const)(
+    "shows %s as a condition of its own, with what the step says",
+    (condition) => {
+      const blocked = { condition, message: "maintenance", hint: "h" };
+      expect(conditionsOf([ending("a", "skipped", { blocked })], undefined).slice(2)).toEqual([
+        { object: "link/a", type: "Ready", status: "False", reason: condition, message: "maintenance" },
+        { object: "link/a", type: condition, status: "True", reason: condition, message: "maintenance" },
+      ]);
+    },
+  );
+
+  it.each(["Refused", "Waiting", "ReportOnly"] as const)(
+    "gives %s no condition of its own, only its reason",
+    (condition) => {
+      const blocked = { condition, message: "in the way", hint: "h" };
+      expect(conditionsOf([ending("a", "skipped", { blocked })], undefined).slice(2)).toEqual([
+        { object: "link/a", type: "Ready", status: "False", reason: condition, message: "in the way" },
+      ]);
+    },
+  );
+
+  it("is not ready though kept when nobody could look", () => {
+    const blocked = { condition: "Waiting", message: "cannot read /a", hint: "mount it" } as const;
+    const seen = conditionsOf([ending("a", "kept", { action: "keep", cause: "corrective", blocked })], undefined);
+    expect(seen).toEqual([
+      { object: "host", type: "Ready", status: "False", reason: "NotConverged", message: "not ready: link/a" },
+      LOADED,
+      { object: "link/a", type: "Ready", status: "False", reason: "Waiting", message: "cannot read /a" },
+    ]);
+  });
+
+  it("does not know what became of an interrupted step, and says why a skipped one was not run", () => {
+    const endings = [ending("a", "interrupted"), ending("b", "skipped", {}, { message: "link/a failed" })];
+    expect(conditionsOf(endings, undefined)).toEqual([
+      { object: "host", type: "Ready", status: "False", reason: "NotConverged", message: "not ready: link/a, link/b" },
+      LOADED,
+      {
+        ...{ object: "link/a", type: "Ready", status: "Unknown", reason: "Interrupted" },
+        message: "the pass was interrupted",
+      },
+      { object: "link/b", type: "Ready", status: "False", reason: "Waiting", message: "link/a failed" },
+    ]);
+  });
+
+  it("says in whole what it means to be as declared, to have failed, and to be stalled by it", () => {
+    const endings = [ending("a", "done"), ending("b", "failed", {}, { message: "cannot write b", retry: "terminal" })];
+    expect(conditionsOf(endings, undefined).slice(2)).toEqual([
+      { object: "link/a", type: "Ready", status: "True", reason: "Reconciled", message: "as declared" },
+      { object: "link/b", type: "Ready", status: "False", reason: "Failed", message: "cannot write b" },
+      { object: "link/b", type: "Stalled", status: "True", reason: "Failed", message: "cannot write b" },
+    ]);
+    expect(conditionsOf([], undefined)[0]).toEqual({
+      ...{ object: "host", type: "Ready", status: "True", reason: "Converged" },
+      message: "all resources are as declared",
+    });
+  });
+
+  it("calls drift only what a correction found and did not put right", () => {
+    const drifted = { cause: "corrective", reason: "mode is 0777" } as const;
+    const types = (...endings: readonly Ending[]) =>
+      conditionsOf(endings, undefined)
+        .slice(2)
+        .map((it) => it.type);
+    expect(types(ending("a", "done", drifted))).toEqual(["Ready"]);
+    expect(types(ending("a", "kept", { ...drifted, action: "keep" }))).toEqual(["Ready"]);
+    expect(types(ending("a", "failed", { ...drifted, cause: "intentional" }, { retry: "transient" }))).toEqual([
+      "Ready",
+    ]);
+    expect(conditionsOf([ending("a", "failed", drifted, { retry: "transient" })], undefined).at(-1)).toEqual({
+      ...{ object: "link/a", type: "Drifted", status: "True", reason: "Drift", message: "mode is 0777" },
+    });
+  });
+
+  it("says that the commit may be stale when it could not be fetched, and judges the resources all the same", () => {
+    expect(conditionsOf([ending("a", "done")], undefined, "cannot fetch: no route")).toEqual([
+      {
+        ...{ object: "host", type: "Ready", status: "True", reason: "Converged" },
+        message: "all resources are as declared",
+      },
+      {
+        ...{ object: "host", type: "SourceVerified", status: "False", reason: "FetchFailed" },
+        message: "cannot fetch: no route",
+      },
+      { object: "link/a", type: "Ready", status: "True", reason: "Reconciled", message: "as declared" },
+    ]);
+  });
+
   it("drops the conditions of what was deleted or forgotten, and keeps those of a failed deletion", () => {
     const endings = [
       ending("a", "done", { action: "delete" }),
       ending("b", "failed", { action: "delete" }, { retry: "transient" }),
+      ending("c", "done", { action: "forget" }),
+      ending("d", "skipped", { action: "forget" }),
     ];
-    expect(shown(endings).slice(2)).toEqual(["link/b Ready=False Failed"]);
+    expect(shown(endings).slice(2)).toEqual(["link/b Ready=False Failed", "link/d Ready=False Waiting"]);
   });
 
   it("says that the host is not ready, and stalled, when the source has a problem that only a commit mends", () => {
     const message = "desired/x.yaml:1:2: bad";
-    const conditions = (retry: string) =>
-      conditionsOf([], { message, retry }).map((it) => `${it.object} ${it.type}=${it.status} ${it.message}`);
+    const conditions = (retry: string) => conditionsOf([], { message, retry });
     expect(conditions("terminal")).toEqual([
-      "host Ready=False what the host should be is not known",
-      `host SourceVerified=False ${message}`,
-      `host Stalled=True ${message}`,
+      {
+        ...{ object: "host", type: "Ready", status: "False", reason: "SourceProblem" },
+        message: "what the host should be is not known",
+      },
+      { object: "host", type: "SourceVerified", status: "False", reason: "SourceProblem", message },
+      { object: "host", type: "Stalled", status: "True", reason: "SourceProblem", message },
     ]);
     expect(conditions("transient")).toEqual(conditions("terminal").slice(0, 2));
   });

@@ -128,6 +128,39 @@ describe("plan: order", () => {
     expect(made.steps[1]?.dependsOn).toEqual(["link/leaf"]);
   });
 
+  it("gives each step its resource's place in the graph, and the plan the commit that it is bound to", () => {
+    const made = planOf([link("a", ["link/b"])], { a: keep });
+    expect(made).toEqual({
+      revision: "r1",
+      treeHash: "t1",
+      steps: [{ ...keep, id: "link/a", kind: "link", name: "a", dependsOn: ["link/b"], digest: "" }],
+      problems: [],
+      digest: made.digest,
+    });
+  });
+
+  it("hands each planner what was observed and recorded of its own resource", () => {
+    const seen: unknown[] = [];
+    const asking: Planner<"link", Draft> = {
+      plan: (wanted, observed, record) => {
+        seen.push([wanted.id, observed, record?.id]);
+        return observed;
+      },
+      planRemoval: (record, observed) => {
+        seen.push([record.id, observed]);
+        return observed;
+      },
+    };
+    const table = new Proxy({}, { get: () => asking }) as PlannerTable;
+    const records = [owned("b"), owned("gone")];
+    planOf([link("a"), link("b")], { a: create, b: update, gone: remove }, { planners: table, owned: records });
+    expect(seen).toEqual([
+      ["link/gone", remove],
+      ["link/a", create, undefined],
+      ["link/b", update, "link/b"],
+    ]);
+  });
+
   it("names the members of a cycle instead of planning it", () => {
     expect(() => planOf([link("a", ["link/b"]), link("b", ["link/a"])], { a: create, b: create })).toThrow(
       "they depend on each other: link/a -> link/b -> link/a",
@@ -219,10 +252,36 @@ describe("plan: deletions", () => {
     expect(shown(planOf([], {}, { ...more, owned: [outer, going] }))).toContain("delete volume/outer");
   });
 
+  it("counts deletions only: what is forgotten is no deletion", () => {
+    const records = ["a", "b", "c", "d"].map((name) => owned(name));
+    const forgotten: Draft = { ...remove, operation: "forget", action: "forget" } as Draft;
+    const observed = { a: remove, b: forgotten, c: forgotten, d: forgotten };
+    expect(shown(planOf([], observed, { owned: records, maxDeletions: 1 }))).toContain("delete link/a");
+  });
+
   it("forgets a record whose object is declared under another name", () => {
     const renamed = link("new", [], { identity: "path:/old" });
-    const made = planOf([renamed], { new: keep, old: remove }, { owned: [owned("old")] });
+    const record = owned("old");
+    const made = planOf([renamed], { new: keep, old: remove }, { owned: [record] });
     expect(shown(made)).toEqual(["forget link/old", "keep link/new"]);
+    expect(made.steps[0]).toMatchObject({
+      ...{ operation: "forget", arguments: { record }, cause: "intentional" },
+      reason: "it is declared as link/new now",
+    });
+  });
+
+  it("forgets what a person asked to forget, without looking at it", () => {
+    const unobserved = new Map([["link/a" as ResourceId, { message: "cannot read /a", hint: "mount it" }]]);
+    const decisions = { ...NO_DECISIONS, forgets: new Set<ResourceId>(["link/a"]) };
+    const made = planOf([], {}, { owned: [owned("a")], decisions, unobserved });
+    expect(made.steps).toMatchObject([{ id: "link/a", action: "forget", reason: "a person asked to forget it" }]);
+  });
+
+  it("removes nothing that could not be observed, and keeps what it was built on", () => {
+    const unobserved = new Map([["link/leaf" as ResourceId, { message: "cannot read /leaf", hint: "mount it" }]]);
+    const records = [owned("base"), owned("leaf", ["link/base"])];
+    const made = planOf([], { base: remove, leaf: remove }, { owned: records, unobserved });
+    expect(shown(made)).toEqual(["keep link/leaf [Waiting]", "delete link/base [Waiting]"]);
   });
 
   it("keeps a base whose dependent may not be removed", () => {
@@ -253,6 +312,12 @@ describe("plan: isolation", () => {
     const unobserved = new Map([["link/a" as ResourceId, { message: "cannot read /a", hint: "mount it" }]]);
     const made = planOf([link("a"), link("b", ["link/a"]), link("c")], { b: create, c: create }, { unobserved });
     expect(shown(made)).toEqual(["keep link/a [Waiting]", "create link/b [Waiting]", "create link/c"]);
+    expect(made.steps[0]).toEqual({
+      ...{ id: "link/a", kind: "link", name: "a", dependsOn: [], digest: "" },
+      ...{ operation: "keep", arguments: {}, action: "keep", cause: "corrective", reason: "could not be observed" },
+      blocked: { condition: "Waiting", message: "cannot read /a", hint: "mount it" },
+    });
+    expect(made.problems).toEqual([]);
   });
 
   it("lets dependents go on while the update of what stands already waits for approval", () => {
@@ -294,5 +359,12 @@ describe("plan: digest", () => {
     expect(planOf([link("a")], { a: update }).digest).toBe(first.digest);
     expect(planOf([link("a")], { a: update }, { revision: "r2" }).digest).not.toBe(first.digest);
     expect(planOf([link("a")], { a: { ...update, details: ["more"] } }).digest).not.toBe(first.digest);
+    expect(planOf([link("a")], { a: update }, { treeHash: "t2" }).digest).not.toBe(first.digest);
+  });
+
+  it("does not change with what is kept", () => {
+    const first = planOf([link("a"), link("b")], { a: update, b: keep });
+    expect(planOf([link("a"), link("b")], { a: update, b: { ...keep, reason: "proved" } }).digest).toBe(first.digest);
+    expect(planOf([link("a")], { a: update }).digest).toBe(first.digest);
   });
 });
