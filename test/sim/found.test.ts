@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RootloomError } from "../../src/core/error.ts";
+import type { FakeHost } from "../../src/host/fake/host.ts";
 import { execute } from "../../src/pass/commands.ts";
 import { openState } from "../../src/state/state.ts";
 import { exampleHost, STATE } from "../host/fake/example.ts";
@@ -99,4 +100,41 @@ describe("found by the simulation", () => {
     expect((await pass(host, "plan")).plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
     expect(host.files.readText(path)).toContain("A='1'");
   });
+
+  it("nothing is mounted in a copy that somebody puts in a root's place while the pass runs", async () => {
+    const top = `${STATE}/volumes/debian`;
+    const mounts = "mounts: [{target: /proc, type: proc, namespace: host}]";
+    let moved = false;
+    const host = exampleHost(
+      {
+        faults: {
+          after: (call) => {
+            if (moved || call.name !== "stores.run" || call.arguments[4] !== "mount.mount") return;
+            moved = true;
+            host.outside.files.rename(top, `${STATE}/theirs`);
+            copyOf(host, `${STATE}/theirs`, top);
+          },
+        },
+      },
+      {
+        "desired/roots/debian.yaml": `${HEAD}kind: Root\nmetadata: {name: debian}\nspec: {volume: debian, source: {mmdebstrap: {suite: bookworm}}, ${mounts}}\n`,
+        "desired/volumes/debian.yaml": volume([], "debian"),
+      },
+    );
+    const { outcomes } = await pass(host, "apply");
+    expect(moved).toBe(true);
+    expect(outcomes.find(({ step }) => step.kind === "mount")?.error?.message).toContain("another stands in the place");
+    expect(host.outside.files.mounts().filter(({ target }) => target !== "/")).toEqual([]);
+  });
 });
+
+/** A copy of a volume, markers and all, as `cp -a` makes it. */
+function copyOf(host: FakeHost, from: string, to: string): void {
+  const { files } = host.outside;
+  files.makeDirectory(to, { owner: 0, group: 0, mode: 0o755 });
+  for (const entry of files.scan(from)) {
+    if (entry.type === "directory") files.makeDirectory(`${to}/${entry.path}`, entry);
+    else if (entry.type === "file")
+      files.writeFile(`${to}/${entry.path}`, files.readBytes(`${from}/${entry.path}`) ?? "", entry);
+  }
+}

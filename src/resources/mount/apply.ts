@@ -9,7 +9,7 @@ import { factsOf, isSourceOf, optionDifferences } from "./match.ts";
 import { findRecorded, observeMount, requireMountable, tmpfsAbove } from "./observe.ts";
 import { mountInputs } from "./plan.ts";
 import { privateScript } from "./private.ts";
-import { makeTarget, resolveTarget } from "./target.ts";
+import { makeTarget, refuseAnothersRoot, resolveTarget } from "./target.ts";
 import { isCopy, unmountTree } from "./unmount.ts";
 
 /** Mounts, or finds it mounted as declared and records it. */
@@ -89,6 +89,7 @@ async function mountNow(resource: MountResource, context: ApplyContext): Promise
   if (observed.problem !== undefined)
     throw new RootloomError(observed.problem.message, { hint: observed.problem.hint });
   refuseForeign(resource, observed.state);
+  refuseAnothersRoot(resource, context);
   const { files } = context.host;
   const { path: target, exists } = resolveTarget(files, resource);
   const standing = entryAt(context, target);

@@ -3,6 +3,9 @@ import { toTreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { MountResource } from "../../core/resource.ts";
 import type { Files } from "../../host/ports.ts";
+import { detail } from "../owned.ts";
+import { isAnothers } from "../tree/anothers.ts";
+import type { ApplyContext } from "../types.ts";
 
 const LINKS_MAX = 40;
 
@@ -50,6 +53,21 @@ export function resolveTarget(files: Files, resource: MountResource): Target {
     });
   }
   return { path, exists: standing !== undefined };
+}
+
+/**
+ * Asked just before a mount is made: in what was put in the root's place since it was looked at, it would be nobody's to
+ * take away again.
+ */
+export function refuseAnothersRoot({ tree, within: treePath, target }: MountResource, context: ApplyContext): void {
+  if (tree === undefined) return;
+  const volumePath = detail(context.owned(tree), "volumePath");
+  const place = { treePath, volumePath, tree: tree.slice("tree/".length) };
+  if (volumePath === "" || !isAnothers(place, context)) return;
+  throw new RootloomError(`cannot mount ${target}: another stands in the place of its root`, {
+    hint: "the next pass looks again",
+    retry: "transient",
+  });
 }
 
 /**

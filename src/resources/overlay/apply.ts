@@ -1,9 +1,10 @@
 import { recordOf } from "../owned.ts";
+import { isAnothers } from "../tree/anothers.ts";
 import type { Executor } from "../types.ts";
 import { NOTHING_LAID, placeOf, readLaid, writeLaid } from "./laid.ts";
 import { layInto } from "./lay.ts";
 import { placeOfRecord } from "./observe.ts";
-import { isAnothers, openAllowed } from "./open.ts";
+import { openAllowed } from "./open.ts";
 import { removeEntry, undoDeletion } from "./remove.ts";
 
 /** Lays the step's own paths, removes the step's own paths, nothing else. */

@@ -2,12 +2,13 @@ import { showPath, type TreePath } from "../../core/entry.ts";
 import { asRootloomError } from "../../core/error.ts";
 import type { OverlayResource, OwnedRecord } from "../../core/resource.ts";
 import type { Files, TreeHandle } from "../../host/ports.ts";
+import { isAnothers } from "../tree/anothers.ts";
 import type { ObserveContext } from "../types.ts";
 import { DIFF_LIMIT_BYTES, lineDiff } from "./diff.ts";
 import { createHashes } from "./hashes.ts";
 import { differences, type EntryState, type Inspection, inspectEntry, isBelow, shadowedPaths } from "./inspect.ts";
 import { type LaidEntry, type LaidOverlay, type LaidPlace, NOTHING_LAID, placeOf, readLaid } from "./laid.ts";
-import { isAnothers, openAllowed } from "./open.ts";
+import { openAllowed } from "./open.ts";
 import { type OwnedEntry, readAccounts, resolveOwners } from "./owners.ts";
 
 export interface ObservedDifference {

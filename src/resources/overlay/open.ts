@@ -2,9 +2,7 @@ import type { TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import { isTemporary } from "../../core/temporary.ts";
 import type { Host, TreeHandle } from "../../host/ports.ts";
-import { ownership, readMarker } from "../marker.ts";
 import { refusalOf } from "../tree/observe.ts";
-import { treePaths } from "../tree/paths.ts";
 import type { Places } from "../types.ts";
 import { isBelow } from "./inspect.ts";
 import type { LaidPlace } from "./laid.ts";
@@ -23,18 +21,6 @@ export function openAllowed(
   const { refusal, hint } = refusalOf({ path: treePath, volumePath }, context, files);
   if (refusal !== "") throw new RootloomError(refusal, { hint });
   return files.openTree(treePath);
-}
-
-/** Whether what stands in a root's place is another's, or a copy: its list of laid files was copied with it. */
-export function isAnothers(
-  { treePath, volumePath, tree }: LaidPlace,
-  { host: { files }, instance }: Places & { readonly host: Pick<Host, "files"> },
-): boolean {
-  const stat = files.stat(treePath);
-  const marker = readMarker(files, treePaths(volumePath, tree).marker);
-  if (stat === undefined || marker === undefined) return false;
-  const filesystem = files.filesystemIdentity(treePath);
-  return ownership(marker, instance, stat.inode, filesystem, stat.born).verdict === "foreign";
 }
 
 /** Removes the files that a kill left half written beside their places. */
