@@ -1,8 +1,8 @@
-import { fileURLToPath } from "node:url";
 import { asRootloomError } from "../core/error.ts";
 import type { Session } from "../pass/types.ts";
 import { type CliContext, type CommandDefinition, flagOf } from "./command.ts";
 import { namespaceFinding, unitFinding } from "./doctor-service.ts";
+import { toolFindings } from "./doctor-tools.ts";
 
 /** `note`: good to know; `warning`: something will be in the way; `error`: passes cannot work. */
 export interface Finding {
@@ -41,7 +41,7 @@ async function examine(context: CliContext): Promise<readonly Finding[]> {
   }
   return [
     node,
-    ...toolFindings(session),
+    ...(await toolFindings(session)),
     userFinding(session),
     await guarded("state", () => workTreeFinding(session)),
     limitsFinding(session),
@@ -71,26 +71,6 @@ export function nodeFinding(version: string): Finding {
   if (ahead >= 0) return ok("node", `Node ${version}`);
   const hint = "set ROOTLOOM_NODE to a newer one when it can be had";
   return { check: "node", status: "note", message: `Node ${version} lacks the fixes of ${FIXED_NODE.join(".")}`, hint };
-}
-
-/** Tools of src/tools.txt that are not there, with the Debian packages that have them. */
-function toolFindings(session: Session): readonly Finding[] {
-  const { files, processes } = session.host;
-  const text = files.readText(fileURLToPath(new URL("../tools.txt", import.meta.url))) ?? "";
-  const tools = text.split("\n").flatMap((line) => {
-    const [tool, debian, purpose] = line.split(" ");
-    return line.startsWith("#") || tool === undefined || debian === undefined || purpose === undefined
-      ? []
-      : [{ tool, debian, purpose }];
-  });
-  const missing = tools.filter(({ tool }) => processes.find(tool) === undefined);
-  if (missing.length === 0) return [ok("tools", `all ${tools.length} tools are there`)];
-  return missing.map(({ tool, debian, purpose }) => ({
-    check: `tool ${tool}`,
-    status: purpose === "start" ? "error" : "note",
-    message: purpose === "start" ? `${tool} is missing` : `${tool} is missing; only the tests need it`,
-    hint: `apt-get install ${debian}`,
-  }));
 }
 
 function userFinding(session: Session): Finding {

@@ -24,7 +24,7 @@ beforeEach(() => {
   copyFileSync(join(source, "setup"), join(directory, "src/setup"));
   writeFileSync(
     join(directory, "src/tools.txt"),
-    "# a comment\nsh dash start\nno-such-tool some-package start\nno-such-other other-package test\n",
+    "# a comment\nsh start dash app-shells/dash\nno-such-tool start,zfs some-package some/package\nno-such-other xfs,test other-package\nno-such-third lvm third-package\n",
   );
   writeFileSync(join(directory, "package-lock.json"), "{}");
   standIn("src/rootloom", 'echo "rootloom $*" >>"$CALLS"');

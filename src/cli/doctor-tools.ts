@@ -1,0 +1,119 @@
+import { fileURLToPath } from "node:url";
+import type { Resource } from "../core/resource.ts";
+import { loadDesired } from "../pass/desired.ts";
+import type { Session } from "../pass/types.ts";
+import type { Finding } from "./doctor.ts";
+
+/** One row of src/tools.txt. */
+export interface Tool {
+  readonly tool: string;
+  /** `start`, `test`, or what a declaration may ask for: `zfs`, `ext4`, `squashfs`. */
+  readonly purposes: readonly string[];
+  /** Package by distribution; left out where that has none. */
+  readonly packages: Readonly<Partial<Record<Distribution, string>>>;
+}
+
+const DISTRIBUTIONS = ["debian", "gentoo", "alpine", "arch"] as const;
+export type Distribution = (typeof DISTRIBUTIONS)[number];
+
+const INSTALL: Readonly<Record<Distribution, string>> = {
+  debian: "apt-get install",
+  gentoo: "emerge",
+  alpine: "apk add",
+  arch: "pacman -S",
+};
+
+/**
+ * Tools of src/tools.txt that are not there: an error where passes or what is declared need them, else a note. Each with
+ * the command that installs it on this distribution, or its package on each that we know.
+ */
+export async function toolFindings(session: Session): Promise<readonly Finding[]> {
+  const { files, processes } = session.host;
+  const text = files.readText(fileURLToPath(new URL("../tools.txt", import.meta.url))) ?? "";
+  const distribution = distributionOf(files.readText("/etc/os-release") ?? "");
+  const wanted = await declaredPurposes(session);
+  const tools = parseTools(text);
+  const missing = tools.filter(({ tool }) => processes.find(tool) === undefined);
+  const findings = missing.map((tool) => missingFinding(tool, wanted, distribution));
+  if (findings.some(({ status }) => status === "error")) return findings;
+  const count = tools.length - missing.length;
+  return [
+    { check: "tools", status: "ok", message: `all that is needed is there (${count} tools)`, hint: "" },
+    ...findings,
+  ];
+}
+
+/** Rows of the table; comments and blank lines left out. */
+export function parseTools(text: string): readonly Tool[] {
+  return text.split("\n").flatMap((line) => {
+    const [tool, purposes, ...packages] = line.split(" ");
+    if (line.startsWith("#") || tool === undefined || purposes === undefined) return [];
+    const named = DISTRIBUTIONS.flatMap((distribution, index) => {
+      const name = packages[index];
+      return name === undefined || name === "-" ? [] : [[distribution, name] as const];
+    });
+    return [{ tool, purposes: purposes.split(","), packages: Object.fromEntries(named) }];
+  });
+}
+
+/** By ID, else by ID_LIKE, of os-release; undefined for one that we know no packages of. */
+export function distributionOf(osRelease: string): Distribution | undefined {
+  const value = (key: string) => new RegExp(`^${key}="?([^"\n]*)"?$`, "m").exec(osRelease)?.[1] ?? "";
+  const names = [value("ID"), ...value("ID_LIKE").split(" ")];
+  return DISTRIBUTIONS.find((distribution) => names.includes(distribution));
+}
+
+/** What resources ask of the host's tools -> the first of them that does: `zfs` -> `volume/debian`. Pure. */
+export function purposesOf(resources: readonly Resource[]): ReadonlyMap<string, string> {
+  const purposes = new Map<string, string>();
+  for (const resource of resources)
+    for (const purpose of purposesOfOne(resource)) if (!purposes.has(purpose)) purposes.set(purpose, resource.id);
+  return purposes;
+}
+
+function purposesOfOne(resource: Resource): readonly string[] {
+  if (resource.kind === "volume") return [resource.backend, resource.filesystem ?? ""];
+  if (resource.kind === "artifact") return [resource.format];
+  if (resource.kind !== "tree") return [];
+  const { source } = resource;
+  if (source.type !== "tarball") return [source.type];
+  const addresses = [source.location, source.digests ?? "", source.signature ?? ""];
+  const packed = source.location.endsWith(".bz2") ? ["bzip2"] : [];
+  const fetched = addresses.some((address) => address.includes("://")) ? ["download"] : [];
+  return [...packed, ...fetched, ...(source.signature === undefined ? [] : ["signature"])];
+}
+
+/** Documents that cannot be read ask for nothing: `rootloom validate` says what is wrong with them. */
+async function declaredPurposes(session: Session): Promise<ReadonlyMap<string, string>> {
+  try {
+    return purposesOf((await loadDesired(session)).graph.resources);
+  } catch {
+    return new Map();
+  }
+}
+
+/** Exported for its tests. */
+export function missingFinding(
+  tool: Tool,
+  wanted: ReadonlyMap<string, string>,
+  distribution: Distribution | undefined,
+): Finding {
+  const asking = tool.purposes.flatMap((purpose) => wanted.get(purpose) ?? []);
+  const check = `tool ${tool.tool}`;
+  const hint = installHint(tool, distribution);
+  if (tool.purposes.includes("start")) return { check, status: "error", message: `${tool.tool} is missing`, hint };
+  const [first] = asking;
+  if (first !== undefined)
+    return { check, status: "error", message: `${tool.tool} is missing: ${first} needs it`, hint };
+  const [purpose] = tool.purposes;
+  const why = purpose === "test" ? "only the tests need it" : `nothing declared needs it (${purpose})`;
+  return { check, status: "note", message: `${tool.tool} is missing; ${why}`, hint };
+}
+
+function installHint({ packages }: Tool, distribution: Distribution | undefined): string {
+  const own = distribution === undefined ? undefined : packages[distribution];
+  if (distribution !== undefined && own !== undefined) return `${INSTALL[distribution]} ${own}`;
+  const others = DISTRIBUTIONS.flatMap((name) => (packages[name] === undefined ? [] : [`${name}: ${packages[name]}`]));
+  const here = distribution === undefined ? "" : `${distribution} has no package of it; `;
+  return `${here}elsewhere it is in ${others.join(", ")}`;
+}
