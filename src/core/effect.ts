@@ -7,6 +7,11 @@ import type { ResourceKind } from "./resource.ts";
 export const EFFECTS = [
   "volume.create",
   "volume.adopt",
+  "volume.mount",
+  "volume.remount",
+  "volume.mark",
+  "volume.resize",
+  "volume.label",
   "volume.update",
   "volume.delete",
   "tree.bootstrap",

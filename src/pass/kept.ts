@@ -1,7 +1,7 @@
 import { sizeText } from "../report/paint.ts";
 import { OWN_FOLDER } from "../resources/marker.ts";
 import { detail } from "../resources/owned.ts";
-import { standing } from "../resources/volume/observe.ts";
+import { standing } from "../resources/volume/top.ts";
 import type { State } from "../state/types.ts";
 import type { Session } from "./types.ts";
 

@@ -6,7 +6,7 @@ import { mountExecutors, mountObserver, mountPlanner } from "./mount/index.ts";
 import { overlayExecutors, overlayObserver, overlayPlanner } from "./overlay/index.ts";
 import { recoverTree, treeExecutors, treeObserver, treePlanner } from "./tree/index.ts";
 import type { ApplyContext, Executors, Observers, OpenEffect, Planners } from "./types.ts";
-import { volumeExecutors, volumeObserver, volumePlanner } from "./volume/index.ts";
+import { recoverVolume, volumeExecutors, volumeObserver, volumePlanner } from "./volume/index.ts";
 
 /** Every kind's three parts in one place; a kind or an operation without its part fails to compile. */
 export const planners: Planners = {
@@ -48,7 +48,7 @@ type Recovery = (open: OpenEffect, context: ApplyContext) => Promise<void>;
  * calls need nothing: the next observation decides.
  */
 export const recoveries: { readonly [K in ResourceKind]: Recovery | undefined } = {
-  volume: undefined,
+  volume: recoverVolume,
   tree: recoverTree,
   overlay: undefined,
   mount: undefined,

@@ -12,6 +12,7 @@ export const NO_LIMITS: Limits = {
   devices: [],
   maxDeletions: undefined,
   hostCommands: false,
+  emulation: false,
   file: "",
 };
 
@@ -42,11 +43,18 @@ const SYSTEM_DIRECTORIES = ["/", "/home", "/opt", "/root", "/tmp", "/var", "/var
 /** What Rootloom itself keeps at the top of the state directory; a store's journal has the store's name too. */
 const OWN_NOTES = /^(control\.sock|instance|leases|lock|reports|rootloom\.db[^/]*)(\/|$)/;
 
+const FLAGS = ["hostCommands", "emulation"] as const;
 const LISTS = ["paths", "pools", "volumeGroups", "devices"] as const;
+
+const PLACES = {
+  pool: ["pools", "pool"],
+  volumeGroup: ["volumeGroups", "volume group"],
+  device: ["devices", "device"],
+} as const;
 
 /**
  * The limits file's text (YAML): allowed `paths`, `pools`, `volumeGroups`, `devices`, the cap
- * `maxDeletions`, and `hostCommands`. An unknown key is an error: a misspelt limit would be none.
+ * `maxDeletions`, `hostCommands` and `emulation`. An unknown key is an error: a misspelt limit would be none.
  */
 export function parseLimits(text: string, file: string): Limits {
   const values = readYaml(text, file);
@@ -57,7 +65,7 @@ export function parseLimits(text: string, file: string): Limits {
   ];
   if (problems.length > 0)
     throw new RootloomError(`cannot use the limits in ${file}: ${problems.join("; ")}`, {
-      hint: "the keys are paths, pools, volumeGroups, devices (lists), maxDeletions (a number) and hostCommands (true or false)",
+      hint: "the keys are paths, pools, volumeGroups, devices (lists), maxDeletions (a number), hostCommands and emulation (true or false)",
     });
   const list = (key: (typeof LISTS)[number]) => (values[key] ?? []) as readonly string[];
   return {
@@ -67,6 +75,7 @@ export function parseLimits(text: string, file: string): Limits {
     devices: list("devices"),
     maxDeletions: (values.maxDeletions ?? undefined) as number | undefined,
     hostCommands: values.hostCommands === true,
+    emulation: values.emulation === true,
     file,
   };
 }
@@ -107,6 +116,19 @@ export function checkHostPath(files: Files, path: string, limits: Limits, state:
     : refusal(path, `a link in it leads to ${real}, which is not allowed`, why.hint ?? "remove the link");
 }
 
+/** Whether a pool (or a dataset in it), a volume group or a device may be used on this host: only what the limits list. */
+export function checkPlace(
+  type: "pool" | "volumeGroup" | "device",
+  value: string,
+  limits: Limits,
+): RootloomError | undefined {
+  const [list, what] = PLACES[type];
+  if (limits[list].some((allowed) => (type === "pool" ? isWithin(value, allowed) : value === allowed)))
+    return undefined;
+  const file = limits.file === "" ? "/etc/rootloom/limits.yaml" : limits.file;
+  return refusal(`${what} ${value}`, "this host's limits do not allow it", `add it to \`${list}\` in ${file}`);
+}
+
 /** True when the path is the prefix itself or lies below it, compared name by name. */
 export function isWithin(path: string, prefix: string): boolean {
   return path === prefix || path.startsWith(prefix.endsWith("/") ? prefix : `${prefix}/`);
@@ -142,7 +164,7 @@ function readYaml(text: string, file: string): Readonly<Record<string, unknown>>
 }
 
 function isKnown(key: string): boolean {
-  return (LISTS as readonly string[]).includes(key) || key === "maxDeletions" || key === "hostCommands";
+  return [...LISTS, "maxDeletions", ...FLAGS].includes(key);
 }
 
 function listProblems(key: string, value: unknown): readonly string[] {
@@ -154,12 +176,12 @@ function listProblems(key: string, value: unknown): readonly string[] {
 }
 
 function scalarProblems(values: Readonly<Record<string, unknown>>): readonly string[] {
-  const { maxDeletions, hostCommands } = values;
+  const { maxDeletions } = values;
   const count = maxDeletions === undefined || maxDeletions === null || isCount(maxDeletions);
-  const flag = hostCommands === undefined || hostCommands === null || typeof hostCommands === "boolean";
+  const crooked = FLAGS.filter((key) => typeof (values[key] ?? false) !== "boolean");
   return [
     ...(count ? [] : ["maxDeletions: not a whole number, 0 or more"]),
-    ...(flag ? [] : ["hostCommands: neither true nor false"]),
+    ...crooked.map((key) => `${key}: neither true nor false`),
   ];
 }
 

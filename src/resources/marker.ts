@@ -2,6 +2,8 @@ import type { Json } from "../core/digest.ts";
 import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 
+const MARKED_KINDS = ["volume", "tree", "artifact", "snapshot", "image"] as const;
+
 /**
  * What we leave beside an object that we made: whose it is and which object it means. A marker that
  * was copied or inherited names another inode or filesystem, and is foreign (DESIGN, rule 5).
@@ -10,7 +12,7 @@ export interface Marker {
   readonly version: 1;
   /** Id of the installation that made the object. */
   readonly instance: string;
-  readonly kind: "volume" | "tree" | "artifact";
+  readonly kind: (typeof MARKED_KINDS)[number];
   readonly name: string;
   readonly identity: MarkerIdentity;
   readonly runId: string;
@@ -107,7 +109,7 @@ function isMarker(value: unknown): value is Marker {
   return (
     marker.version === 1 &&
     typeof marker.instance === "string" &&
-    (marker.kind === "volume" || marker.kind === "tree" || marker.kind === "artifact") &&
+    (MARKED_KINDS as readonly unknown[]).includes(marker.kind) &&
     typeof marker.name === "string" &&
     typeof marker.runId === "string" &&
     typeof marker.createdAt === "string" &&

@@ -1,72 +1,78 @@
 import { posix } from "node:path";
 import { RootloomError } from "../../core/error.ts";
-import type { VolumeResource } from "../../core/resource.ts";
-import type { Files } from "../../host/ports.ts";
-import { checkHostPath, isWithin } from "../limits.ts";
-import { identityOf, OWN_FOLDER, writeMarker } from "../marker.ts";
-import { detail, recordOf, shortRun } from "../owned.ts";
-import type { ApplyContext, Executor, Outcome } from "../types.ts";
-import { isTreeMarker, standing, volumeMarkerPath } from "./observe.ts";
-import { resolveOwnership } from "./owner.ts";
-import { octal } from "./plan.ts";
+import type { OwnedRecord, VolumeResource } from "../../core/resource.ts";
+import type { Files, MountEntry } from "../../host/ports.ts";
+import { isWithin } from "../limits.ts";
+import { OWN_FOLDER } from "../marker.ts";
+import { recordOf } from "../owned.ts";
+import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
+import type { Device, VolumeBackend, VolumeSubject } from "./backends/backend.ts";
+import { backendOf, backends } from "./backends/index.ts";
+import { correct, observeOurs, remount } from "./correct.ts";
+import { volumeInputs } from "./differences.ts";
+import { mountOf } from "./mounted.ts";
+import { checkLimits, isTreeMarker, type ObservedVolume, parentOf, subjectOf } from "./observe.ts";
+import { requireOwnership } from "./owner.ts";
 
-/** Makes the directory under a name of our own, marks it, and renames it into place. */
+/** Makes the device under a name of our own, marks it, renames it into place, and mounts it where it needs that. */
 export const createVolume: Executor<"volume.create"> = async (step, context) => {
   const { resource } = step.arguments;
-  const { files } = context.host;
+  const backend = backendOf(resource);
   check(resource, context);
-  const found = standing(resource.path, resource.name, context, files);
+  const found = await backend.observe(resource, context);
   if (found.state === "foreign") throw inTheWay(resource, found.what);
-  if (found.state === "ours") return outcome(resource, context, "found complete, and recorded");
-  const temporary = temporaryPath(resource, context);
-  await context.effect("volume.create", { path: resource.path, temporary }, () => {
-    makeParent(resource, context);
-    sweep(resource, context);
-    makeMarked(resource, temporary, context);
-    if (files.stat(resource.path) !== undefined) throw inTheWay(resource, "something that appeared meanwhile");
-    files.rename(temporary, resource.path);
-  });
-  return outcome(resource, context, "created");
+  if (found.state === "absent")
+    await context.effect("volume.create", describe(resource), () => backend.create(resource, context));
+  const result = found.state === "absent" ? "created" : "found complete, and recorded";
+  return outcome(resource, await correct(resource, context), context, result);
 };
 
-/** Marks a directory that a person said is ours from now on; its content and attributes stay. */
+/** Marks what a person said is ours from now on; its content stays, and what differs is corrected. */
 export const adoptVolume: Executor<"volume.adopt"> = async (step, context) => {
   const { resource } = step.arguments;
+  const backend = backendOf(resource);
   check(resource, context);
-  if (context.host.files.stat(resource.path)?.type !== "directory")
-    throw new RootloomError(`cannot adopt volume ${resource.name}: ${resource.path} is no directory`, {
-      hint: "plan again",
-    });
-  await context.effect("volume.adopt", { path: resource.path }, () => {
-    mark(resource, resource.path, context, true);
-    correct(resource, context);
-  });
-  return outcome(resource, context, "adopted");
+  const { state, unadoptable } = await backend.observe(resource, context);
+  if (state === "absent" || unadoptable !== "")
+    throw new RootloomError(
+      `cannot adopt volume ${resource.name}: ${state === "absent" ? "it is not there" : unadoptable}`,
+      { hint: "plan again" },
+    );
+  await context.effect("volume.adopt", describe(resource), () => backend.mark(resource, context));
+  return outcome(resource, await correct(resource, context), context, "adopted");
 };
 
-/** Corrects owner and mode of the top, and writes a record that was lost or has another policy. */
+/** Mounts, resizes, labels, marks, corrects owner and mode: whatever differs; writes a record that was lost or has another policy. */
 export const updateVolume: Executor<"volume.update"> = async (step, context) => {
   const { resource } = step.arguments;
+  const owned = context.owned(resource.id);
   check(resource, context);
-  requireOurs(resource.path, resource.name, context, "update");
-  await context.effect("volume.update", { path: resource.path }, () => correct(resource, context));
-  return outcome(resource, context, `updated: ${step.reason}`);
+  await observeOurs(resource, context, "update");
+  const observed = await correct(resource, context);
+  const { mountOptions } = volumeInputs(resource, requireOwnership(context.host.files, resource));
+  if (owned !== undefined && (owned.inputs.mountOptions ?? "") !== mountOptions) await remount(resource, context);
+  return outcome(resource, observed, context, `updated: ${step.reason}`);
 };
 
-/** Removes the directory with all below it; refused when anything of it is not ours to remove. */
+/** Unmounts it, and removes it with all in it; refused when anything of it is not ours to remove. */
 export const deleteVolume: Executor<"volume.delete"> = async (step, context) => {
   const { record } = step.arguments;
-  const { files } = context.host;
-  const path = detail(record, "path");
-  const refused = checkHostPath(files, path, context.limits, context.state);
-  if (refused !== undefined) throw refused;
-  if (files.stat(path) === undefined) return { record: undefined, result: "found gone already" };
-  const { inode } = requireOurs(path, record.name, context, "delete");
-  requireNothingKept(path, record.name, files);
-  await context.effect("volume.delete", { path, inode }, async () => {
-    await context.host.jobs.run("remove", { path, inode, spareVolumes: true });
+  const volume = subjectOf(record);
+  const backend = backendOf(volume);
+  check(volume, context);
+  const found = await backend.observe(volume, context);
+  const place = volume.device === "" ? volume.path : volume.device;
+  if (found.state === "absent") return { record: undefined, result: "found gone already" };
+  if (found.state !== "ours")
+    throw new RootloomError(`cannot delete volume ${record.name}: ${place} is ${found.what}`, { hint: "plan again" });
+  requireNothingKept(volume, backend, context.host.files);
+  const entry = requireMount(volume, backend, found, context);
+  // One effect: killed between the two, nobody could see in the unmounted volume whether it may go.
+  await context.effect("volume.delete", describe(volume), async () => {
+    if (entry !== undefined) await backend.detach(volume, entry, context);
+    await destroy(volume, backend, context);
   });
-  return { record: undefined, result: `deleted with all data below ${path}` };
+  return { record: undefined, result: `deleted with all data ${volume.device === "" ? "below" : "of"} ${place}` };
 };
 
 export const volumeExecutors = {
@@ -76,105 +82,67 @@ export const volumeExecutors = {
   "volume.delete": deleteVolume,
 };
 
-function check(resource: VolumeResource, context: ApplyContext): void {
-  const refused = checkHostPath(context.host.files, resource.path, context.limits, context.state);
+/**
+ * Removes what a killed creation left under its temporary name, and completes a deletion that had unmounted its volume
+ * already; everything else the next look sees.
+ */
+export async function recoverVolume(open: OpenEffect, context: ApplyContext): Promise<void> {
+  const { name, backend, path, device } = open.details as unknown as VolumeSubject;
+  const volume = { name, backend, path, device };
+  if (backends[backend] === undefined || checkLimits(volume, context) !== undefined) return;
+  if (open.effect === "volume.create") await backendOf(volume).sweep(volume, context);
+  if (open.effect !== "volume.delete" || !backendOf(volume).mounts) return;
+  const found = await backendOf(volume).observe(volume, context);
+  if (found.state !== "ours" || isMounted(found, context.host.files)) return;
+  await destroy(volume, backendOf(volume), context);
+}
+
+function describe({ name, backend, path, device }: VolumeSubject): VolumeSubject {
+  return { name, backend, path, device };
+}
+
+function check(volume: VolumeSubject, context: ApplyContext): void {
+  const refused = checkLimits(volume, context);
   if (refused !== undefined) throw refused;
 }
 
-function temporaryPrefix(context: ApplyContext): string {
-  return `.rootloom-${context.instance.slice(0, 8)}-`;
-}
-
-function temporaryPath(resource: VolumeResource, context: ApplyContext): string {
-  const name = `${temporaryPrefix(context)}${shortRun(context.runId)}-${resource.name}`;
-  return posix.join(posix.dirname(resource.path), name);
-}
-
-function makeParent(resource: VolumeResource, context: ApplyContext): void {
-  const parent = posix.dirname(resource.path);
-  if (isWithin(parent, context.state)) context.host.files.makeDirectories(parent);
-  else if (context.host.files.realPath(parent) === undefined)
-    throw new RootloomError(`cannot create volume ${resource.name}: its parent directory ${parent} is not there`, {
-      hint: `make or mount ${parent}`,
-    });
-}
-
-/** Removes what interrupted creations of this volume left: directories that hold nothing but our own folder. */
-function sweep(resource: VolumeResource, context: ApplyContext): void {
-  const { files } = context.host;
-  const parent = posix.dirname(resource.path);
-  for (const name of files.list(parent) ?? []) {
-    if (!name.startsWith(temporaryPrefix(context)) || !name.endsWith(`-${resource.name}`)) continue;
-    const path = posix.join(parent, name);
-    const stat = files.stat(path);
-    const foreign = (files.list(path) ?? []).some((entry) => entry !== OWN_FOLDER);
-    if (stat?.type === "directory" && !foreign) files.removeTree(path, stat.inode);
-  }
-}
-
-function makeMarked(resource: VolumeResource, temporary: string, context: ApplyContext): void {
-  const { files } = context.host;
-  files.makeDirectory(temporary, { ...wanted(resource, files), mode: resource.mode });
-  mark(resource, temporary, context, false);
-  files.syncFilesystem(temporary);
-}
-
-function mark(resource: VolumeResource, path: string, context: ApplyContext, adopted: boolean): void {
-  const { files, clock } = context.host;
-  const folder = posix.join(path, OWN_FOLDER);
-  const stat = files.stat(folder);
-  if (stat !== undefined && stat.type !== "directory")
-    throw new RootloomError(`cannot mark volume ${resource.name}: ${folder} is a ${stat.type}`, {
-      hint: `move ${folder} away`,
-    });
-  if (stat === undefined) files.makeDirectory(folder, { owner: 0, group: 0, mode: 0o700 });
-  writeMarker(files, volumeMarkerPath(path), {
-    version: 1,
-    instance: context.instance,
-    kind: "volume",
-    name: resource.name,
-    identity: identityOf(files, path),
-    runId: context.runId,
-    createdAt: new Date(clock.now_ms()).toISOString(),
-    inputs: {},
-    details: { backend: resource.backend, adopted },
+/** The mount that is to go with the volume: what is not mounted cannot be looked into. */
+function requireMount(
+  volume: VolumeSubject,
+  { mounts }: VolumeBackend,
+  device: Device,
+  { host }: ApplyContext,
+): MountEntry | undefined {
+  if (!mounts) return undefined;
+  const entry = mountOf(host.files, volume.path, device);
+  if (entry !== undefined) return entry;
+  throw new RootloomError(`cannot delete volume ${volume.name}: it is not mounted at ${volume.path}, or not alone`, {
+    hint: "plan again",
   });
 }
 
-function correct(resource: VolumeResource, context: ApplyContext): void {
+function isMounted({ sources }: Device, files: Files): boolean {
+  return files.mounts().some(({ source }) => sources.includes(source));
+}
+
+async function destroy(volume: VolumeSubject, backend: VolumeBackend, context: ApplyContext): Promise<void> {
   const { files } = context.host;
-  const stat = files.stat(resource.path);
-  const { owner, group } = wanted(resource, files);
-  if (stat?.owner === owner && stat.group === group && stat.mode === resource.mode) return;
-  files.setAttributes(resource.path, { owner, group, mode: resource.mode });
+  await backend.destroy(volume, context);
+  const { path } = volume;
+  const isEmpty = files.stat(path)?.type === "directory" && files.list(path)?.length === 0;
+  if (backend.mounts && isEmpty) files.removeDirectory(path);
 }
 
-function wanted(resource: VolumeResource, files: Files): { readonly owner: number; readonly group: number } {
-  const numbers = resolveOwnership(files, resource.ownership);
-  if (numbers !== undefined) return numbers;
-  const { owner, group } = resource.ownership;
-  throw new RootloomError(`cannot set the owner of volume ${resource.name}: no user or group ${owner}:${group}`, {
-    hint: "create them, or use numbers",
-  });
-}
-
-function requireOurs(path: string, name: string, context: ApplyContext, verb: string): { readonly inode: number } {
-  const found = standing(path, name, context, context.host.files);
-  if (found.state === "ours") return found;
-  const why = found.state === "absent" ? "is not there" : `is ${found.what}`;
-  throw new RootloomError(`cannot ${verb} volume ${name}: ${path} ${why}`, { hint: "plan again" });
-}
-
-function requireNothingKept(path: string, name: string, files: Files): void {
+function requireNothingKept(volume: VolumeSubject, { mounts }: VolumeBackend, files: Files): void {
+  const { name, path } = volume;
   const trees = (files.list(posix.join(path, OWN_FOLDER, "trees")) ?? []).filter(isTreeMarker);
   if (trees.length > 0)
     throw new RootloomError(
       `cannot delete volume ${name}: it still holds ${trees.join(", ").replaceAll(".json", "")}`,
-      {
-        hint: "remove its roots first, or `rootloom forget` it",
-      },
+      { hint: "remove its roots first, or `rootloom forget` it" },
     );
-  const mounted = files.mounts().find((mount) => isWithin(mount.target, path));
+  const own = mounts ? (files.realPath(path) ?? path) : "";
+  const mounted = files.mounts().find(({ target }) => isWithin(target, path) && target !== own);
   if (mounted !== undefined)
     throw new RootloomError(`cannot delete volume ${name}: something is mounted at ${mounted.target}`, {
       hint: `umount ${mounted.target}`,
@@ -184,22 +152,35 @@ function requireNothingKept(path: string, name: string, files: Files): void {
 }
 
 function inTheWay(resource: VolumeResource, what: string): RootloomError {
-  return new RootloomError(`cannot create volume ${resource.name}: ${resource.path} is ${what}`, {
+  const place = resource.device === "" ? resource.path : resource.device;
+  return new RootloomError(`cannot create volume ${resource.name}: ${place} is ${what}`, {
     hint: `rootloom adopt ${resource.id}, or move it away`,
   });
 }
 
-function outcome(resource: VolumeResource, context: ApplyContext, result: string): Outcome {
+function outcome(
+  resource: VolumeResource,
+  { identity }: ObservedVolume,
+  context: ApplyContext,
+  result: string,
+): Outcome {
   const { files, clock } = context.host;
-  const { owner, group } = wanted(resource, files);
-  const { filesystem, inode } = identityOf(files, resource.path);
+  const { path, backend, device } = resource;
   const { runId, revision } = context;
-  const record = recordOf(
+  const parent = parentOf(resource);
+  const record: OwnedRecord = recordOf(
     resource,
     { runId, revision, now_ms: clock.now_ms() },
     {
-      inputs: { mode: octal(resource.mode), owner: `${owner}:${group}` },
-      details: { path: resource.path, backend: resource.backend, filesystem, inode },
+      inputs: { ...volumeInputs(resource, requireOwnership(files, resource)) },
+      details: {
+        path,
+        backend,
+        device,
+        identity,
+        filesystem: parent === "" ? "" : files.filesystemIdentity(parent),
+        inode: files.stat(path)?.inode ?? 0,
+      },
     },
   );
   return { record, result };

@@ -1,3 +1,3 @@
-export { volumeExecutors } from "./apply.ts";
+export { recoverVolume, volumeExecutors } from "./apply.ts";
 export { volumeObserver } from "./observe.ts";
 export { volumePlanner } from "./plan.ts";

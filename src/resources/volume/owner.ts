@@ -1,4 +1,5 @@
-import type { Ownership } from "../../core/resource.ts";
+import { RootloomError } from "../../core/error.ts";
+import type { Ownership, VolumeResource } from "../../core/resource.ts";
 import type { Files } from "../../host/ports.ts";
 
 /** Names to numbers by the host's own passwd and group files; undefined when a name is in neither. */
@@ -9,6 +10,19 @@ export function resolveOwnership(
   const owner = resolve(files, "/etc/passwd", ownership.owner);
   const group = resolve(files, "/etc/group", ownership.group);
   return owner === undefined || group === undefined ? undefined : { owner, group };
+}
+
+/** The numbers of a volume's declared owner and group. */
+export function requireOwnership(
+  files: Files,
+  { name, ownership }: Pick<VolumeResource, "name" | "ownership">,
+): { readonly owner: number; readonly group: number } {
+  const numbers = resolveOwnership(files, ownership);
+  if (numbers !== undefined) return numbers;
+  throw new RootloomError(
+    `cannot set the owner of volume ${name}: no user or group ${ownership.owner}:${ownership.group}`,
+    { hint: "create them, or use numbers" },
+  );
 }
 
 function resolve(files: Files, table: string, name: string | number): number | undefined {

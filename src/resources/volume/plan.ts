@@ -1,6 +1,8 @@
 import type { OwnedRecord, VolumeResource } from "../../core/resource.ts";
+import { sizeText } from "../../core/size.ts";
 import type { Blocked, Draft, PlanContext, Planner } from "../../core/step.ts";
 import { detail, forget, keep, keepProtected, policyChange } from "../owned.ts";
+import { differences, isIntended, volumeInputs } from "./differences.ts";
 import type { ObservedVolume } from "./observe.ts";
 
 export const volumePlanner: Planner<"volume", ObservedVolume> = { plan, planRemoval };
@@ -11,36 +13,45 @@ function plan(
   owned: OwnedRecord | undefined,
   context: PlanContext,
 ): Draft {
-  if (observed.refusal !== "") return create(resource, owned, refused(resource, observed.refusal, observed.hint));
-  if (observed.wanted === undefined) return create(resource, owned, unknownOwner(resource));
+  if (observed.refusal !== "")
+    return create(resource, observed, owned, refused(resource, observed.refusal, observed.hint));
+  if (observed.wanted === undefined) return create(resource, observed, owned, unknownOwner(resource));
   if (observed.state === "absent")
-    return create(resource, owned, reasonNotToCreate(resource, observed, owned, context));
+    return create(resource, observed, owned, reasonNotToCreate(resource, observed, owned, context));
   if (observed.state === "foreign") return adopt(resource, observed, context);
   return update(resource, observed, owned);
 }
 
 function planRemoval(record: OwnedRecord, observed: ObservedVolume): Draft {
   if (record.protect) return keepProtected(record);
-  if (observed.state === "absent" && observed.refusal === "") return forget(record, `${observed.path} is gone already`);
+  if (observed.state === "absent" && observed.refusal === "")
+    return forget(record, `${observed.place} is gone already`);
   if (record.onDelete === "retain") return forget(record, "its declaration was removed; its data is kept");
+  const data =
+    observed.place === observed.path ? `all data below ${observed.path}` : `${observed.place} with all its data`;
   return {
     operation: "volume.delete",
     arguments: { record },
     action: "delete",
     cause: "intentional",
     reason: "its declaration was removed",
-    destroys: `all data below ${observed.path}`,
+    destroys: data,
     ...reasonNotToDelete(record, observed),
   };
 }
 
-function create(resource: VolumeResource, owned: OwnedRecord | undefined, blocked: Blocked | undefined): Draft {
+function create(
+  resource: VolumeResource,
+  { place }: ObservedVolume,
+  owned: OwnedRecord | undefined,
+  blocked: Blocked | undefined,
+): Draft {
   return {
     operation: "volume.create",
     arguments: { resource },
     action: "create",
     cause: owned === undefined ? "intentional" : "corrective",
-    reason: owned === undefined ? "new" : `the volume disappeared: nothing is at ${resource.path}`,
+    reason: owned === undefined ? "new" : `the volume disappeared: nothing is at ${place}`,
     ...(blocked === undefined ? {} : { blocked }),
   };
 }
@@ -54,36 +65,37 @@ function reasonNotToCreate(
   if (owned !== undefined && owned.identity !== resource.identity)
     return refused(
       resource,
-      `it is recorded at ${detail(owned, "path")}, not at ${resource.path}`,
+      `it is recorded at ${recordedPlace(owned)}, not at ${observed.place}`,
       `move it there, or \`rootloom forget ${resource.id}\` and remove nothing`,
     );
+  const { obstacle } = observed;
   const madeHere = resource.dependsOn.some((id) => context.actionOf(id) === "create");
-  if (!observed.parent && !madeHere)
-    return refused(resource, "its parent directory is not there", `make or mount the directory above ${resource.path}`);
+  if (obstacle !== undefined && !(obstacle.passing && madeHere)) return refused(resource, obstacle.why, obstacle.hint);
   if (observed.moved)
     return refused(
       resource,
-      `${resource.path} is on another filesystem than recorded`,
+      `${observed.place} is on another filesystem than recorded`,
       "mount the filesystem that holds the volume",
     );
   return undefined;
 }
 
 function adopt(resource: VolumeResource, observed: ObservedVolume, context: PlanContext): Draft {
+  const { place, what, unadoptable, about } = observed;
   const wish = context.adoptions.has(resource.id);
   const blocked: Blocked = {
     condition: "Refused",
-    message: `cannot use volume ${resource.name}: ${resource.path} is ${observed.what}`,
-    hint:
-      observed.type === "directory" ? `rootloom adopt ${resource.id}, or move it away` : `move ${resource.path} away`,
+    message: `cannot use volume ${resource.name}: ${place} is ${what}`,
+    hint: unadoptable === "" ? `rootloom adopt ${resource.id}, or move it away` : `move ${place} away`,
   };
   return {
     operation: "volume.adopt",
     arguments: { resource },
     action: "adopt",
     cause: "intentional",
-    reason: `${resource.path} is ${observed.what}`,
-    ...(wish && observed.type === "directory" ? {} : { blocked }),
+    reason: `${place} is ${what}`,
+    ...(about.length === 0 ? {} : { details: about }),
+    ...(wish && unadoptable === "" ? {} : { blocked }),
   };
 }
 
@@ -95,41 +107,78 @@ function update(resource: VolumeResource, observed: ObservedVolume, owned: Owned
     cause,
     reason,
   });
-  const drift = attributeDrift(resource, observed);
-  if (owned === undefined) return draft("corrective", drift ?? "its record was lost; its marker is ours");
-  const policy = policyChange(resource, owned);
-  if (drift !== undefined)
-    return draft(attributesChanged(resource, observed, owned) ? "intentional" : "corrective", drift);
-  return policy === undefined ? keep("as declared") : draft("intentional", policy);
+  const blocked = reasonNotToUpdate(resource, observed);
+  if (blocked !== undefined) return { ...draft("corrective", blocked.message), blocked };
+  const found = differences(resource, observed);
+  const reason = found.length === 0 ? undefined : found.map((difference) => difference.reason).join("; ");
+  if (owned === undefined) return draft("corrective", reason ?? "its record was lost; its marker is ours");
+  if (reason !== undefined) {
+    const isIntent = found.some((difference) => isIntended(difference, resource, observed, owned));
+    return draft(isIntent ? "intentional" : "corrective", reason);
+  }
+  const change = policyChange(resource, owned) ?? optionsChange(resource, observed, owned);
+  return change === undefined ? keep("as declared") : draft("intentional", change);
 }
 
-function attributeDrift(resource: VolumeResource, observed: ObservedVolume): string | undefined {
-  if (observed.mode !== resource.mode) return `mode is ${octal(observed.mode)}, ${octal(resource.mode)} is declared`;
-  const { owner, group } = resource.ownership;
-  if (observed.owner !== observed.wanted?.owner || observed.group !== observed.wanted.group)
-    return `owner is ${observed.owner}:${observed.group}, ${owner}:${group} is declared`;
+/** Options that the kernel lists nowhere are known by the record alone. */
+function optionsChange(resource: VolumeResource, { wanted }: ObservedVolume, owned: OwnedRecord): string | undefined {
+  if (wanted === undefined) return undefined;
+  const { mountOptions } = volumeInputs(resource, wanted);
+  const recorded = owned.inputs.mountOptions ?? "";
+  if (mountOptions === recorded) return undefined;
+  return `mount options are ${mountOptions || "none"}, ${recorded || "none"} were recorded`;
+}
+
+/** What is ours and not as declared, and is for a person to put right. */
+export function reasonNotToUpdate(resource: VolumeResource, observed: ObservedVolume): Blocked | undefined {
+  const { name, filesystem, size_bytes } = resource;
+  const { mount, place, path } = observed;
+  const block = (message: string, hint: string): Blocked => ({ condition: "Refused", message, hint });
+  if (filesystem !== undefined && observed.filesystem !== filesystem)
+    return block(
+      `cannot use volume ${name}: ${place} holds ${observed.filesystem || "no known filesystem"}, ${filesystem} is declared`,
+      "declare what it holds, or make a new volume and move the data there",
+    );
+  const size = observed.size_bytes ?? 0;
+  if (size_bytes !== undefined && !observed.shrinks && size >= size_bytes + observed.granularity_bytes)
+    return block(
+      `cannot shrink volume ${name}: size is ${sizeText(size)}, ${sizeText(size_bytes)} is declared`,
+      "declare its size, or make a smaller volume and move the data there",
+    );
+  if (mount.state === "covers")
+    return block(`cannot mount volume ${name}: ${path} ${mount.why}`, `move what is in ${path} away`);
+  if (mount.state === "foreign" || mount.state === "stacked")
+    return block(
+      `cannot mount volume ${name}: ${path} ${mount.why}`,
+      `look with: findmnt ${path}, then unmount by hand what is not wanted`,
+    );
   return undefined;
-}
-
-/** Whether the commit, not the host, brought the difference. */
-function attributesChanged(resource: VolumeResource, observed: ObservedVolume, owned: OwnedRecord): boolean {
-  const wanted = `${observed.wanted?.owner}:${observed.wanted?.group}`;
-  return owned.inputs.mode !== octal(resource.mode) || owned.inputs.owner !== wanted;
 }
 
 function reasonNotToDelete(record: OwnedRecord, observed: ObservedVolume): { blocked?: Blocked } {
   const block = (why: string, hint: string) => ({
     blocked: { condition: "Refused", message: `cannot delete ${record.id}: ${why}`, hint } as const,
   });
+  const { mount, path, place } = observed;
   if (observed.refusal !== "") return block(observed.refusal, observed.hint);
-  if (observed.state === "foreign")
-    return block(`${observed.path} is ${observed.what}`, `rootloom forget ${record.id}`);
+  if (observed.state === "foreign") return block(`${place} is ${observed.what}`, `rootloom forget ${record.id}`);
+  if (mount.state === "absent" || mount.state === "covers")
+    return block(
+      `it is not mounted at ${path}, so that nobody can see whether roots in it are to be kept`,
+      `declare it again and apply, which mounts it; or \`rootloom forget ${record.id}\``,
+    );
+  if (mount.state === "foreign" || mount.state === "stacked")
+    return block(`${path} ${mount.why}`, `look with: findmnt ${path}, then unmount by hand what is not wanted`);
   if (observed.retained.length > 0)
     return block(
       `tree/${observed.retained.join(", tree/")} in it is to be kept`,
       `rootloom forget ${record.id}, or move the root out of ${observed.path}`,
     );
   return {};
+}
+
+function recordedPlace(owned: OwnedRecord): string {
+  return detail(owned, "device") || detail(owned, "path");
 }
 
 function unknownOwner(resource: VolumeResource): Blocked {
@@ -139,9 +188,4 @@ function unknownOwner(resource: VolumeResource): Blocked {
 
 function refused(resource: VolumeResource, why: string, hint: string): Blocked {
   return { condition: "Refused", message: `cannot create volume ${resource.name}: ${why}`, hint };
-}
-
-/** As in ModeText: four octal digits. */
-export function octal(mode: number): string {
-  return mode.toString(8).padStart(4, "0");
 }

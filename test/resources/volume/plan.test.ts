@@ -29,18 +29,27 @@ const ours: ObservedVolume = {
   path: "/srv/debian",
   refusal: "",
   hint: "",
+  place: "/srv/debian",
   what: "",
-  type: "directory",
-  inode: 12,
+  about: [],
+  unadoptable: "",
+  identity: "uuid-1 12",
+  filesystem: "",
+  label: "",
+  size_bytes: undefined,
+  granularity_bytes: 1,
+  shrinks: false,
+  mount: { state: "none", why: "", differences: [] },
+  top: "ours",
   mode: 0o755,
   owner: 0,
   group: 0,
   wanted: { owner: 0, group: 0 },
-  parent: true,
+  obstacle: undefined,
   moved: false,
   retained: [],
 };
-const absent: ObservedVolume = { ...ours, state: "absent", type: "nothing", inode: 0, mode: 0 };
+const absent: ObservedVolume = { ...ours, state: "absent", mode: 0 };
 const foreign: ObservedVolume = { ...ours, state: "foreign", what: "a directory with 3 entries, not made by Rootloom" };
 
 const record: OwnedRecord = {
@@ -104,10 +113,11 @@ describe("a declared volume", () => {
   });
 
   test("is not created below a missing parent, unless another step of the plan makes it", () => {
-    expect(plan({ ...absent, parent: false }).blocked?.condition).toBe("Refused");
+    const obstacle = { why: "its parent directory /srv is not there", hint: "make it", passing: true };
+    expect(plan({ ...absent, obstacle }).blocked?.condition).toBe("Refused");
     const nested: VolumeResource = { ...resource, dependsOn: ["volume/pool"] };
     const made = context([], { "volume/pool": "create" });
-    expect(plan({ ...absent, parent: false }, undefined, nested, made).blocked).toBeUndefined();
+    expect(plan({ ...absent, obstacle }, undefined, nested, made).blocked).toBeUndefined();
   });
 
   test("recorded elsewhere is not made a second time", () => {
@@ -154,7 +164,7 @@ describe("something foreign in a volume's place", () => {
   });
 
   test("that is no directory cannot be adopted", () => {
-    const file: ObservedVolume = { ...foreign, type: "file", what: "a file" };
+    const file: ObservedVolume = { ...foreign, unadoptable: "it is no directory", what: "a file" };
     expect(plan(file, undefined, resource, context(["volume/debian"])).blocked?.hint).toBe("move /srv/debian away");
   });
 });

@@ -95,7 +95,10 @@ describe("a created volume", () => {
     await apply(await plan());
     machine.host.files.setAttributes(volume.path, { owner: 0, group: 0, mode: 0o777 });
     const draft = await plan();
-    expect(draft).toMatchObject({ cause: "corrective", reason: "mode is 0777, 0751 is declared" });
+    expect(draft).toMatchObject({
+      cause: "corrective",
+      reason: "mode is 0777, 0751 is declared; owner is 0:0, daemon:daemon is declared",
+    });
     await apply(draft);
     expect((await plan()).operation).toBe("keep");
   });

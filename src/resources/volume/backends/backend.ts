@@ -14,6 +14,8 @@ export interface VolumeBackend {
   readonly name: Backend;
   /** True where the content is reached by a mount of a device of its own; else it stands at the volume's path by itself. */
   readonly mounts: boolean;
+  /** True where a size is a mere quota, which may also be lowered. */
+  readonly shrinks: boolean;
   /** What of the host it takes, each of which the limits must allow. Pure. */
   places(volume: VolumeSubject): readonly Place[];
 
@@ -33,8 +35,11 @@ export interface VolumeBackend {
   sweep(volume: VolumeSubject, working: Working): Promise<void>;
   /** Marks what stands there as ours, with its identity as it is now (`adopt`); its content stays. */
   mark(volume: VolumeResource, working: Working): Promise<void>;
-  /** To the declared size, with the filesystem in it; mounted where `mounts`. Never smaller. Killed in between, it is seen as too small. */
-  grow(volume: VolumeResource, working: Working): Promise<void>;
+  /**
+   * To the declared size, with the filesystem in it; it is mounted where `mounts`, and mounted again when this returns.
+   * Never asked to make it smaller unless `shrinks`. Killed in between, it is seen as too small.
+   */
+  resize(volume: VolumeResource, working: Working): Promise<void>;
   /** Gives the filesystem its declared label; mounted where `mounts`. */
   relabel(volume: VolumeResource, working: Working): Promise<void>;
   /** Removes it with its snapshots and its marker. The kind has made sure that it is ours, and detached. */
@@ -114,6 +119,8 @@ export interface Device {
   readonly label: string;
   /** Usable size: the lesser of device and filesystem, or a quota; undefined where there is no limit. */
   readonly size_bytes: number | undefined;
+  /** Sizes are multiples of this, 1 where any is possible: a declared size was rounded up to one. */
+  readonly granularity_bytes: number;
   /** Names under which mountinfo has the device as source, empty while it has none. */
   readonly sources: readonly string[];
 }
@@ -160,5 +167,6 @@ export const NO_DEVICE: Device = {
   filesystem: "",
   label: "",
   size_bytes: undefined,
+  granularity_bytes: 1,
   sources: [],
 };

@@ -1,0 +1,48 @@
+import { posix } from "node:path";
+import { RootloomError } from "../../../core/error.ts";
+import { isWithin } from "../../limits.ts";
+import type { Looking, Obstacle, VolumeSubject, Working } from "./backend.ts";
+import { isTemporaryName, temporaryName } from "./temporary.ts";
+
+/** Where a volume that is a file or directory is made: beside its place. */
+export function temporaryPath(volume: VolumeSubject, place: string, working: Working): string {
+  return posix.join(posix.dirname(place), temporaryName(volume, working));
+}
+
+/** Absolute paths of what interrupted creations left beside a place. */
+export function leftBeside(volume: VolumeSubject, place: string, working: Working): readonly string[] {
+  const parent = posix.dirname(place);
+  const names = working.host.files.list(parent) ?? [];
+  return names.filter((name) => isTemporaryName(name, volume, working)).map((name) => posix.join(parent, name));
+}
+
+/** A directory above the place is missing, and is not one that we may make. */
+export function missingParent(place: string, { host, state }: Looking): Obstacle | undefined {
+  const parent = posix.dirname(place);
+  const isThere = host.files.stat(host.files.realPath(parent) ?? parent)?.type === "directory";
+  if (isThere || isWithin(parent, state)) return undefined;
+  return {
+    why: `its parent directory ${parent} is not there`,
+    hint: `make or mount the directory above ${place}`,
+    passing: true,
+  };
+}
+
+/** Makes the missing directories above a place in the state directory; others must be there. */
+export function makeParent(volume: VolumeSubject, place: string, { host, state }: Working): void {
+  const parent = posix.dirname(place);
+  if (isWithin(parent, state)) host.files.makeDirectories(parent);
+  else if (host.files.realPath(parent) === undefined)
+    throw new RootloomError(`cannot create volume ${volume.name}: its parent directory ${parent} is not there`, {
+      hint: `make or mount ${parent}`,
+    });
+}
+
+/** Renames what was made into its place, unless something appeared there meanwhile. */
+export function placeNew(volume: VolumeSubject, temporary: string, place: string, { host }: Working): void {
+  if (host.files.stat(place) !== undefined)
+    throw new RootloomError(`cannot create volume ${volume.name}: ${place} is something that appeared meanwhile`, {
+      hint: `rootloom adopt volume/${volume.name}, or move it away`,
+    });
+  host.files.rename(temporary, place);
+}

@@ -1,0 +1,18 @@
+import { RootloomError } from "../../../core/error.ts";
+import type { Backend } from "../../../core/resource.ts";
+import type { VolumeBackend } from "./backend.ts";
+import { directoryBackend } from "./directory.ts";
+
+/** Every backend that is built. */
+export const backends: Readonly<Partial<Record<Backend, VolumeBackend>>> = {
+  directory: directoryBackend,
+};
+
+/** The backend of a volume, for work on it. */
+export function backendOf({ name, backend }: { readonly name: string; readonly backend: Backend }): VolumeBackend {
+  const found = backends[backend];
+  if (found !== undefined) return found;
+  throw new RootloomError(`cannot work on volume ${name}: backend ${backend} is not built yet`, {
+    hint: `use one of ${Object.keys(backends).join(", ")}`,
+  });
+}
