@@ -33,7 +33,7 @@ export interface Entry {
 /** The path as a person reads it: UTF-8 where it is, control characters and bad bytes as \xNN. */
 export function showPath(path: TreePath): string {
   const bytes = Uint8Array.from(path, (character) => character.charCodeAt(0) & 0xff);
-  const text = new TextDecoder("utf-8", { fatal: false }).decode(bytes);
+  const text = new TextDecoder().decode(bytes);
   const source = text.includes("�") ? path : text;
   return source.replace(/[\u0000-\u001f\u007f-\u009f\\]/g, (character) =>
     character === "\\" ? "\\\\" : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,

@@ -91,7 +91,10 @@ describe("conditions", () => {
   });
 
   it("does not know what became of an interrupted step, and says why a skipped one was not run", () => {
-    const endings = [ending("a", "interrupted"), ending("b", "skipped", {}, { message: "link/a failed" })];
+    const endings = [
+      ending("a", "interrupted", {}, { retry: "terminal" }),
+      ending("b", "skipped", {}, { message: "link/a failed" }),
+    ];
     expect(conditionsOf(endings, undefined)).toEqual([
       { object: "host", type: "Ready", status: "False", reason: "NotConverged", message: "not ready: link/a, link/b" },
       LOADED,

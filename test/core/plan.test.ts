@@ -83,6 +83,7 @@ function planOf(
     driftPolicy: "correct",
     generations: 3,
     runs: 5,
+    offline: false,
     interval_s: 60,
   };
   return plan({
@@ -153,7 +154,9 @@ describe("plan: order", () => {
     };
     const table = new Proxy({}, { get: () => asking }) as PlannerTable;
     const records = [owned("b"), owned("gone")];
-    planOf([link("a"), link("b")], { a: create, b: update, gone: remove }, { planners: table, owned: records });
+    const observed = { a: create, b: update, gone: remove };
+    const made = planOf([link("a"), link("b")], observed, { planners: table, owned: records });
+    expect(shown(made)).toEqual(["delete link/gone", "create link/a", "update link/b"]);
     expect(seen).toEqual([
       ["link/gone", remove],
       ["link/a", create, undefined],
@@ -288,6 +291,13 @@ describe("plan: deletions", () => {
     const refused: Draft = { ...remove, blocked: { condition: "Refused", message: "in use", hint: "stop it" } };
     const made = planOf([], { leaf: refused, base: remove }, { owned: [owned("base"), owned("leaf", ["link/base"])] });
     expect(shown(made)).toEqual(["delete link/leaf [Refused]", "delete link/base [Waiting]"]);
+    const forgotten = { ...refused, operation: "forget", action: "forget" } as Draft;
+    const left = planOf(
+      [],
+      { leaf: forgotten, base: remove },
+      { owned: [owned("base"), owned("leaf", ["link/base"])] },
+    );
+    expect(shown(left)).toEqual(["forget link/leaf [Refused]", "delete link/base"]);
   });
 });
 

@@ -17,7 +17,7 @@ function plan(
   if (observed.type !== "symlink")
     return write(resource, "create", "intentional", `a ${observed.type} stands there`, inTheWay(resource, observed));
   const reason = `it leads to ${observed.target}, ${resource.target} is declared`;
-  const ours = owned !== undefined && detail(owned, "path") === resource.path;
+  const ours = detail(owned, "path") === resource.path;
   if (observed.target !== resource.target && !ours) return adopt(resource, observed, context);
   if (observed.target !== resource.target)
     return write(

@@ -73,14 +73,14 @@ interface Laying {
 
 function lay(resource: OverlayResource, owned: OwnedRecord | undefined, laying: Laying): Draft {
   const { differences, observed, cause, refusal } = laying;
-  const remove = [...observed.leaving, ...observed.deletions];
+  const remove = [...new Set([...observed.leaving, ...observed.deletions])];
   const blocked = refusal ?? (cause === "corrective" ? reportOnly(resource) : undefined);
   return {
     operation: "overlay.lay",
-    arguments: { resource, lay: differences.map((found) => found.path), remove: [...new Set(remove)] },
+    arguments: { resource, lay: differences.map((found) => found.path), remove },
     action: owned === undefined ? "create" : "update",
     cause,
-    reason: reasonOf(resource, owned, laying),
+    reason: reasonOf(resource, owned, laying, remove),
     details: detailsOf(resource, differences, remove),
     ...(blocked && { blocked }),
   };
@@ -123,13 +123,17 @@ function reportOnly(resource: OverlayResource): Blocked | undefined {
   };
 }
 
-function reasonOf(resource: OverlayResource, owned: OwnedRecord | undefined, laying: Laying): string {
+function reasonOf(
+  resource: OverlayResource,
+  owned: OwnedRecord | undefined,
+  laying: Laying,
+  remove: readonly TreePath[],
+): string {
   const { differences, observed, cause } = laying;
   if (observed.problem !== undefined) return observed.problem.message;
   const paths = [
     ...differences.map((found) => `${markOf(found)} ${showPath(found.path)}`),
-    ...observed.leaving.map((path) => `- ${showPath(path)}`),
-    ...observed.deletions.map((path) => `- ${showPath(path)}`),
+    ...remove.map((path) => `- ${showPath(path)}`),
   ];
   const more = paths.length > NAMED_MAX ? ` and ${paths.length - NAMED_MAX} more` : "";
   const list = `${paths.slice(0, NAMED_MAX).join(", ")}${more}`;

@@ -85,11 +85,58 @@ describe("the plan of an artifact", () => {
   });
 
   it("waits for a root that is not there and is not made", () => {
-    expect(artifactPlanner.plan(resource, absent, undefined, context()).blocked).toEqual({
-      condition: "Waiting",
-      message: "cannot pack debian: its root /v/root is not there",
-      hint: "see tree/debian",
+    expect(artifactPlanner.plan(resource, absent, undefined, context())).toEqual({
+      ...pack("create", "intentional", "cannot pack debian: its root /v/root is not there"),
+      blocked: {
+        condition: "Waiting",
+        message: "cannot pack debian: its root /v/root is not there",
+        hint: "see tree/debian",
+      },
     });
+  });
+
+  it("packs a root that is there, or a tarball that needs none, without waiting", () => {
+    const reason = "it is declared and was never packed";
+    expect(artifactPlanner.plan(resource, { ...absent, inputs }, undefined, context())).toEqual(
+      pack("create", "intentional", reason),
+    );
+    const base = { type: "tarball", location: "/x.tar", sha256: "a", sourceDate_s: 0 } as const;
+    const tarball = { ...resource, base, dependsOn: [] };
+    expect(artifactPlanner.plan(tarball, absent, undefined, context())).toEqual({
+      ...pack("create", "intentional", reason),
+      arguments: { resource: tarball },
+    });
+  });
+
+  it("packs a recorded artifact that disappeared again, as a correction", () => {
+    expect(artifactPlanner.plan(resource, { ...absent, inputs }, owned, context())).toEqual(
+      pack("create", "corrective", "/s/artifacts/debian is gone"),
+    );
+  });
+
+  it("keeps the last generation while its root is away", () => {
+    expect(artifactPlanner.plan(resource, { ...whole, inputs: undefined }, owned, context())).toEqual({
+      ...{ operation: "keep", arguments: {}, action: "keep", cause: "intentional" },
+      reason: "its root is not there; the last generation stays",
+    });
+  });
+
+  it("takes what is whole but not recorded, or recorded with another policy, into the record", () => {
+    expect(artifactPlanner.plan(resource, whole, undefined, context())).toEqual(
+      pack("update", "corrective", "whole, but not recorded"),
+    );
+    expect(artifactPlanner.plan(resource, whole, { ...owned, onDelete: "destroy" }, context())).toEqual(
+      pack("update", "intentional", "onDelete is retain, destroy was recorded"),
+    );
+  });
+
+  it.each([
+    ["update", whole],
+    ["create", absent],
+  ] as const)("passes on why its %s must not be, and what a person can do", (action, observed) => {
+    const problem = { condition: "Waiting", message: "root debian is in use", hint: "wait" } as const;
+    const draft = artifactPlanner.plan(resource, { ...observed, problem }, owned, context());
+    expect(draft).toEqual({ ...pack(action, "intentional", problem.message), blocked: problem });
   });
 
   it("keeps a whole generation with the same inputs", () => {
@@ -107,6 +154,32 @@ describe("the plan of an artifact", () => {
     expect(artifactPlanner.plan(resource, observed, owned, context())).toEqual({
       ...pack("update", "intentional", "overlay/common changed: ~ etc/motd (content)"),
       details: ["~ etc/motd (content)"],
+    });
+  });
+
+  it("names the overlay that came or went, not the order that it changed, and at most three paths", () => {
+    const { "overlay/common": _, ...fewer } = inputs;
+    const order = "root/debian";
+    const difference = ["- a", "- b", "- c", "- d"];
+    const gone = { ...whole, inputs: { ...fewer, order }, difference };
+    expect(artifactPlanner.plan(resource, gone, owned, context())).toEqual({
+      ...pack("update", "intentional", "overlay/common changed: - a, - b, - c"),
+      details: difference,
+    });
+    const came = { ...whole, packed: { ...fewer, order } };
+    expect(artifactPlanner.plan(resource, came, owned, context()).reason).toBe("overlay/common changed");
+    const reordered = { ...whole, inputs: { ...inputs, order: "overlay/common root/debian" } };
+    expect(artifactPlanner.plan(resource, reordered, owned, context())).toEqual({
+      ...pack("update", "intentional", "order changed"),
+      details: [],
+    });
+  });
+
+  it("names the commit's own change before the root's", () => {
+    const both = { ...whole, inputs: { ...inputs, "root/debian": "r2", "overlay/common": "o2" } };
+    expect(artifactPlanner.plan(resource, both, owned, context())).toEqual({
+      ...pack("update", "intentional", "overlay/common changed"),
+      details: [],
     });
   });
 
@@ -134,6 +207,38 @@ describe("the plan of an artifact", () => {
     });
   });
 
+  it.each(["keep", "forget", "adopt", "delete"] as const)(
+    "is not changed by a root of which the step is %s",
+    (action) => {
+      expect(artifactPlanner.plan(resource, whole, owned, context({ "tree/debian": action })).operation).toBe("keep");
+    },
+  );
+
+  it("follows no volume or mount, only what it packs", () => {
+    const dependsOn = ["volume/v", "mount/debian:/var", ...resource.dependsOn] as const;
+    const draft = artifactPlanner.plan(
+      { ...resource, dependsOn },
+      whole,
+      { ...owned, dependsOn },
+      context({ "volume/v": "update", "mount/debian:/var": "create" }),
+    );
+    expect(draft.operation).toBe("keep");
+  });
+
+  it("calls the root that the commit replaces on purpose, and one that comes back a correction", () => {
+    const edited = { ...whole, inputs: { ...inputs, "root/debian": "r2" } };
+    const cause = (observed: ObservedArtifact, action: Action, record: OwnedRecord | undefined = owned) =>
+      artifactPlanner.plan(resource, observed, record, context({ "tree/debian": action })).cause;
+    expect(cause(edited, "replace")).toBe("intentional");
+    expect(artifactPlanner.plan(resource, edited, undefined, context({ "tree/debian": "update" })).cause).toBe(
+      "intentional",
+    );
+    expect(cause(edited, "update")).toBe("corrective");
+    expect(cause({ ...whole, inputs: { ...inputs, "overlay/common": "o2" } }, "update")).toBe("intentional");
+    expect(cause({ ...whole, inputs: undefined }, "create")).toBe("corrective");
+    expect(cause({ ...whole, inputs: undefined }, "update")).toBe("intentional");
+  });
+
   it("names its own damage before a change below it", () => {
     const observed = { ...whole, damage: "initramfs.cpio.gz is missing" };
     expect(artifactPlanner.plan(resource, observed, owned, context({ "overlay/live@debian": "update" }))).toEqual(
@@ -157,12 +262,25 @@ describe("the plan of an artifact", () => {
       cause: "corrective",
       reason: "current points to bbbbbbbbbbbbbbbb, aaaaaaaaaaaaaaaa was packed last",
     });
+    expect(artifactPlanner.plan(resource, { ...whole, current: "" }, owned, context())).toMatchObject({
+      operation: "artifact.switch",
+      reason: "the link current is missing",
+    });
   });
 
   it("waits for approval of a repack where the policy says so, but not of the first packing", () => {
     const careful = { ...resource, packPolicy: "onApprove" as const };
     const observed = { ...whole, inputs: { ...inputs, "root/debian": "r2" } };
-    expect(artifactPlanner.plan(careful, observed, owned, context()).blocked?.condition).toBe("ApprovalRequired");
+    const blocked = {
+      condition: "ApprovalRequired",
+      message: "artifact/debian is out of date: root debian changed on the host",
+      hint: "rootloom approve artifact/debian",
+    };
+    expect(artifactPlanner.plan(careful, observed, owned, context()).blocked).toEqual(blocked);
+    const followed = artifactPlanner.plan(careful, whole, owned, context({ "tree/debian": "update" }));
+    expect(followed.blocked?.message).toBe("artifact/debian is out of date: tree/debian changes in this pass");
+    const damaged = artifactPlanner.plan(careful, { ...whole, damage: "it is missing" }, owned, context());
+    expect(damaged).not.toHaveProperty("blocked");
     const first = artifactPlanner.plan(careful, absent, undefined, context({ "tree/debian": "create" }));
     expect(first.blocked).toBeUndefined();
   });
@@ -175,13 +293,45 @@ describe("the plan of an artifact", () => {
       hint: "move it away, or give the Image another name",
     });
   });
+});
 
-  it("forgets a retained artifact, and says what a deletion destroys", () => {
-    const observed = { ...whole, generations: 2 };
-    expect(artifactPlanner.planRemoval(owned, observed).operation).toBe("forget");
-    expect(artifactPlanner.planRemoval({ ...owned, onDelete: "destroy" }, observed)).toMatchObject({
-      operation: "artifact.delete",
-      destroys: "2 generations of debian in /s/artifacts/debian",
+describe("an artifact whose declaration was removed", () => {
+  const record = { ...owned, onDelete: "destroy" } as const;
+  const remove = (observed: Partial<ObservedArtifact>, more: Partial<OwnedRecord> = {}) =>
+    artifactPlanner.planRemoval({ ...record, ...more }, { ...whole, generations: 2, ...observed });
+  const forget = (reason: string, more: Partial<OwnedRecord> = {}) => ({
+    ...{ operation: "forget", arguments: { record: { ...record, ...more } }, action: "forget" },
+    ...{ cause: "intentional", reason },
+  });
+  const deleted = (destroys: string) => ({
+    ...{ operation: "artifact.delete", arguments: { record }, action: "delete" },
+    ...{ cause: "intentional", reason: "no longer declared", destroys },
+  });
+
+  it("is deleted, and says how many generations go", () => {
+    expect(remove({})).toEqual(deleted("2 generations of debian in /s/artifacts/debian"));
+    expect(remove({ generations: 1 })).toEqual(deleted("1 generation of debian in /s/artifacts/debian"));
+  });
+
+  it.each([{ onDelete: "retain" }, { protect: true }] as const)(
+    "with %j is forgotten, and its generations stay",
+    (more) => {
+      expect(remove({}, more)).toEqual(forget("no longer declared; its generations are kept", more));
+    },
+  );
+
+  it("is forgotten when it is gone or another's", () => {
+    expect(remove({ state: "absent" })).toEqual(forget("no longer declared, and gone"));
+    expect(remove({ state: "foreign", whose: "of another installation" })).toEqual(
+      forget("no longer declared; what stands there is of another installation"),
+    );
+  });
+
+  it("is refused, with all that is at stake, where nobody may look", () => {
+    const problem = { condition: "Refused", message: "it is a system path", hint: "choose another" } as const;
+    expect(remove({ state: "absent", problem })).toEqual({
+      ...deleted("all generations of debian in /s/artifacts/debian"),
+      blocked: problem,
     });
   });
 });

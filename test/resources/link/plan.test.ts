@@ -66,6 +66,7 @@ describe("a declared link", () => {
     const several = { ...resource, dependsOn: ["volume/other", "volume/tools"] } as const;
     const { blocked: none } = plan(orphan, undefined, several, around({ "volume/tools": "create" }));
     expect(none).toBeUndefined();
+    expect(plan(nothing)).not.toHaveProperty("blocked");
   });
 
   test("that is as declared and recorded is kept", () => {

@@ -77,6 +77,37 @@ describe("the plan of a host mount", () => {
       cause: "corrective",
       reason: "it is not mounted any more",
     });
+    const changed = { ...resource, options: ["rw", "nosuid"], propagation: "shared" as const };
+    expect(mountPlanner.plan(changed, observed("absent"), owned, context())).toMatchObject({
+      action: "create",
+      cause: "intentional",
+      reason: "options changed: rw,nosuid is declared, ro was applied",
+    });
+  });
+
+  it.each([
+    [{ namespace: "private" as const }, "namespace changed: host is declared, private was applied"],
+    [{ target: "/v/root/other" }, "target changed: /v/root/cache is declared, /v/root/other was applied"],
+    [{ type: "rbind" as const }, "type changed: bind is declared, rbind was applied"],
+    [{ options: [] }, "options changed: ro is declared, none was applied"],
+    [{ propagation: "shared" as const }, "propagation changed: private is declared, shared was applied"],
+  ])("names the first input that differs from the record of %j", (before, reason) => {
+    const record = ownedOf({ ...resource, ...before });
+    expect(mountPlanner.plan(resource, observed("mounted"), record, context())).toEqual({
+      ...{ operation: "mount.mount", arguments: { resource }, action: "update", cause: "intentional", reason },
+    });
+  });
+
+  it("has no propagation of its own unless it is a bind or declares one", () => {
+    expect(mountInputs({ ...resource, type: "proc" }).propagation).toBe("");
+    expect(mountInputs({ ...resource, type: "proc", options: ["ro", "nodev"] }).options).toBe("ro,nodev");
+  });
+
+  it("records another policy without touching the mount", () => {
+    expect(mountPlanner.plan(resource, observed("mounted"), { ...owned, protect: true }, context())).toEqual({
+      ...{ operation: "mount.mount", arguments: { resource }, action: "update", cause: "intentional" },
+      reason: "protect is false, true was recorded",
+    });
   });
 
   it("keeps exactly one mount that is as declared", () => {
@@ -92,6 +123,29 @@ describe("the plan of a host mount", () => {
       cause: "corrective",
       reason: "ro is declared and not in force",
     });
+    const two = ["ro is declared and not in force", "it is shared, private is declared"];
+    expect(mountPlanner.plan(resource, observed("drifted", two), owned, context()).reason).toBe(two.join(", "));
+    const changed = { ...resource, options: ["rw"] };
+    expect(mountPlanner.plan(changed, observed("drifted", two), owned, context())).toMatchObject({
+      arguments: { unmountFirst: false },
+      cause: "intentional",
+      reason: "options changed: rw is declared, ro was applied",
+    });
+  });
+
+  it("unmounts first what became another's source on the host, and says whose step it follows", () => {
+    const outdated = observed("outdated", ["ext4 of /dev/x", "its root is /y"]);
+    const remount = (reason: string) => ({
+      ...{ operation: "mount.remount", arguments: { resource, unmountFirst: true } },
+      ...{ action: "update", cause: "corrective", reason },
+    });
+    expect(mountPlanner.plan(resource, outdated, owned, context())).toEqual(
+      remount("source: ext4 of /dev/x, its root is /y"),
+    );
+    expect(mountPlanner.plan(resource, outdated, owned, context({ "tree/debian": "replace" }))).toEqual(
+      remount("tree/debian changes in this pass"),
+    );
+    expect(mountPlanner.plan(resource, outdated, undefined, context()).cause).toBe("intentional");
   });
 
   it("unmounts first when the source changed in the commit", () => {
@@ -105,44 +159,78 @@ describe("the plan of a host mount", () => {
     });
   });
 
-  it("remounts the child when its parent changes", () => {
-    expect(
-      mountPlanner.plan(resource, observed("mounted"), owned, context({ "mount/debian:/": "update" })),
-    ).toMatchObject({
-      operation: "mount.remount",
-      arguments: { unmountFirst: true },
-      reason: "mount/debian:/ changes in this pass",
+  it.each([
+    ["mount/debian:/", "create"],
+    ["mount/debian:/", "update"],
+    ["mount/debian:/", "replace"],
+    ["tree/debian", "create"],
+    ["tree/debian", "replace"],
+  ] as const)("is remounted when %s is in for %s, whose step it follows", (id, action) => {
+    expect(mountPlanner.plan(resource, observed("mounted"), owned, context({ [id]: action }))).toEqual({
+      ...{ operation: "mount.remount", arguments: { resource, unmountFirst: true }, action: "update" },
+      ...{ cause: "intentional", reason: `${id} changes in this pass`, follows: id },
     });
   });
 
-  it("remounts when its root is replaced in this pass", () => {
-    expect(
-      mountPlanner.plan(resource, observed("mounted"), owned, context({ "tree/debian": "replace" })),
-    ).toMatchObject({
-      operation: "mount.remount",
-      reason: "tree/debian changes in this pass",
-    });
+  it.each([
+    ["mount/debian:/", "keep"],
+    ["mount/debian:/", "adopt"],
+    ["tree/debian", "update"],
+    ["tree/debian", "adopt"],
+    ["volume/cache", "create"],
+    ["volume/cache", "replace"],
+  ] as const)("stays when %s is in for %s", (id, action) => {
+    const dependsOn = ["volume/cache", ...resource.dependsOn] as const;
+    const wanted = { ...resource, dependsOn };
+    const record = { ...owned, dependsOn };
+    expect(mountPlanner.plan(wanted, observed("mounted"), record, context({ [id]: action }))).toEqual(
+      keep("as declared"),
+    );
+  });
+
+  const refused = (action: string, why: string) => ({
+    ...{ operation: "mount.mount", arguments: { resource }, action, cause: "corrective" },
+    reason: `cannot mount /v/root/cache: ${why}`,
+    blocked: {
+      condition: "Refused",
+      message: `cannot mount /v/root/cache: ${why}`,
+      hint: "look with: findmnt /v/root/cache, then unmount by hand what is not wanted",
+    },
   });
 
   it("refuses a stacked mount and a foreign one, and touches neither", () => {
-    for (const state of ["stacked", "foreign"] as const) {
-      const draft = mountPlanner.plan(resource, observed(state, ["tmpfs of tmpfs"]), owned, context());
-      expect(draft.blocked?.condition).toBe("Refused");
-      expect(draft.blocked?.hint).toBe("look with: findmnt /v/root/cache, then unmount by hand what is not wanted");
+    const differences = ["tmpfs of tmpfs", "ext4 of /dev/x"];
+    expect(mountPlanner.plan(resource, observed("stacked", differences), owned, context())).toEqual(
+      refused("update", "2 mounts are stacked there (tmpfs of tmpfs; ext4 of /dev/x)"),
+    );
+    expect(mountPlanner.plan(resource, observed("foreign", ["tmpfs of tmpfs"]), undefined, context())).toEqual(
+      refused("create", "another mount is there (tmpfs of tmpfs)"),
+    );
+  });
+
+  it("passes on why it cannot be mounted, whatever stands there", () => {
+    const problem = { message: "cannot mount /v/root/cache: it is a link", hint: "remove it" };
+    for (const wanted of [resource, isPrivate]) {
+      expect(mountPlanner.plan(wanted, { ...observed("foreign"), problem }, owned, context())).toEqual({
+        ...{ operation: "mount.mount", arguments: { resource: wanted }, action: "update", cause: "corrective" },
+        ...{ reason: problem.message, blocked: { condition: "Refused", ...problem } },
+      });
     }
   });
 
   it("records a mount in a root of ours that is exactly as declared", () => {
-    expect(mountPlanner.plan(resource, observed("mounted"), undefined, context())).toMatchObject({
-      operation: "mount.mount",
-      action: "adopt",
-      cause: "corrective",
+    expect(mountPlanner.plan(resource, observed("mounted"), undefined, context())).toEqual({
+      ...{ operation: "mount.mount", arguments: { resource }, action: "adopt" },
+      ...{ cause: "corrective", reason: "as declared, but not recorded" },
     });
   });
 
   it("takes over a mount outside our roots only after adopt", () => {
     const outside = { ...resource, within: "", tree: undefined };
     expect(mountPlanner.plan(outside, observed("mounted"), undefined, context()).blocked?.condition).toBe("Refused");
+    expect(mountPlanner.plan(outside, observed("absent"), undefined, context())).not.toHaveProperty("blocked");
+    const recorded = { ...owned, dependsOn: outside.dependsOn };
+    expect(mountPlanner.plan(outside, observed("mounted"), recorded, context())).toEqual(keep("as declared"));
     const adopted = { ...context(), adoptions: new Set([resource.id]) };
     expect(mountPlanner.plan(outside, observed("mounted"), undefined, adopted).blocked).toBeUndefined();
   });
@@ -155,8 +243,13 @@ describe("the plan of a host mount", () => {
       cause: "intentional",
       reason: "no longer declared: /v/root/cache is unmounted",
     });
-    expect(mountPlanner.planRemoval(owned, observed("absent")).operation).toBe("forget");
-    expect(mountPlanner.planRemoval(owned, observed("foreign")).operation).toBe("forget");
+    const forget = (reason: string) => ({
+      ...{ operation: "forget", arguments: { record: owned }, action: "forget", cause: "intentional", reason },
+    });
+    expect(mountPlanner.planRemoval(owned, observed("absent"))).toEqual(forget("no longer declared, and not mounted"));
+    expect(mountPlanner.planRemoval(owned, observed("foreign"))).toEqual(
+      forget("no longer declared; what is mounted at /v/root/cache is not ours"),
+    );
   });
 });
 
@@ -178,14 +271,27 @@ describe("the plan of a private mount", () => {
 
   it("proves it again when its declaration changed", () => {
     const changed = { ...isPrivate, options: [] };
-    expect(mountPlanner.plan(changed, observed("private"), record, context())).toMatchObject({
-      operation: "mount.prove",
-      cause: "intentional",
-      reason: "options changed: none is declared, ro was applied",
+    const prove = (wanted: MountResource, reason: string) => ({
+      ...{ operation: "mount.prove", arguments: { resource: wanted }, action: "update" },
+      ...{ cause: "intentional", reason },
+    });
+    expect(mountPlanner.plan(changed, observed("private"), record, context())).toEqual(
+      prove(changed, "options changed: none is declared, ro was applied"),
+    );
+    expect(mountPlanner.plan(isPrivate, observed("private"), { ...record, onDelete: "destroy" }, context())).toEqual(
+      prove(isPrivate, "onDelete is retain, destroy was recorded"),
+    );
+    const above = context({ "tree/debian": "replace" });
+    expect(mountPlanner.plan(isPrivate, observed("private"), record, above)).toEqual({
+      ...prove(isPrivate, "tree/debian changes in this pass"),
+      follows: "tree/debian",
     });
   });
 
   it("is forgotten, with nothing to unmount, when its declaration goes", () => {
-    expect(mountPlanner.planRemoval(record, observed("private")).operation).toBe("forget");
+    expect(mountPlanner.planRemoval(record, observed("private"))).toEqual({
+      ...{ operation: "forget", arguments: { record }, action: "forget", cause: "intentional" },
+      reason: "no longer declared; nothing of it is mounted",
+    });
   });
 });
