@@ -28,6 +28,8 @@ export interface Command {
   /** The whole environment; nothing is inherited but PATH, HOME, LANG=C.UTF-8. NOTIFY_SOCKET never is. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** Bytes for its standard input, asked for as it takes them. */
+  readonly inputParts?: AsyncGenerator<Uint8Array>;
   /** Milliseconds; 60 000 unless told. 0: no limit. */
   readonly timeout_ms?: number;
   readonly signal?: AbortSignal | undefined;
@@ -39,6 +41,8 @@ export interface Command {
   readonly accept?: readonly number[];
   /** Each line of output as it comes; standard output is then not kept. */
   readonly onLine?: (line: string) => void;
+  /** Standard output as bytes, part by part, not kept; the next part is read when the last one was dealt with. */
+  readonly onOutput?: (part: Uint8Array) => void | Promise<void>;
   /** Uses the caller's terminal (enter). */
   readonly interactive?: boolean;
 }

@@ -1,11 +1,12 @@
-import { type Entry, showPath, type TreePath } from "../core/entry.ts";
+import { showPath, type TreePath } from "../core/entry.ts";
 import type { JobMap, ManifestDifference, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { compose } from "./compose.ts";
+import { type Change, differences, whatDiffers, whatDiffersAtAll } from "./differences.ts";
 import { compileExcludes } from "./excludes.ts";
 import { nameLinkSets } from "./links.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
-import { comparePaths, isWithin } from "./paths.ts";
+import { isWithin } from "./paths.ts";
 import { remembered, type Seen } from "./remembered.ts";
 import { lookAtLayer, scanLayer } from "./scan-layer.ts";
 
@@ -20,7 +21,7 @@ export async function compareWithManifest(
   const { entries } = await compose(context, input, { attributes: false });
   const counts = { added: 0, removed: 0, changed: 0 };
   const lines: string[] = [];
-  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDiffersInImage)) {
+  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDiffersAtAll)) {
     counts[each.change]++;
     const detail = each.change === "changed" ? ` (${each.what})` : "";
     if (lines.length < LINES_MAX) lines.push(`${SIGNS[each.change]} /${showPath(each.path)}${detail}`);
@@ -61,10 +62,10 @@ function driftOf(
   const isHidden = (path: TreePath) => [...mountPoints].some((mountPoint) => isWithin(path, mountPoint));
   const paths: { path: TreePath; change: Change; what: string }[] = [];
   let count = 0;
-  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDrifted)) {
+  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDiffers)) {
     if (leftOut.has(each.path) || (each.change !== "added" && isHidden(each.path))) continue;
     count++;
-    if (paths.length < PATHS_MAX) paths.push(each);
+    if (paths.length < PATHS_MAX) paths.push({ path: each.path, change: each.change, what: each.what });
   }
   return { count, paths };
 }
@@ -77,53 +78,4 @@ function wholeOptions({ cache }: JobMap["record"]["input"]) {
   return { cache, excludes: compileExcludes([]), attributes: false, asItIs: true };
 }
 
-type Change = "added" | "removed" | "changed";
 const SIGNS: Readonly<Record<Change, string>> = { added: "+", removed: "-", changed: "~" };
-
-interface Difference {
-  readonly path: TreePath;
-  readonly change: Change;
-  readonly what: string;
-}
-
-/** Walks two lists side by side, both sorted by `comparePaths`. */
-function* differences(
-  before: Iterable<Entry>,
-  after: readonly Entry[],
-  whatDiffers: (before: Entry, after: Entry) => string,
-): Generator<Difference> {
-  let next = 0;
-  for (const old of before) {
-    let entry = after[next];
-    for (; entry && comparePaths(entry.path, old.path) < 0; entry = after[++next]) {
-      yield { path: entry.path, change: "added", what: entry.type };
-    }
-    if (entry?.path !== old.path) {
-      yield { path: old.path, change: "removed", what: old.type };
-      continue;
-    }
-    next++;
-    const what = whatDiffers(old, entry);
-    if (what !== "") yield { path: entry.path, change: "changed", what };
-  }
-  for (const entry of after.slice(next)) yield { path: entry.path, change: "added", what: entry.type };
-}
-
-function whatDrifted(before: Entry, after: Entry): string {
-  if (before.type !== after.type) return `type ${before.type}, now ${after.type}`;
-  const what: string[] = [];
-  if (before.mode !== after.mode) what.push(`mode ${before.mode.toString(8)}, now ${after.mode.toString(8)}`);
-  if (before.owner !== after.owner) what.push(`owner ${before.owner}, now ${after.owner}`);
-  if (before.group !== after.group) what.push(`group ${before.group}, now ${after.group}`);
-  if (before.sha256 !== after.sha256 || (before.type === "file" && before.size !== after.size)) what.push("content");
-  if (before.target !== after.target) what.push("target");
-  if (before.major !== after.major || before.minor !== after.minor) what.push("device");
-  return what.join(", ");
-}
-
-function whatDiffersInImage(before: Entry, after: Entry): string {
-  const what = [whatDrifted(before, after)].filter((each) => each !== "");
-  if (before.type === after.type && before.modified_s !== after.modified_s) what.push("time");
-  if (before.linkSet !== after.linkSet) what.push("links");
-  return what.join(", ");
-}

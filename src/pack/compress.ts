@@ -1,6 +1,7 @@
 import { promisify } from "node:util";
 import zlib from "node:zlib";
 import type { Compression } from "../core/resource.ts";
+import { pump } from "./pump.ts";
 
 /** What decides the compressed bytes beside the content: part of the key of every cached segment. */
 export function compressionKey(compression: Compression): string {
@@ -79,25 +80,4 @@ function zstdOptions(level: number): zlib.ZstdOptions {
 function fixGzipHeader(bytes: Buffer | Uint8Array): Uint8Array {
   if (bytes.length > 9) bytes[9] = 3;
   return bytes;
-}
-
-/** A chunk is handed back to its generator only when the stream has done with it. */
-async function* pump(chunks: Iterable<Uint8Array>, stream: zlib.Gzip | zlib.ZstdCompress): AsyncGenerator<Uint8Array> {
-  const feed = async () => {
-    for (const chunk of chunks) {
-      await new Promise<void>((resolve, reject) => {
-        stream.write(chunk, (error) => (error ? reject(error) : resolve()));
-      });
-    }
-    stream.end();
-  };
-  const feeding = feed().catch((error: unknown) => {
-    stream.destroy(error instanceof Error ? error : new Error(String(error)));
-  });
-  try {
-    yield* stream as AsyncIterable<Uint8Array>;
-  } finally {
-    stream.destroy();
-    await feeding;
-  }
 }

@@ -73,11 +73,12 @@ async function run(command: Command, { words, directory }: Wrapped): Promise<Fin
   const { execa } = await import("execa");
   const [file, ...values] = words;
   const child: Started = execa(file, values, settingsOf(command, directory));
-  const output = collect(child, command.onLine);
+  const output = collect(child, command);
   const ending = endEarly(child, command);
-  const result = await child;
+  const [result, refused] = await Promise.all([child, output.refused]);
   const why = ending.stop();
   output.end();
+  if (refused !== undefined) throw refused.thrown;
   const finished = { exitCode: result.exitCode ?? -1, stdout: output.stdout(), stderr: output.stderr() };
   if (why !== undefined) throw ended(command, why, output.lastLines());
   if (result.exitCode !== undefined && (command.accept ?? [0]).includes(result.exitCode)) return finished;
@@ -96,9 +97,17 @@ function settingsOf(command: Command, directory: string | undefined): Options {
     env: environmentOf(command),
     stdout: interactive ? "inherit" : "pipe",
     stderr: interactive ? "inherit" : "pipe",
-    ...(command.input === undefined ? { stdin: interactive ? "inherit" : "ignore" } : { input: command.input }),
+    ...inputOf(command, interactive),
     ...(directory === undefined ? {} : { cwd: directory }),
   };
+}
+
+function inputOf(
+  { input, inputParts }: Command,
+  interactive: boolean,
+): { readonly stdin: "inherit" | "ignore" | AsyncGenerator<Uint8Array> } | { readonly input: string } {
+  if (inputParts !== undefined) return { stdin: inputParts };
+  return input === undefined ? { stdin: interactive ? "inherit" : "ignore" } : { input };
 }
 
 function environmentOf(command: Command): Record<string, string> {
@@ -107,7 +116,7 @@ function environmentOf(command: Command): Record<string, string> {
   return { PATH: withSystemDirectories(PATH), HOME, LANG: "C.UTF-8", ...terminal, ...command.environment };
 }
 
-function collect(child: Started, onLine: ((line: string) => void) | undefined) {
+function collect(child: Started, { onLine, onOutput }: Command) {
   const stdout = new Tail(kept_bytes);
   const stderr = new Tail(kept_bytes);
   const last: string[] = [];
@@ -121,15 +130,19 @@ function collect(child: Started, onLine: ((line: string) => void) | undefined) {
     onLine?.(line);
   };
   const lines = [new Lines(heard), new Lines(heard)] as const;
-  child.stdout?.on("data", (part: Buffer) => {
-    lines[0].add(part);
-    if (onLine === undefined) stdout.add(part);
-  });
+  const refused = child.stdout === null || onOutput === undefined ? undefined : readParts(child.stdout, onOutput);
+  if (refused === undefined) {
+    child.stdout?.on("data", (part: Buffer) => {
+      lines[0].add(part);
+      if (onLine === undefined) stdout.add(part);
+    });
+  }
   child.stderr?.on("data", (part: Buffer) => {
     lines[1].add(part);
     stderr.add(part);
   });
   return {
+    refused,
     end: () => {
       for (const each of lines) each.end();
     },
@@ -137,6 +150,20 @@ function collect(child: Started, onLine: ((line: string) => void) | undefined) {
     stderr: () => stderr.text(),
     lastLines: (): readonly string[] => last,
   };
+}
+
+/** What `onOutput` throws ends the reading, and by its closed pipe the child: it is told when that is gone. */
+async function readParts(
+  stream: Readable,
+  onOutput: NonNullable<Command["onOutput"]>,
+): Promise<{ readonly thrown: unknown } | undefined> {
+  try {
+    for await (const part of stream) await onOutput(part as Buffer);
+    return undefined;
+  } catch (thrown) {
+    // A stream that was cut off by the end of its process is told by that end.
+    return stream.errored === thrown ? undefined : { thrown };
+  }
 }
 
 /** Ends the whole group on timeout and on `signal`: asked first, killed after a grace. `stop` says why, if it did. */
