@@ -43,7 +43,7 @@ export async function loadSnapshot(host: Host, options: SourceOptions): Promise<
     uncommitted: status.uncommitted,
     notes: [...stale, ...status.notes],
     ...(stale[0] === undefined ? {} : { stale: stale[0] }),
-    ...describeFiles(host, tree, location.path, blobs),
+    ...describeFiles(tree, location.path, blobs),
   };
 }
 

@@ -2,7 +2,7 @@ import type { TreePath } from "../core/entry.ts";
 import type { Host } from "../host/ports.ts";
 import { noteUse } from "../pack/used.ts";
 import type { BlobCache, CachedBlob } from "./blobs.ts";
-import { isLargeFilePointer } from "./texts.ts";
+import { createTextLimits, isLargeFilePointer, isText, readText, type TreeText } from "./texts.ts";
 import { indexPath, readIndex, writeIndex } from "./tree-index.ts";
 
 export interface TreeEntry {
@@ -26,8 +26,10 @@ export interface LoadedTree {
   readonly entries: readonly TreeEntry[];
   /** What git can hold and a folder here cannot: they become problems. */
   readonly refused: readonly { readonly path: TreePath; readonly reason: "submodule" | "name" }[];
-  /** By object id, regular files only. */
+  /** By object id: regular files that are content, each a file of the cache. */
   readonly contents: ReadonlyMap<string, TreeContent>;
+  /** By object id: what is read as text. The index holds it, so that thousands of documents are one file of the cache. */
+  readonly texts: ReadonlyMap<string, TreeText>;
 }
 
 export interface TreeRequest {
@@ -44,17 +46,20 @@ const FILES_A_TURN = 64;
 
 /**
  * The files of a tree, with every content in the cache and proven. A tree that was loaded before comes from
- * its index: one lstat a content, and no git process.
+ * its index, texts and all: one lstat a content, and no git process.
  */
 export async function loadTree(host: Host, request: TreeRequest): Promise<LoadedTree> {
   const index = readIndex(host, request.cache, request.treeHash);
   const listed = index ?? (await listTree(host, request));
   const contents = new Map<string, TreeContent>();
-  const missing: [string, number][] = [];
+  const texts = new Map(listed.texts);
+  const missing = new Map<string, number>();
+  for (const [oid, { size, text, refused }] of texts)
+    if (text === undefined && refused === undefined) missing.set(oid, size);
   let examined = 0;
   for (const [oid, known] of listed.contents) {
     const content = findContent(request.blobs, oid, known);
-    if (content === undefined) missing.push([oid, known.size]);
+    if (content === undefined) missing.set(oid, known.size);
     else contents.set(oid, content);
     if (content !== known && ++examined % FILES_A_TURN === 0) await nextTurn();
   }
@@ -62,13 +67,13 @@ export async function loadTree(host: Host, request: TreeRequest): Promise<Loaded
     noteUse(host.files, indexPath(request.cache, request.treeHash), host.clock.now_ms());
     return index;
   }
-  for (const batch of batches(missing)) await readContents(host, request, batch, contents);
-  const tree: LoadedTree = { entries: listed.entries, refused: listed.refused, contents };
+  for (const batch of batches(missing)) await readContents(host, request, batch, listed, { contents, texts });
+  const tree: LoadedTree = { entries: listed.entries, refused: listed.refused, contents, texts };
   writeIndex(host, request.cache, request.treeHash, tree);
   return tree;
 }
 
-/** A tree as git lists it: of contents only the size is known yet. */
+/** A tree as git lists it: of contents and texts only the size is known yet. */
 async function listTree(host: Host, { repository, treeHash }: TreeRequest): Promise<LoadedTree> {
   const listed = await host.git.listTree(repository, treeHash);
   const links = listed.filter((entry) => entry.mode === "120000").map((entry) => entry.oid);
@@ -77,6 +82,8 @@ async function listTree(host: Host, { repository, treeHash }: TreeRequest): Prom
   const refused: { path: TreePath; reason: "submodule" | "name" }[] = [];
   const seen = new Set<TreePath>();
   const contents = new Map<string, TreeContent>();
+  const texts = new Map<string, TreeText>();
+  const unreadText = createTextLimits();
   for (const { mode, oid, path, size } of listed) {
     if (mode === "160000") refused.push({ path, reason: "submodule" });
     else if (!isProperPath(path) || seen.has(path)) refused.push({ path, reason: "name" });
@@ -85,12 +92,13 @@ async function listTree(host: Host, { repository, treeHash }: TreeRequest): Prom
       entries.push({ path, type: "symlink", executable: false, oid, target });
     } else if (mode.startsWith("100")) {
       entries.push({ path, type: "file", executable: mode === "100755", oid, target: "" });
-      contents.set(oid, { size, sha256: "", stamp: "", pointer: false });
+      if (!isText(path)) contents.set(oid, { size, sha256: "", stamp: "", pointer: false });
+      else if (!texts.has(oid)) texts.set(oid, unreadText(size));
     }
     seen.add(path);
   }
   entries.sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { entries, refused, contents };
+  return { entries, refused, contents, texts };
 }
 
 /** A pushed tree object may hold names that no checkout could make: they would lead out of an overlay. */
@@ -114,16 +122,19 @@ async function readContents(
   host: Host,
   { repository, blobs }: TreeRequest,
   oids: readonly string[],
-  contents: Map<string, TreeContent>,
+  listed: LoadedTree,
+  into: { readonly contents: Map<string, TreeContent>; readonly texts: Map<string, TreeText> },
 ): Promise<void> {
   let stored = 0;
   for (const [oid, content] of await host.git.readBlobs(repository, oids)) {
-    contents.set(oid, { ...blobs.store(oid, content), pointer: isLargeFilePointer(content) });
+    if (listed.texts.has(oid)) into.texts.set(oid, readText(content));
+    if (!listed.contents.has(oid)) continue;
+    into.contents.set(oid, { ...blobs.store(oid, content), pointer: isLargeFilePointer(content) });
     if (++stored % FILES_A_TURN === 0) await nextTurn();
   }
 }
 
-function* batches(missing: readonly (readonly [string, number])[]): Generator<readonly string[]> {
+function* batches(missing: ReadonlyMap<string, number>): Generator<readonly string[]> {
   let batch: string[] = [];
   let bytes = 0;
   for (const [oid, size] of missing) {

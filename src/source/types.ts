@@ -1,7 +1,7 @@
 import type { TreePath } from "../core/entry.ts";
 import type { Problem } from "../documents/types.ts";
 
-/** One file of `desired/` at one commit. Regular files carry a cached copy of their content. */
+/** One file of `desired/` at one commit. Files of overlays carry a cached copy of their content. */
 export interface SourceFile {
   /** Below `desired/`, one byte a character. */
   readonly path: TreePath;
@@ -9,11 +9,11 @@ export interface SourceFile {
   readonly executable: boolean;
   readonly oid: string;
   readonly size: number;
-  /** Hex sha256 of the content; empty for a symlink. */
+  /** Hex sha256 of the content; empty for a symlink, and for a text too large to read. */
   readonly sha256: string;
   /** Target bytes of a symlink. */
   readonly target: string;
-  /** Absolute path of a cached copy of the content, 0600; empty for a symlink. */
+  /** Absolute path of a cached copy of the content, 0600; empty for a symlink, and for what is read as text. */
   readonly content: string;
 }
 

@@ -4,7 +4,7 @@ import { RootloomError } from "../core/error.ts";
 import type { Problem } from "../documents/types.ts";
 import type { Host, TreeHandle } from "../host/ports.ts";
 import { blobId, createBlobCache, sha256 } from "./blobs.ts";
-import { describeFiles, problemAt } from "./texts.ts";
+import { createTextLimits, describeFiles, isText, problemAt, readText, type TreeText } from "./texts.ts";
 import type { LoadedTree, TreeContent, TreeEntry } from "./tree.ts";
 import type { Snapshot, SourceOptions } from "./types.ts";
 
@@ -34,7 +34,7 @@ export async function loadWorktree(host: Host, options: SourceOptions): Promise<
     const { content: _, ...blob } = blobs.verified(oid, content.length) ?? { ...blobs.store(oid, content), content };
     return blob;
   });
-  const described = describeFiles(host, found.tree, prefix, blobs);
+  const described = describeFiles(found.tree, prefix, blobs);
   const listing = found.tree.entries.map((entry) => [entry.path, entry.type, entry.executable, entry.oid]);
   return {
     revision: "",
@@ -68,9 +68,11 @@ async function readFiles(
   const entries: TreeEntry[] = [];
   const refused: { path: TreePath; reason: "submodule" }[] = [];
   const contents = new Map<string, TreeContent>();
+  const texts = new Map<string, TreeText>();
   const problems: Problem[] = [];
   const folders = new Map<TreePath, boolean>();
   let total = 0;
+  const unreadText = createTextLimits();
   const handle = host.files.openTree(desired);
   try {
     for (const listed of paths) {
@@ -91,13 +93,17 @@ async function readFiles(
       }
       const content = handle.read(path);
       const oid = blobId(content, SHA1_LENGTH);
-      contents.set(oid, { ...keep(oid, content), pointer: false });
+      if (!isText(path)) contents.set(oid, { ...keep(oid, content), pointer: false });
+      else if (!texts.has(oid)) {
+        const unread = unreadText(content.length);
+        texts.set(oid, unread.refused === undefined ? readText(content) : unread);
+      }
       entries.push({ path, type: "file", executable: (stat.mode & 0o100) !== 0, oid, target: "" });
     }
   } finally {
     handle.close();
   }
-  return { tree: { entries, refused, contents }, problems };
+  return { tree: { entries, refused, contents, texts }, problems };
 }
 
 /** git lists tracked paths that are gone, or that now lie behind a symlink: neither is a file of this folder. */

@@ -167,7 +167,13 @@ const KEPT: Readonly<Record<string, Kept>> = {
   "tree index": {
     path: "trees/t.json",
     sealed: true,
-    write: (path) => writeIndex(host, dirname(dirname(path)), "t", { entries: [], refused: [], contents: new Map() }),
+    write: (path) =>
+      writeIndex(host, dirname(dirname(path)), "t", {
+        entries: [],
+        refused: [],
+        contents: new Map(),
+        texts: new Map([["o", { size: 1, sha256: SHA256, text: "x" }]]),
+      }),
     read: (path) => readIndex(host, dirname(dirname(path)), "t"),
   },
   segment: {

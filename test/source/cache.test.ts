@@ -41,7 +41,10 @@ describe("the cache", () => {
       },
     };
     await loadSnapshot({ ...counted, git: recording }, settings);
-    expect(read).toEqual([[git(folder, "rev-parse", "HEAD:desired/a")]]);
+    // Texts are kept with the index of their tree: they come along in the one process.
+    expect(read).toEqual([
+      [git(folder, "rev-parse", "HEAD:desired/host.yaml"), git(folder, "rev-parse", "HEAD:desired/a")],
+    ]);
   });
 
   const damages: readonly (readonly [string, (path: string) => void])[] = [
@@ -57,15 +60,15 @@ describe("the cache", () => {
     ["gone", (path) => renameSync(path, `${path}-gone`)],
   ];
   test.each(damages)("a content that was %s is put back", async (_what, damage) => {
-    const folder = repository({ "desired/host.yaml": HOST });
+    const folder = repository({ "desired/overlays/common/init": "#!/bin/sh\n" });
     const cache = join(temporaryFolder(), "cache");
     const first = await load(folder, { cache });
     damage(first.files[0]!.content);
     expect(await load(folder, { cache })).toEqual(first);
-    expect(contentOf(first, "host.yaml")).toBe(HOST);
+    expect(contentOf(first, "overlays/common/init")).toBe("#!/bin/sh\n");
     damage(first.files[0]!.content);
     commit(folder, { "desired/new": "" });
-    expect(contentOf(await load(folder, { cache }), "host.yaml")).toBe(HOST);
+    expect(contentOf(await load(folder, { cache }), "overlays/common/init")).toBe("#!/bin/sh\n");
   });
 
   test("an index that was damaged is made again", async () => {
@@ -79,6 +82,17 @@ describe("the cache", () => {
       expect(await load(folder, { cache })).toEqual(first);
       expect(JSON.parse(readFileSync(index, "utf8")).tree.entries).toHaveLength(1);
     }
+  });
+
+  test("thousands of documents are one file of it: a first load does not wait for the disk once for each", async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `desired/volumes/v${index}.yaml`);
+    const folder = repository(Object.fromEntries(names.map((name) => [name, `# ${name}\n${HOST}`])));
+    const cache = join(temporaryFolder(), "cache");
+    const first = await load(folder, { cache });
+    expect(readdirSync(cache)).toEqual(["trees"]);
+    expect(readdirSync(join(cache, "trees"))).toEqual([`${first.treeHash}.json`]);
+    expect(await load(folder, { cache })).toEqual(first);
+    expect(first.texts.get("volumes/v7.yaml")).toBe(`# desired/volumes/v7.yaml\n${HOST}`);
   });
 
   test("its files are for their owner alone", async () => {

@@ -40,7 +40,7 @@ describe("the fake machine", () => {
 
   test("loads whole after a power loss before or after any write of a first load", async () => {
     const undisturbed = start();
-    await loadSnapshot(undisturbed, fakeOptions());
+    const whole = await loadSnapshot(undisturbed, fakeOptions());
     const points = undisturbed.calls.map((call) => call.index);
     expect(points.length).toBeGreaterThan(3);
     for (const point of points) {
@@ -49,7 +49,8 @@ describe("the fake machine", () => {
         await expect(loadSnapshot(crashing, fakeOptions())).rejects.toThrow("has crashed");
         const after = crashing.restart({ faults: {} });
         const snapshot = await loadSnapshot(after, fakeOptions());
-        for (const file of snapshot.files.filter(({ type }) => type === "file")) {
+        expect(snapshot.texts).toEqual(whole.texts);
+        for (const file of snapshot.files.filter(({ content }) => content !== "")) {
           expect(after.files.readBytes(file.content)).toHaveLength(file.size);
         }
       }

@@ -159,6 +159,25 @@ describe("problems in a commit are told with file and hint, all at once", () => 
     expect(texts.size).toBe(0);
     expect((await load(folder, { cache })).problems).toEqual(problems);
   });
+
+  test("documents that are too large alone or together, or Git LFS pointers: none of them is read", async () => {
+    const large = (name: string) => `# ${name}\n`.padEnd(4 * 1024 * 1024, "#");
+    const names = Array.from({ length: 17 }, (_, index) => `desired/volumes/${String(index).padStart(2, "0")}.yaml`);
+    const folder = repository({
+      ...Object.fromEntries(names.map((name) => [name, large(name)])),
+      "desired/a.yaml": `${large("a")}#`,
+      "desired/b.yaml": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+    });
+    const committed = await load(folder);
+    expect(committed.problems.map(({ file, message }) => `${file}: ${message}`)).toEqual([
+      "desired/a.yaml: larger than 4 MiB, which no document is",
+      "desired/b.yaml: a Git LFS pointer: the content is not in this repository",
+      "desired/volumes/15.yaml: beyond 64 MiB of documents in all",
+      "desired/volumes/16.yaml: beyond 64 MiB of documents in all",
+    ]);
+    expect(committed.texts.size).toBe(15);
+    expect((await load(folder, { worktree: true })).problems).toEqual(committed.problems);
+  });
 });
 
 test("names that only a crafted tree object can hold are a problem, and no file", async () => {

@@ -45,16 +45,15 @@ export function hashDescriptor(descriptor: number): string {
   }
 }
 
-/** All bytes of an open file. */
+/** All bytes of an open file, also where it grows meanwhile or the kernel does not tell its size. */
 export function readAll(descriptor: number): Uint8Array {
-  const parts: Buffer[] = [];
   let buffer = Buffer.allocUnsafe(Math.max(4_096, statDescriptor(descriptor).size + 1));
-  for (let position = 0; ; ) {
-    const length = readSync(descriptor, buffer, 0, buffer.length, position);
-    if (length === 0) return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
-    parts.push(buffer.subarray(0, length));
-    position += length;
-    buffer = Buffer.allocUnsafe(chunk_bytes);
+  for (let filled = 0; ; ) {
+    const length = readSync(descriptor, buffer, filled, buffer.length - filled, filled);
+    if (length === 0) return buffer.subarray(0, filled);
+    filled += length;
+    const more_bytes = Math.max(chunk_bytes, buffer.length);
+    if (filled === buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafe(more_bytes)]);
   }
 }
 
