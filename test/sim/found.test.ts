@@ -101,6 +101,29 @@ describe("found by the simulation", () => {
     expect(host.files.readText(path)).toContain("A='1'");
   });
 
+  it("a root that becomes managed in the commit that takes a laid file out of an overlay is not missing that file", async () => {
+    const root = (content: string): string =>
+      `${HEAD}kind: Root\nmetadata: {name: debian}\nspec: {volume: builds, content: ${content}, source: {mmdebstrap: {suite: bookworm}}}\n`;
+    const overlay = `${HEAD}kind: Overlay\nmetadata: {name: hardware/live}\nspec: {into: root, roots: [debian]}\n`;
+    const live = "desired/overlays/hardware/live";
+    const host = exampleHost(
+      {},
+      {
+        "desired/roots/debian.yaml": root("live"),
+        [`${live}/overlay.yaml`]: overlay,
+        [`${live}/etc/stays.conf`]: "stays\n",
+        [`${live}/opt/only/goes.conf`]: "goes\n",
+      },
+    );
+    expect((await pass(host, "apply")).result).toBe("converged");
+    host.repository.commit({ "desired/roots/debian.yaml": root("managed"), [`${live}/opt/only/goes.conf`]: null });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    expect(host.files.stat(`${STATE}/volumes/builds/root/opt/only`)).toBeUndefined();
+    const after = await pass(host, "apply");
+    expect(after.result).toBe("converged");
+    expect(after.plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
+  });
+
   it("nothing is mounted in a copy that somebody puts in a root's place while the pass runs", async () => {
     const top = `${STATE}/volumes/debian`;
     const mounts = "mounts: [{target: /proc, type: proc, namespace: host}]";

@@ -6,6 +6,7 @@ import { detail, recordOf, shortRun } from "../owned.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { standing as volumeStanding } from "../volume/observe.ts";
 import { buildTree, makeOwnFolders, newMarker, recordManifest, sweepBuilds } from "./build.ts";
+import { broughtByOverlays } from "./leaving.ts";
 import { leftOut, refusalOf, standing } from "./observe.ts";
 import { treePaths } from "./paths.ts";
 import { restoreTree } from "./restore.ts";
@@ -184,8 +185,11 @@ async function note(resource: TreeResource, was: Marker | undefined, context: Ap
   const managed = resource.content === "managed";
   const recorded = was?.inputs.content === "managed" && files.stat(paths.manifest) !== undefined;
   const old = typeof was?.details.manifest === "string" ? was.details.manifest : "";
-  const manifest =
-    managed && !recorded ? await recordManifest(resource.path, paths.manifest, leftOut(resource), context) : old;
+  const record = (): Promise<string> => {
+    const leaveOut = [...leftOut(resource), ...broughtByOverlays(resource, context)];
+    return recordManifest(resource.path, paths.manifest, leaveOut, context);
+  };
+  const manifest = managed && !recorded ? await record() : old;
   const fresh = newMarker(resource, resource.path, manifest, context);
   const marker = was === undefined ? fresh : { ...fresh, runId: was.runId, createdAt: was.createdAt };
   await context.effect("tree.note", { path: resource.path }, () => writeMarker(files, paths.marker, marker));

@@ -25,6 +25,33 @@ export function laidAsListed(
   }
 }
 
+/**
+ * What is in a tree only because an overlay laid it: it goes when its overlay does, so that a manifest that is recorded
+ * now must not hold it. A directory is among it only while all that it holds is.
+ */
+export function broughtByOverlays(
+  resource: TreeResource,
+  context: Places & Pick<ObserveContext, "host">,
+): readonly TreePath[] {
+  const { files } = context.host;
+  const place = { treePath: resource.path, volumePath: resource.volumePath, tree: resource.name, overlay: "" };
+  const laid = Object.values(readLaid(files, place, context.instance).overlays).flatMap(({ entries }) => entries);
+  const tree = files.openTree(resource.path);
+  try {
+    const brought = new Set<TreePath>();
+    // Deepest first: what a directory holds has been looked at before it.
+    for (const entry of laid.toSorted((one, other) => (one.path < other.path ? 1 : -1))) {
+      const at = tree.resolve(entry.path);
+      if (at === undefined || !entry.made || entry.original !== undefined || !standsAsLaid(tree, entry)) continue;
+      if (entry.type === "directory" && tree.list(at).some((name) => !brought.has(`${at}/${name}`))) continue;
+      brought.add(at);
+    }
+    return [...brought];
+  } finally {
+    tree.close();
+  }
+}
+
 /** Those of added paths that are something's mount point: by a record, or now, should a kill have lost the record. */
 export function mountTargets(
   resource: TreeResource,
