@@ -1,82 +1,87 @@
 /**
- * Measures Rootloom beside the pipeline it replaces, on one root, in one run:
+ * Measures Rootloom beside what it replaces, on one root, in one run:
  *
- *     node test/bench/bench.ts [--root DIR] [--runs N] [--json FILE]
+ *     npm run bench -- [--root DIR] [--runs N] [--only WORK,WORK] [--json FILE]
  *
- * The root is the Debian minbase tree of `test/prepare`, or a copy of DIR. Every figure is the median of `--runs` (5) runs;
- * the pipeline, which takes long, runs at most 3 times. Nothing but a temporary directory is written to.
+ * The root is a Debian of 36,500 files (`test/bench/prepare` makes it once), or a copy of DIR. Every figure is the median
+ * of `--runs` (5) runs, and what is compared runs in turns. Everything happens below a temporary directory and in a mount
+ * namespace of its own, which also ends its mounts.
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Figure, median } from "./figure.ts";
-import { measureFloor, measurePipeline } from "./pipeline.ts";
-import { createBench } from "./site.ts";
+import { type Row, table } from "./figure.ts";
+import { Bench, works } from "./works.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    root: { type: "string" },
-    runs: { type: "string", default: "5" },
-    json: { type: "string" },
-  },
-});
-const runs = Number(options.runs);
-const work = mkdtempSync(join(tmpdir(), "rootloom-bench-"));
+const PRIVATE = "ROOTLOOM_BENCH_PRIVATE";
+const cache = new URL("../../.cache/bench", import.meta.url).pathname;
 
-try {
-  await main();
-} finally {
-  rmSync(work, { recursive: true, force: true });
+if (process.env[PRIVATE] === undefined) process.exitCode = runPrivately();
+else await main();
+
+/** This program again in a mount namespace of its own: whatever it mounts is gone with it. */
+function runPrivately(): number {
+  const words = [
+    "--mount",
+    "--propagation",
+    "private",
+    "--",
+    process.execPath,
+    "--disable-warning=ExperimentalWarning",
+  ];
+  const environment = { ...process.env, [PRIVATE]: "1" };
+  const work = mkdtempSync(join(tmpdir(), "rootloom-bench-"));
+  try {
+    const { status } = spawnSync("unshare", [...words, ...process.argv.slice(1), "--work", work], {
+      stdio: "inherit",
+      env: environment,
+    });
+    return status ?? 1;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 async function main(): Promise<void> {
-  const bench = await createBench(work, tarballOf(options.root));
-  const cold = await median("Rootloom: cold pack, gzip -6", runs, () => bench.packCold());
-  const repack = await bench.withDaemon((change) =>
-    median("Rootloom: one overlay file changed, from commit to the new image", runs, change),
-  );
-  const noop = await median("Rootloom: apply with nothing to do, whole command", runs, () => bench.applyNothing());
-  const pass = await median("Rootloom: pass with nothing to do, in the daemon", runs, () => bench.passNothing());
-  const theirs = await measurePipeline(work, bench.root, bench.overlay, Math.min(runs, 3), runs);
-  const floor = await median("floor: as many bytes written and synced", runs, () =>
-    measureFloor(work, cold.bytes ?? 0),
-  );
-  const figures = [cold, repack, noop, pass, ...theirs.all, floor];
-  const ratios = {
-    "pipeline from nothing / cold pack": theirs.whole.seconds / cold.seconds,
-    "pipeline again / one overlay file changed": theirs.again.seconds / repack.seconds,
-    "rsync -naHX / pass with nothing to do": theirs.compare.seconds / pass.seconds,
-    "cold pack / floor": cold.seconds / floor.seconds,
-  };
-  print(figures, ratios);
-  if (options.json !== undefined) {
-    const report = { cores: availableParallelism(), figures, ratios };
-    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  const { values: options } = parseArgs({
+    options: {
+      root: { type: "string" },
+      runs: { type: "string", default: "5" },
+      only: { type: "string" },
+      json: { type: "string" },
+      work: { type: "string", default: "" },
+    },
+  });
+  const names = options.only?.split(",") ?? Object.keys(works);
+  const bench = new Bench(options.work, cache, tarballOf(options.root, options.work), Number(options.runs));
+  const rows: Row[] = [];
+  for (const name of names) {
+    const work = works[name];
+    if (work === undefined) throw new Error(`there is no work ${name}: ${Object.keys(works).join(", ")}`);
+    const measured = await work(bench);
+    for (const { work: what, rootloom_s, other, other_s, ratio, note } of measured)
+      console.error(`${what}: ${rootloom_s} s; ${other}: ${other_s} s; ${ratio} x; ${note}`);
+    rows.push(...measured);
   }
+  console.log(`${describeMachine()}; medians of ${options.runs} runs\n\n${table(rows)}`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
 }
 
-/** A tarball of the given tree, or the one that the tests use. */
-function tarballOf(root: string | undefined): string {
-  if (root !== undefined) {
-    const path = join(work, "root.tar");
-    execFileSync("tar", ["--create", "--one-file-system", `--file=${path}`, `--directory=${root}`, "."]);
-    return path;
+/** A tarball of the given tree, or the one that is made for the benchmark. */
+function tarballOf(root: string | undefined, work: string): string {
+  if (root === undefined) {
+    execFileSync("sh", [new URL("./prepare", import.meta.url).pathname], { stdio: "inherit" });
+    return join(cache, "stage-bookworm.tar");
   }
-  const path = new URL("../../.cache/test/minbase-bookworm.tar", import.meta.url).pathname;
-  if (!existsSync(path)) throw new Error(`${path} is missing: run sh test/prepare, or give --root DIR`);
+  mkdirSync(work, { recursive: true });
+  const path = join(work, "root.tar");
+  execFileSync("tar", ["--create", "--one-file-system", `--file=${path}`, `--directory=${root}`, "."]);
   return path;
 }
 
-/** A Markdown table, then the ratios. */
-function print(figures: readonly Figure[], ratios: Readonly<Record<string, number>>): void {
-  console.log(`${availableParallelism()} cores, Node ${process.versions.node}, medians\n`);
-  console.log("| what | seconds | size |\n|---|---:|---:|");
-  for (const { name, seconds, bytes } of figures) {
-    const size = bytes === undefined ? "" : `${(bytes / 1e6).toFixed(1)} MB`;
-    console.log(`| ${name} | ${seconds.toFixed(seconds < 1 ? 3 : 2)} | ${size} |`);
-  }
-  console.log("\n| ratio | times |\n|---|---:|");
-  for (const [name, ratio] of Object.entries(ratios)) console.log(`| ${name} | ${ratio.toFixed(1)} |`);
+function describeMachine(): string {
+  const [, model = "unknown"] = /^model name\s*:\s*(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8")) ?? [];
+  return `${availableParallelism()} cores (${model}), Node ${process.versions.node}`;
 }

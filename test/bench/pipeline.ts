@@ -1,65 +1,78 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { type Figure, type Measured, median } from "./figure.ts";
-
-/** What the predecessor leaves out of a root. */
-export const EXCLUDES = [
-  "proc/*",
-  "sys/*",
-  "dev/*",
-  "tmp/*",
-  "var/tmp/*",
-  "var/cache/*",
-  "var/log/*",
-  "root/*",
-  "home/*",
-];
-
-export interface Pipeline {
-  readonly whole: Figure;
-  readonly again: Figure;
-  readonly compare: Figure;
-  readonly all: readonly Figure[];
-}
+import { DEFAULT_EXCLUDES } from "../../src/compile/images.ts";
+import type { Measured } from "./figure.ts";
 
 /**
- * What Rootloom replaces: rsync with excludes to a staging directory, cp -R of the overlays over it, find, cpio, pigz -9.
- * From nothing, then again with the staging directory of the last time, as after a change of one file.
+ * What Rootloom replaces: rsync with excludes to a directory in memory, cp -R of the overlays over it, find, cpio, and a
+ * compressor; the result synced. Everything from nothing each time, as it was run for each change.
  */
-export async function measurePipeline(
-  work: string,
-  root: string,
-  overlay: string,
-  runs: number,
-  compareRuns: number,
-): Promise<Pipeline> {
-  const [staging, image] = [join(work, "staging"), join(work, "pipeline.cpio.gz")];
-  const excludes = EXCLUDES.map((pattern) => `--exclude='/${pattern}'`).join(" ");
-  const stage = `rsync -a --delete ${excludes} '${root}/' '${staging}/' && cp -R '${overlay}/.' '${staging}/'`;
-  const pack = `cd '${staging}' && find . | cpio --quiet -o -H newc | pigz -9 -c > '${image}' && sync '${image}'`;
-  const timed = (command: string): Measured => {
+export class Pipeline {
+  readonly #work: string;
+  readonly #root: string;
+  readonly #overlay: string;
+  readonly #staging: string;
+  readonly #copy: string;
+
+  /** `work` is on a disk; the staging directory is mounted in memory by the caller. */
+  constructor(work: string, staging: string, root: string, overlay: string) {
+    this.#work = work;
+    this.#root = root;
+    this.#overlay = overlay;
+    this.#staging = staging;
+    this.#copy = join(work, "copy");
+  }
+
+  run(compressor: string): Measured {
+    execFileSync("sh", ["-c", `rm -rf '${this.#staging}'/* '${this.#staging}'/.[!.]*`]);
+    return this.#timed(`${this.#stage()} && ${this.#archive(compressor)}`);
+  }
+
+  /** The archive alone, of what `stage` laid out before. */
+  archive(compressor: string): Measured {
+    return this.#timed(this.#archive(compressor));
+  }
+
+  stage(): void {
+    execFileSync("sh", ["-c", this.#stage()]);
+  }
+
+  /** `rsync -naHX` of the whole root against a copy of it: what tells that nothing changed. */
+  compare(): Measured {
+    const { seconds } = this.#timed(`rsync -naHX '${this.#root}/' '${this.#copy}/'`);
+    return { seconds };
+  }
+
+  copyRoot(): void {
+    mkdirSync(this.#copy, { recursive: true });
+    execFileSync("rsync", ["-aHX", "--delete", `${this.#root}/`, `${this.#copy}/`]);
+  }
+
+  #stage(): string {
+    const excludes = DEFAULT_EXCLUDES.map((pattern) => `--exclude='/${pattern}'`).join(" ");
+    return `rsync -a --delete ${excludes} '${this.#root}/' '${this.#staging}/' && cp -R '${this.#overlay}/.' '${this.#staging}/'`;
+  }
+
+  #archive(compressor: string): string {
+    const image = join(this.#work, "pipeline.image");
+    return `cd '${this.#staging}' && find . | cpio --quiet -o -H newc | ${compressor} > '${image}' && sync '${image}'`;
+  }
+
+  #timed(command: string): Measured {
     const start = performance.now();
     execFileSync("sh", ["-c", command], { stdio: ["ignore", "ignore", "inherit"] });
-    return { seconds: (performance.now() - start) / 1000, bytes: statSync(image).size };
-  };
-  const whole = await median("pipeline: rsync, cp -R, find, cpio, pigz -9, from nothing", runs, () => {
-    execFileSync("rm", ["-rf", staging]);
-    return timed(`${stage} && ${pack}`);
-  });
-  const again = await median("pipeline: the same again, one file changed", runs, () => timed(`${stage} && ${pack}`));
-  const compare = await median("rsync -naHX, nothing changed", compareRuns, () => {
-    const { seconds = 0 } = timed(`rsync -naHX ${excludes} '${root}/' '${staging}/'`);
-    return { seconds };
-  });
-  return { whole, again, compare, all: [whole, again, compare] };
+    const seconds = (performance.now() - start) / 1000;
+    const size = statSync(join(this.#work, "pipeline.image"), { throwIfNoEntry: false })?.size;
+    return size === undefined ? { seconds } : { seconds, bytes: size };
+  }
 }
 
 /** No packer can be faster than writing its output and waiting for the disk. */
-export function measureFloor(work: string, size: number): Measured {
+export function measureFloor(directory: string, size: number): Measured {
   const bytes = Buffer.alloc(1 << 20, 0x5a);
   const start = performance.now();
-  const descriptor = openSync(join(work, "floor"), "w");
+  const descriptor = openSync(join(directory, "floor"), "w");
   for (let done = 0; done < size; done += bytes.length)
     writeSync(descriptor, bytes, 0, Math.min(bytes.length, size - done));
   fsyncSync(descriptor);

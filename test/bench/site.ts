@@ -1,77 +1,108 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readlinkSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readConfiguration } from "../../src/configuration.ts";
-import type { PackInput } from "../../src/host/jobs.ts";
+import type { Compression } from "../../src/core/resource.ts";
 import { createHost } from "../../src/host/real/host.ts";
 import { loadDesired } from "../../src/pass/desired.ts";
 import { runPass } from "../../src/pass/pass.ts";
 import type { PassRequest, Session } from "../../src/pass/types.ts";
 import { packInput } from "../../src/resources/artifact/inputs.ts";
 import { sha256Of } from "../kit.ts";
-import type { Measured } from "./figure.ts";
-import { EXCLUDES } from "./pipeline.ts";
+import { type Measured, timed } from "./figure.ts";
 
 const program = new URL("../../src/rootloom", import.meta.url).pathname;
+/** The file of 10 MB that is changed inside the root. */
+const CHANGED_FILE = "usr/lib/bench.bin";
+const CHANGED_BYTES = 10_000_000;
 
-/** One root from a tarball, one overlay and one image, converged, with everything that is measured on them. */
-export interface Bench {
+/** One root, one overlay and one image, converged, with everything that is measured on them. */
+export interface Site {
   readonly root: string;
   readonly overlay: string;
-  packCold(): Promise<Measured>;
+  readonly directory: string;
+  packCold(compression: Compression): Promise<Measured>;
   /** Runs the body beside a daemon; `change` commits a change of one overlay file and waits for the image that has it. */
   withDaemon<T>(body: (change: (run: number) => Promise<Measured>) => Promise<T>): Promise<T>;
-  applyNothing(): Measured;
+  /** Writes another 10 MB into the root, then runs the pass that packs it. */
+  changeRoot(run: number): Promise<Measured>;
+  /** A pass in a process that ran others before. */
   passNothing(): Promise<Measured>;
+  /** A command as a process of its own. */
+  command(...words: readonly string[]): Promise<Measured>;
 }
 
-export async function createBench(work: string, tarball: string): Promise<Bench> {
-  const site = join(work, "site");
-  const [state, cache, overlay] = [join(site, "state"), join(site, "cache"), join(site, "desired/overlays/common")];
+export interface SiteOptions {
+  readonly directory: string;
+  /** What the root is filled from. */
+  readonly tarball: string;
+  readonly content: "managed" | "live";
+}
+
+export async function createSite({ directory, tarball, content }: SiteOptions): Promise<Site> {
+  const [state, cache] = [join(directory, "state"), join(directory, "cache")];
   mkdirSync(cache, { recursive: true });
-  writeDesired(site, tarball);
-  const flags = { desired: join(site, "desired"), state, cache, mountNamespace: "/proc/self/ns/mnt" };
-  const words = [
-    "--desired",
-    flags.desired,
-    "--state",
-    state,
-    "--cache",
-    cache,
-    "--mount-namespace",
-    flags.mountNamespace,
-  ];
-  const apply = () => execFileSync(program, [...words, "apply"], { stdio: ["ignore", "ignore", "inherit"] });
-  apply();
-  const host = createHost({ mountNamespace: flags.mountNamespace });
-  const configuration = readConfiguration({ files: host.files, flags, environment: {}, directory: site });
-  const session: Session = { host, configuration };
+  writeDesired(directory, tarball, content);
+  const flags = { desired: join(directory, "desired"), state, cache, mountNamespace: "/proc/self/ns/mnt" };
+  const { desired, mountNamespace } = flags;
+  const words = ["--desired", desired, "--state", state, "--cache", cache, "--mount-namespace", mountNamespace];
+  const command = (...more: readonly string[]) =>
+    timed(() => execFileSync(program, [...words, ...more], { stdio: ["ignore", "ignore", "inherit"] }));
+  const session = openSession(directory);
+  const root = join(state, "volumes/bench/root");
   const artifact = join(state, "artifacts/bench");
+  await command("apply");
   return {
-    root: join(state, "volumes/bench/root"),
-    overlay,
-    packCold: () => packCold(session, work),
+    root,
+    directory,
+    overlay: join(directory, "desired/overlays/common"),
+    packCold: (compression) => packCold(session, directory, compression),
     withDaemon: async (body) => {
       const daemon = spawn(program, [...words, "--log-level", "silent", "daemon"], { stdio: "ignore" });
       const ended = once(daemon, "exit");
       try {
-        return await body((run) => changeOneFile(site, artifact, run));
+        return await body((run) => changeOneFile(directory, artifact, run));
       } finally {
         daemon.kill("SIGTERM");
         await ended;
       }
     },
-    applyNothing: () => {
-      apply();
-      return {};
-    },
-    passNothing: async () => {
-      const result = await runPass(session, PASS);
-      if (result.plan.steps.some((step) => step.operation !== "keep")) throw new Error("there was something to do");
-      return {};
-    },
+    changeRoot: (run) => changeRoot(session, root, artifact, run),
+    passNothing: () => timed(() => passNothing(session)),
+    command,
   };
+}
+
+/** The session of a site that stands, as a process has it that works on it. */
+export function openSession(directory: string): Session {
+  const [state, cache] = [join(directory, "state"), join(directory, "cache")];
+  const flags = { desired: join(directory, "desired"), state, cache, mountNamespace: "/proc/self/ns/mnt" };
+  const host = createHost({ mountNamespace: flags.mountNamespace });
+  return { host, configuration: readConfiguration({ files: host.files, flags, environment: {}, directory }) };
+}
+
+/** The packer alone, with a cache that knows neither hashes nor segments. */
+export async function packCold(session: Session, work: string, compression: Compression): Promise<Measured> {
+  const { graph } = await loadDesired(session);
+  const resource = graph.resources.find((each) => each.kind === "artifact");
+  if (resource?.kind !== "artifact") throw new Error("no artifact is declared");
+  const [cache, image, manifest] = [join(work, "cold"), join(work, "cold.image"), join(work, "cold.manifest")];
+  rmSync(cache, { recursive: true, force: true });
+  mkdirSync(cache);
+  const input = packInput(session.host.files, { ...resource, compression }, cache);
+  const start = performance.now();
+  const { size_bytes } = await session.host.jobs.run("pack", { ...input, image, manifest });
+  return { seconds: (performance.now() - start) / 1000, bytes: size_bytes };
+}
+
+export async function passNothing(session: Session): Promise<void> {
+  const result = await runPass(session, PASS);
+  const busy = result.plan.steps.filter((step) => step.operation !== "keep");
+  if (busy.length > 0 || result.documentProblems.length > 0)
+    throw new Error(
+      `there was something to do: ${JSON.stringify(busy.map(({ id, reason, blocked }) => [id, reason, blocked]))}`,
+    );
 }
 
 const PASS: PassRequest = {
@@ -85,21 +116,27 @@ const PASS: PassRequest = {
   onEvent: () => undefined,
 };
 
-/** The packer alone, with a cache that knows neither hashes nor segments. */
-async function packCold(session: Session, work: string): Promise<Measured> {
-  const { graph } = await loadDesired(session);
-  const resource = graph.resources.find((each) => each.kind === "artifact");
-  if (resource?.kind !== "artifact") throw new Error("no artifact is declared");
-  const [cache, image, manifest] = ["cold", "cold.image", "cold.manifest"].map((name) => join(work, name));
-  if (cache === undefined || image === undefined || manifest === undefined) throw new Error("no paths");
-  rmSync(cache, { recursive: true, force: true });
-  mkdirSync(cache);
-  const input: PackInput = packInput(session.host.files, resource, cache);
-  const start = performance.now();
-  const { size_bytes } = await session.host.jobs.run("pack", { ...input, image, manifest });
-  return { seconds: (performance.now() - start) / 1000, bytes: size_bytes };
+async function changeRoot(session: Session, root: string, artifact: string, run: number): Promise<Measured> {
+  writeFileSync(join(root, CHANGED_FILE), programBytes(root, run));
+  const before = readlinkSync(join(artifact, "current"));
+  const measured = await timed(() => runPass(session, PASS));
+  if (readlinkSync(join(artifact, "current")) === before) throw new Error("nothing was packed");
+  return measured;
 }
 
+/** Content that compresses as programs do, another in each run. */
+function programBytes(root: string, run: number): Buffer {
+  const bytes = Buffer.alloc(CHANGED_BYTES);
+  const like = readFileSync(join(root, "usr/bin/bash"));
+  for (let at = 0; at < bytes.length; at += like.length) {
+    for (let index = at; index < at + like.length; index += 4099) like[index % like.length] = (run + index) & 255;
+    like.copy(bytes, at);
+  }
+  bytes.write(`run ${run} ${Date.now()}`);
+  return bytes;
+}
+
+/** The image that has the change: `current` leads to it. */
 async function changeOneFile(site: string, artifact: string, run: number): Promise<Measured> {
   const before = readlinkSync(join(artifact, "current"));
   const watching = new AbortController();
@@ -108,15 +145,16 @@ async function changeOneFile(site: string, artifact: string, run: number): Promi
     watch(artifact, { signal: watching.signal }, look);
   });
   writeFileSync(join(site, "desired/overlays/common/etc/bench.conf"), `run = ${run} ${Date.now()}\n`);
+  git(site, "add", "desired");
   const start = performance.now();
-  commit(site);
+  git(site, "commit", "-q", "-m", "a change");
   await swapped;
   const seconds = (performance.now() - start) / 1000;
   watching.abort();
   return { seconds, bytes: statSync(join(artifact, "current/initramfs.cpio.gz")).size };
 }
 
-function writeDesired(site: string, tarball: string): void {
+function writeDesired(site: string, tarball: string, content: SiteOptions["content"]): void {
   const write = (path: string, text: string, mode = 0o644) => {
     const full = join(site, "desired", path);
     mkdirSync(dirname(full), { recursive: true });
@@ -127,16 +165,16 @@ function writeDesired(site: string, tarball: string): void {
   const source = { tarball: { path: tarball, sha256: sha256Of(tarball) } };
   write("host.yaml", document("Host", "host", {}));
   write("volumes/bench.yaml", document("Volume", "bench", { backend: "directory" }));
-  write("roots/bench.yaml", document("Root", "bench", { volume: "bench", source }));
-  write("images/bench.yaml", document("Image", "bench", { root: "bench", exclude: EXCLUDES }));
+  write("roots/bench.yaml", document("Root", "bench", { volume: "bench", source, content }));
+  write("images/bench.yaml", document("Image", "bench", { root: "bench" }));
   write("overlays/common/init", "#!/bin/sh\nexec /bin/sh\n", 0o755);
   write("overlays/common/etc/bench.conf", "run = none\n");
   execFileSync("git", ["init", "-q", "-b", "main", site]);
-  commit(site);
+  git(site, "add", "desired");
+  git(site, "commit", "-q", "-m", "the first");
 }
 
-function commit(site: string): void {
-  const git = ["-c", "user.name=Bench", "-c", "user.email=bench@example.invalid", "-C", site];
-  execFileSync("git", [...git, "add", "desired"]);
-  execFileSync("git", [...git, "commit", "-q", "-m", "a change"]);
+function git(site: string, ...words: readonly string[]): void {
+  const who = ["-c", "user.name=Bench", "-c", "user.email=bench@example.invalid", "-c", "gc.auto=0"];
+  execFileSync("git", [...who, "-C", site, ...words]);
 }
