@@ -24,6 +24,8 @@ export interface Flags {
   readonly mountNamespace?: string;
   readonly logLevel?: string;
   readonly worktree?: boolean;
+  readonly offline?: boolean;
+  readonly caFile?: string;
 }
 
 export interface ConfigurationInput {
@@ -51,8 +53,11 @@ const VARIABLES = {
   interval: "ROOTLOOM_INTERVAL",
   mountNamespace: "ROOTLOOM_MOUNT_NAMESPACE",
   logLevel: "ROOTLOOM_LOG_LEVEL",
+  offline: "ROOTLOOM_OFFLINE",
+  caFile: "ROOTLOOM_CA_FILE",
 } as const;
-type Setting = keyof typeof VARIABLES;
+/** Settings that are texts; `--offline` takes none. */
+type Setting = Exclude<keyof typeof VARIABLES, "offline">;
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 
@@ -86,6 +91,10 @@ export function readConfiguration(input: ConfigurationInput): Configuration {
       cache,
     },
     limits: readLimits(input.files, input.limitsFile ?? LIMITS_FILE),
+    network: {
+      offline: isOffline(input.flags, input.environment[VARIABLES.offline], variables.get(VARIABLES.offline)),
+      caFile: trustedFile(path("caFile"), input),
+    },
     mountNamespace: path("mountNamespace") ?? "/proc/1/ns/mnt",
     logLevel: logLevelOf(setting("logLevel")),
     interval_s: interval === undefined ? undefined : durationSeconds(interval, "the interval"),
@@ -140,6 +149,31 @@ export function readLimits(files: Files, file: string): Limits {
   if (stat.owner !== 0) throw refuse(`it belongs to user ${stat.owner}, not to root`);
   if ((stat.mode & 0o022) !== 0) throw refuse("others than root can write to it");
   return parseLimits(files.readText(file) ?? "", file);
+}
+
+/** A flag or a variable can switch it on; of the two variables the process's own is asked first. */
+function isOffline(flags: Flags, ...variables: readonly (string | undefined)[]): boolean {
+  const text = variables.find((value) => nonEmpty(value) !== undefined);
+  if (flags.offline === true) return true;
+  if (text === undefined || /^(0|no|false)$/i.test(text)) return false;
+  if (/^(1|yes|true)$/i.test(text)) return true;
+  throw new RootloomError(`cannot read ${VARIABLES.offline}: ${JSON.stringify(text)} is neither yes nor no`, {
+    hint: "write 1 or 0",
+  });
+}
+
+/** Who may vouch for servers is the host's word, never the commit's: nobody else may be able to change the file. */
+function trustedFile(path: string | undefined, { files, userId = 0 }: ConfigurationInput): string | undefined {
+  if (path === undefined) return undefined;
+  const real = files.realPath(path);
+  const stat = real === undefined ? undefined : files.stat(real);
+  const refuse = (why: string, hint: string) =>
+    new RootloomError(`cannot use the certificates in ${path}: ${why}`, { hint });
+  if (real === undefined || stat?.type !== "file") throw refuse("it is no file", "name a file of PEM certificates");
+  if (stat.owner !== 0 && stat.owner !== userId) throw refuse(`it belongs to user ${stat.owner}`, `chown root ${path}`);
+  if ((stat.mode & 0o022) !== 0) throw refuse("others can write to it", `chmod 0644 ${path}`);
+  if ((stat.mode & 0o004) === 0) throw refuse("curl, which runs as nobody, cannot read it", `chmod 0644 ${path}`);
+  return real;
 }
 
 function remoteOf(

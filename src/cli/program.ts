@@ -22,6 +22,8 @@ const GLOBAL_OPTIONS: readonly (readonly [string, string])[] = [
   ["--branch <branch>", "the branch of the remote (default main)"],
   ["--interval <time>", "how often the daemon looks again: 30s, 5m"],
   ["--mount-namespace <file>", "the namespace of host mounts (default that of PID 1)"],
+  ["--offline", "fetch nothing for roots: use only what the cache has"],
+  ["--ca-file <file>", "certificates that servers of roots may prove their name by (default the system's)"],
   ["--log-level <level>", "trace, debug, info, warn, error, silent"],
   ["--no-color", "plain text on a terminal too"],
 ];

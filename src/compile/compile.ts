@@ -1,5 +1,7 @@
 import type { Digest } from "../core/digest.ts";
+import { toTreePath } from "../core/entry.ts";
 import type {
+  DesiredFile,
   DesiredGraph,
   MountResource,
   OverlayResource,
@@ -11,6 +13,7 @@ import { expandDocuments } from "../documents/expand.ts";
 import type { OverlaySource } from "../documents/overlays.ts";
 import { sortProblems } from "../documents/problems.ts";
 import type { Document, Problem } from "../documents/types.ts";
+import type { SourceFile } from "../source/types.ts";
 import { findConflicts, findCycle } from "./conflicts.ts";
 import { type CompileContext, findDocument, isBelow, ofKind } from "./context.ts";
 import { compileImage } from "./images.ts";
@@ -24,6 +27,8 @@ export interface CompileInput {
   /** As `loadDocuments` gives them; only a tree without problems is compiled. */
   readonly documents: readonly Document[];
   readonly overlays: readonly OverlaySource[];
+  /** All files of the documents' folder, for what a document names by path. */
+  readonly files?: readonly SourceFile[];
   /** Absolute path of the state directory: relative paths of volumes are below it. */
   readonly state: string;
   /** Absolute path of the documents' folder in a checkout, for relative tarballs; undefined where there is none. */
@@ -48,6 +53,7 @@ export function compile(input: CompileInput): {
     policy,
     documents: expansion.documents,
     overlays: input.overlays,
+    file: (path) => desiredFile(path, input.files ?? []),
     report: (document, path, message, hint) => problems.push({ ...document.locate(path), message, hint }),
   };
   const resources = inOrder(dependOnPlaces(compileResources(context)));
@@ -81,6 +87,12 @@ function compileResources(context: CompileContext): readonly Resource[] {
       (document) => compileImage(document, overlays, [...laid, ...standing], context) ?? [],
     ),
   ];
+}
+
+function desiredFile(path: string, files: readonly SourceFile[]): DesiredFile | undefined {
+  const name = toTreePath(path);
+  const found = files.find((file) => file.path === name && file.type === "file");
+  return found === undefined ? undefined : { path, sha256: found.sha256, content: found.content };
 }
 
 /** What stands inside a volume depends on it: parents come first, whoever declared them. */

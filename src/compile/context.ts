@@ -1,5 +1,5 @@
 import type { Digest } from "../core/digest.ts";
-import type { HostPolicy, Origin, Resource, ResourceId, ResourceKind } from "../core/resource.ts";
+import type { DesiredFile, HostPolicy, Origin, Resource, ResourceId, ResourceKind } from "../core/resource.ts";
 import type { ExpandedDocument } from "../documents/expand.ts";
 import type { OverlaySource } from "../documents/overlays.ts";
 import type { DocumentKind, LinkSpec } from "../documents/types.ts";
@@ -17,6 +17,8 @@ export interface CompileContext {
   readonly policy: HostPolicy;
   readonly documents: readonly ExpandedDocument[];
   readonly overlays: readonly OverlaySource[];
+  /** A regular file of the documents' folder. */
+  readonly file: (path: string) => DesiredFile | undefined;
   readonly report: (
     document: ExpandedDocument,
     path: readonly (string | number)[],

@@ -7,7 +7,7 @@ import { parseDate, parseMode, parseOwner } from "../documents/units.ts";
 import type { SourceFile } from "../source/types.ts";
 import { type CompileContext, type Expanded, findDocument, originOf, resourceId } from "./context.ts";
 import { globMatcher, hasWildcard } from "./glob.ts";
-import { rootPlace } from "./roots.ts";
+import { rootPlace } from "./root-place.ts";
 
 const NOBODY_ELSE: Ownership = { owner: 0, group: 0 };
 

@@ -17,6 +17,7 @@ export function compilePolicy(
     driftPolicy: spec.drift?.policy ?? "correct",
     generations: spec.retention?.generations ?? 3,
     runs: spec.retention?.runs ?? 50,
+    offline: spec.offline ?? false,
     interval_s: (spec.interval === undefined ? undefined : parseInterval(spec.interval)) ?? 60,
   };
 }

@@ -1,7 +1,6 @@
 import type { TreePath } from "../core/entry.ts";
-import type { BaseLayer, MountResource, Resource, ResourceId, TreeResource, TreeSource } from "../core/resource.ts";
+import type { BaseLayer, MountResource, Resource, TreeResource } from "../core/resource.ts";
 import type { MountSpec } from "../documents/types.ts";
-import { parseDate } from "../documents/units.ts";
 import {
   type CompileContext,
   compileLinks,
@@ -12,15 +11,9 @@ import {
   resolvePath,
   resourceId,
 } from "./context.ts";
+import { type RootPlace, rootPlace } from "./root-place.ts";
+import { treeSource } from "./sources.ts";
 import { volumePath } from "./volumes.ts";
-
-/** Where a root that has a volume stands. */
-export interface RootPlace {
-  readonly tree: ResourceId;
-  readonly volume: ResourceId;
-  readonly volumePath: string;
-  readonly path: string;
-}
 
 /** A tree with its mounts and links; nothing for a tarball that is only packed. `laidPaths` are its overlays'. */
 export function compileRoot(
@@ -30,19 +23,20 @@ export function compileRoot(
 ): readonly Resource[] {
   const place = rootPlace(document, context);
   if (place === undefined) return [];
+  const source = treeSource(document, context);
   const tree: TreeResource = {
     id: place.tree,
     kind: "tree",
     name: document.name,
     identity: `tree:${place.path}`,
-    dependsOn: [place.volume],
+    dependsOn: source.type === "clone" ? [place.volume, source.tree] : [place.volume],
     origin: originOf(document),
     protect: document.spec.protect ?? false,
     onDelete: document.spec.onDelete ?? "retain",
     volume: place.volume,
     volumePath: place.volumePath,
     path: place.path,
-    source: treeSource(document, context),
+    source,
     content: contentOf(document),
     driftPolicy: document.spec.drift?.policy ?? context.policy.driftPolicy,
     laidPaths,
@@ -50,64 +44,40 @@ export function compileRoot(
   return [tree, ...compileMounts(document, place, context), ...compileLinks(document, document.spec.links, [tree.id])];
 }
 
-/** undefined for a root without a volume, or with one that is not declared. */
-export function rootPlace(document: Expanded<"Root">, context: CompileContext): RootPlace | undefined {
-  const volume = findDocument(context, "Volume", document.spec.volume);
-  if (volume === undefined) return undefined;
-  const top = volumePath(volume, context);
-  const folder = document.spec.path ?? (document.spec.source.existing === undefined ? "root" : undefined);
-  return {
-    tree: resourceId("tree", document.name),
-    volume: resourceId("volume", volume.name),
-    volumePath: top,
-    path: folder === undefined ? top : resolvePath(top, folder),
-  };
-}
-
 /** The lowest layer of the images of a root; undefined where the root cannot be packed at all. */
 export function baseLayer(document: Expanded<"Root">, context: CompileContext): BaseLayer | undefined {
-  const source = treeSource(document, context);
   const place = rootPlace(document, context);
-  if (place === undefined) return source.type === "tarball" ? source : undefined;
+  if (place === undefined) {
+    const source = treeSource(document, context);
+    if (source.type !== "tarball" || source.sha256 === undefined) return undefined;
+    const { type, location, sha256, sourceDate_s } = source;
+    return { type, location, sha256, sourceDate_s };
+  }
   return {
     type: "tree",
     tree: place.tree,
     path: place.path,
     volumePath: place.volumePath,
-    // A root that was there before keeps the times of its files; a made one has its source's date.
-    sourceDate_s: source.type === "existing" ? undefined : source.type === "tarball" ? source.sourceDate_s : "release",
+    sourceDate_s: sourceDate(document, context),
     content: contentOf(document),
   };
 }
 
-function contentOf({ spec }: Expanded<"Root">): "managed" | "live" {
-  return spec.content ?? (spec.source.existing === undefined ? "managed" : "live");
+/** A root that was there before keeps the times of its files; a made one has its source's date, a copy its origin's. */
+function sourceDate(document: Expanded<"Root">, context: CompileContext): number | "release" | undefined {
+  const seen = new Set<string>();
+  let origin: Expanded<"Root"> | undefined = document;
+  while (origin?.spec.source.clone !== undefined && !seen.has(origin.name)) {
+    seen.add(origin.name);
+    origin = findDocument(context, "Root", origin.spec.source.clone.root);
+  }
+  const source = origin === undefined ? undefined : treeSource(origin, context);
+  if (source === undefined || source.type === "existing" || source.type === "clone") return undefined;
+  return source.type === "tarball" ? source.sourceDate_s : "release";
 }
 
-function treeSource(document: Expanded<"Root">, context: CompileContext): TreeSource {
-  const { tarball, mmdebstrap } = document.spec.source;
-  if (tarball !== undefined) {
-    if (!tarball.path.startsWith("/") && context.baseDirectory === undefined) {
-      const message = `cannot find the tarball \`${tarball.path}\`: the documents come from no checkout`;
-      context.report(document, ["spec", "source", "tarball", "path"], message, "write its absolute path");
-    }
-    return {
-      type: "tarball",
-      location: resolvePath(context.baseDirectory ?? "/", tarball.path),
-      sha256: tarball.sha256,
-      sourceDate_s: (tarball.sourceDate === undefined ? undefined : parseDate(tarball.sourceDate)) ?? 0,
-    };
-  }
-  if (mmdebstrap === undefined) return { type: "existing" };
-  return {
-    type: "mmdebstrap",
-    suite: mmdebstrap.suite,
-    variant: mmdebstrap.variant ?? "minbase",
-    include: [...(mmdebstrap.include ?? [])].sort(),
-    architecture: mmdebstrap.architecture,
-    mirror: mmdebstrap.mirror,
-    components: mmdebstrap.components ?? ["main"],
-  };
+function contentOf({ spec }: Expanded<"Root">): "managed" | "live" {
+  return spec.content ?? (spec.source.existing === undefined ? "managed" : "live");
 }
 
 /** Parents before children; a child depends on the mounts above it. */

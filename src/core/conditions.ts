@@ -31,6 +31,8 @@ export interface Ending {
   readonly status: "done" | "kept" | "failed" | "skipped" | "interrupted";
   readonly message: string;
   readonly retry: string;
+  /** Whether what the resource was made from is what its publisher says; left out where nobody asked. */
+  readonly source?: { readonly isRight: boolean; readonly message: string } | undefined;
 }
 
 /**
@@ -68,7 +70,13 @@ function ofResource(ending: Ending): readonly ConditionDraft[] {
   if (step.cause === "corrective" && step.action !== "keep" && ending.status !== "done") {
     exceptions.push({ object, type: "Drifted", status: "True", reason: "Drift", message: step.reason });
   }
+  if (ending.source !== undefined) exceptions.push(verifiedOf(object, ending.source));
   return [ready, ...exceptions];
+}
+
+function verifiedOf(object: string, { isRight, message }: NonNullable<Ending["source"]>): ConditionDraft {
+  const [status, reason] = isRight ? (["True", "Verified"] as const) : (["False", "VerificationFailed"] as const);
+  return { object, type: "SourceVerified", status, reason, message };
 }
 
 function readyOf(ending: Ending): ConditionDraft {

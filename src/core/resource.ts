@@ -63,18 +63,50 @@ export interface VolumeResource extends ResourceBase<"volume"> {
   readonly mode: number;
 }
 
-export type TreeSource =
-  | { readonly type: "tarball"; readonly location: string; readonly sha256: string; readonly sourceDate_s: number }
-  | {
-      readonly type: "mmdebstrap";
-      readonly suite: string;
-      readonly variant: string;
-      readonly include: readonly string[];
-      readonly architecture: string | undefined;
-      readonly mirror: string | undefined;
-      readonly components: readonly string[];
-    }
-  | { readonly type: "existing" };
+/** A file of `desired/` that a source needs: as it is written there, what it holds, and a cached copy of it. */
+export interface DesiredFile {
+  readonly path: string;
+  readonly sha256: string;
+  readonly content: string;
+}
+
+export interface TarballSource {
+  readonly type: "tarball";
+  /** An absolute path, or an https: or http: address. */
+  readonly location: string;
+  readonly sha256?: string | undefined;
+  readonly sha512?: string | undefined;
+  /** List of hashes: an absolute path, or an address. */
+  readonly digests?: string | undefined;
+  /** Detached OpenPGP signature of the digests where there are any, else of the tarball. */
+  readonly signature?: string | undefined;
+  readonly keyring?: DesiredFile | undefined;
+  readonly maxSize_bytes?: number | undefined;
+  readonly sourceDate_s: number;
+}
+
+export interface BootstrapSource {
+  readonly type: "mmdebstrap" | "debootstrap";
+  readonly suite: string;
+  readonly variant: string;
+  readonly include: readonly string[];
+  /** Of debootstrap only. */
+  readonly exclude?: readonly string[] | undefined;
+  readonly architecture: string | undefined;
+  readonly mirror: string | undefined;
+  readonly components: readonly string[];
+  readonly keyring?: DesiredFile | undefined;
+}
+
+/** A copy of another tree of this host. Where that one stands is looked up by its id when the copy is made. */
+export interface CloneSource {
+  readonly type: "clone";
+  readonly tree: ResourceId;
+  readonly path: string;
+  readonly volumePath: string;
+}
+
+export type TreeSource = TarballSource | BootstrapSource | CloneSource | { readonly type: "existing" };
 
 export interface TreeResource extends ResourceBase<"tree"> {
   readonly volume: ResourceId;
@@ -164,6 +196,15 @@ export interface Compression {
   readonly level: number;
 }
 
+/** What an image is: an archive that the packer writes, or a filesystem that its own tool makes. `core/format.ts` has the facts. */
+export type Format = "initramfs" | "squashfs" | "erofs";
+
+/** How an image of any format is compressed. `level` 0: the codec has no levels. */
+export interface ImageCompression {
+  readonly codec: "gzip" | "zstd" | "xz" | "lz4" | "lz4hc" | "none";
+  readonly level: number;
+}
+
 /** Where an image's lowest layer comes from: a tree on a volume, or a tarball read without extracting it. */
 export type BaseLayer =
   | {
@@ -178,7 +219,7 @@ export type BaseLayer =
   | { readonly type: "tarball"; readonly location: string; readonly sha256: string; readonly sourceDate_s: number };
 
 export interface ArtifactResource extends ResourceBase<"artifact"> {
-  readonly format: "initramfs";
+  readonly format: Format;
   /** Directory that holds the generations and the link `current`. */
   readonly path: string;
   /** File name inside a generation: `initramfs.cpio.gz`. */
@@ -189,9 +230,9 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly excludes: readonly string[];
   /** Extra nodes that every image gets, such as /dev/console. */
   readonly nodes: readonly OverlayEntry[];
-  /** Path of the program the kernel starts, checked to be there and executable: `/init`. */
+  /** Path of the program the kernel starts, checked to be there and executable: `/init`. Empty: not checked. */
   readonly init: string;
-  readonly compression: Compression;
+  readonly compression: ImageCompression;
   readonly sourceDate_s: number;
   readonly packPolicy: "onChange" | "onApprove";
   readonly generations: number;
@@ -226,6 +267,8 @@ export interface HostPolicy {
   readonly driftPolicy: "correct" | "report";
   readonly generations: number;
   readonly runs: number;
+  /** Nothing is fetched for a root. */
+  readonly offline: boolean;
   readonly interval_s: number;
 }
 

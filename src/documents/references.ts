@@ -61,7 +61,12 @@ function referencesOf(document: ExpandedDocument): readonly Reference[] {
   if (document.kind === "Root") {
     const { volume, mounts = [] } = document.spec;
     const mounted = mounts.flatMap((mount, index) => refer("Volume", mount.volume, ["mounts", index, "volume"]));
-    return [...refer("Volume", volume, ["volume"]), ...mounted];
+    const { clone } = document.spec.source;
+    return [
+      ...refer("Volume", volume, ["volume"]),
+      ...refer("Root", clone?.root, ["source", "clone", "root"]),
+      ...mounted,
+    ];
   }
   if (document.kind === "Overlay") {
     return (document.spec.roots ?? []).flatMap((root, index) => refer("Root", root, ["roots", index]));
@@ -96,6 +101,15 @@ function checkUses(
         const message = `cannot lay overlay ${name} into Image ${document.name}: it is copied into roots`;
         const hint = "leave it out: the image gets it with its root; or take `into: root` from the overlay";
         problems.push({ ...document.locate(["spec", "overlays", index]), message, hint });
+      }
+    }
+    if (document.kind === "Root" && document.spec.source.clone !== undefined) {
+      const name = document.spec.source.clone.root;
+      const root = names.get("Root")?.get(name);
+      if (root?.kind === "Root" && root.spec.volume === undefined) {
+        const message = `cannot clone Root ${name}: it has no volume, so that nothing of it stands on the host`;
+        const hint = "give that root a volume, or name its tarball here too";
+        problems.push({ ...document.locate(["spec", "source", "clone", "root"]), message, hint });
       }
     }
     if (document.kind === "Overlay") {

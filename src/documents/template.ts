@@ -25,7 +25,7 @@ export function templateTree(): readonly TreeFile[] {
       },
       [
         "A root filesystem. `content: managed` puts hand-made edits back; `live` is for a root that people work in.",
-        "Other sources: `tarball: {path, sha256}` and `existing: {}`.",
+        "Other sources: `tarball: {path, sha256}` or `{url, sha512}`, `debootstrap: {suite}`, `clone: {root}`, `existing: {}`.",
       ],
     ),
     documentFile(

@@ -1,3 +1,5 @@
+import type { Format, ImageCompression } from "../core/resource.ts";
+
 /** What people write: one YAML document each, as it stands after validation and before `compile`. */
 export const API_VERSION = "rootloom/v1";
 
@@ -60,6 +62,8 @@ export interface HostSpec {
   readonly prune?: { readonly maxDeletions?: number };
   readonly drift?: { readonly policy?: "correct" | "report" };
   readonly retention?: { readonly generations?: number; readonly runs?: number };
+  /** True: nothing is fetched over the network, only what the cache has is used. */
+  readonly offline?: boolean;
   /** "60s", "5m", "1h": how often the daemon looks again without an event. */
   readonly interval?: string;
 }
@@ -96,18 +100,7 @@ export interface RootSpec {
   readonly volume?: string;
   /** Folder below the volume that is the root's top. Default `root`; for `existing` the volume itself. */
   readonly path?: string;
-  readonly source: {
-    readonly tarball?: { readonly path: string; readonly sha256: string; readonly sourceDate?: number | string };
-    readonly mmdebstrap?: {
-      readonly suite: string;
-      readonly variant?: string;
-      readonly include?: readonly string[];
-      readonly architecture?: string;
-      readonly mirror?: string;
-      readonly components?: readonly string[];
-    };
-    readonly existing?: Readonly<Record<string, never>>;
-  };
+  readonly source: RootSourceSpec;
   readonly content?: "managed" | "live";
   readonly drift?: { readonly policy?: "correct" | "report" };
   readonly mounts?: readonly MountSpec[];
@@ -115,6 +108,38 @@ export interface RootSpec {
   readonly onDelete?: "retain" | "destroy";
   readonly protect?: boolean;
   readonly matrix?: Matrix;
+}
+
+/** Exactly one of these. */
+export interface RootSourceSpec {
+  readonly tarball?: TarballSpec;
+  readonly mmdebstrap?: BootstrapSpec;
+  readonly debootstrap?: BootstrapSpec & { readonly exclude?: readonly string[] };
+  readonly clone?: { readonly root: string };
+  readonly existing?: Readonly<Record<string, never>>;
+}
+
+/** Exactly one of `path` and `url`; at least one of the hashes, `digests` and `signature`. */
+export interface TarballSpec {
+  readonly path?: string;
+  readonly url?: string;
+  readonly sha256?: string;
+  readonly sha512?: string;
+  readonly digests?: string;
+  readonly signature?: string;
+  readonly keyring?: string;
+  readonly maxSize?: Size;
+  readonly sourceDate?: number | string;
+}
+
+export interface BootstrapSpec {
+  readonly suite: string;
+  readonly variant?: string;
+  readonly include?: readonly string[];
+  readonly architecture?: string;
+  readonly mirror?: string;
+  readonly components?: readonly string[];
+  readonly keyring?: string;
 }
 
 export interface MountSpec {
@@ -182,12 +207,13 @@ export interface ImageSpec {
   readonly common?: boolean;
   readonly kernel?: string;
   readonly target?: string;
-  readonly format?: "initramfs";
-  readonly compression?: { readonly codec?: "gzip" | "zstd" | "none"; readonly level?: number };
+  readonly format?: Format;
+  readonly compression?: { readonly codec?: ImageCompression["codec"]; readonly level?: number };
   readonly exclude?: readonly string[];
   readonly sourceDate?: number | string;
   readonly init?: string;
   readonly pack?: "onChange" | "onApprove";
   readonly retention?: { readonly generations?: number };
+  readonly onDelete?: "retain" | "destroy";
   readonly matrix?: Matrix;
 }

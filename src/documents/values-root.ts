@@ -1,6 +1,7 @@
-import { absolutePathFault, hostPathFault, relativePathFault } from "./paths.ts";
+import { absolutePathFault, relativePathFault } from "./paths.ts";
 import type { MountSpec, RootSpec } from "./types.ts";
-import { checkDate, checkLinks, type Report } from "./value-checks.ts";
+import { checkLinks, type Report } from "./value-checks.ts";
+import { checkPackedOnly, checkSource } from "./values-source.ts";
 
 export function checkRoot(spec: RootSpec, report: Report, name: string): void {
   checkSource(spec, report);
@@ -24,50 +25,13 @@ export function checkRoot(spec: RootSpec, report: Report, name: string): void {
   }
 }
 
-function checkSource({ source }: RootSpec, report: Report): void {
-  const { tarball, mmdebstrap } = source;
-  if (tarball !== undefined) {
-    if (!/^[0-9a-f]{64}$/.test(tarball.sha256)) {
-      const message = "cannot use the tarball's sha256: it is not 64 hex digits in lower case";
-      report(["source", "tarball", "sha256"], message, "run `sha256sum` on the file");
-    }
-    const fault = tarballFault(tarball.path);
-    if (fault !== undefined) {
-      const hint = "write an absolute path, or one relative to the folder of the documents";
-      report(["source", "tarball", "path"], `cannot use the tarball \`${tarball.path}\`: ${fault}`, hint);
-    }
-    checkDate(tarball.sourceDate, ["source", "tarball", "sourceDate"], report);
-  }
-  for (const field of ["suite", "architecture", "mirror"] as const) {
-    const value = mmdebstrap?.[field];
-    if (value !== undefined) checkArgument(value, ["source", "mmdebstrap", field], report);
-  }
-  for (const field of ["include", "components"] as const) {
-    for (const [index, value] of (mmdebstrap?.[field] ?? []).entries()) {
-      checkArgument(value, ["source", "mmdebstrap", field, index], report);
-    }
-  }
-}
-
-/** A relative one may lead out of the folder by leading `..`: tarballs seldom stand in git. */
-function tarballFault(path: string): string | undefined {
-  const below = path.replace(/^(\.\.\/)+/, "");
-  return hostPathFault(below === "" ? ".." : below);
-}
-
-/** These become arguments of a command: none may read as an option or as two. */
-function checkArgument(value: string, path: readonly (string | number)[], report: Report): void {
-  if (!/^[^-\s,][^\s,]*$/.test(value)) {
-    report(path, `cannot use \`${value}\``, "write one word that does not start with a dash");
-  }
-}
-
 function checkWithoutVolume(spec: RootSpec, report: Report, name: string): void {
   if (spec.source.tarball === undefined) {
     const message = `cannot fill root ${name}: it has no volume`;
     report([], message, "add `volume:`; only a tarball that is just packed needs none");
     return;
   }
+  checkPackedOnly(spec.source.tarball, report);
   for (const field of ["path", "content", "mounts", "links"] as const) {
     if (spec[field] === undefined) continue;
     const message = `cannot use \`${field}\`: the root has no volume, its tarball is only packed`;

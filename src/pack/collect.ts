@@ -6,7 +6,17 @@ import type { Files, JobContext } from "../host/ports.ts";
  * Every cache that can be made again from git, the roots and the network. `mirrors` is none of them: it is the last
  * good state of a remote. Contents of files in git (`blobs`) stay as long as an index in `trees` names them.
  */
-const COLLECTED = ["trees", "blobs", "segments", "answers", "hashes", "tarballs", "sources", "node"] as const;
+const COLLECTED = [
+  "trees",
+  "blobs",
+  "segments",
+  "answers",
+  "hashes",
+  "tarballs",
+  "sources",
+  "downloads",
+  "node",
+] as const;
 /** Nobody writes one file for a day. */
 const PARTIAL_AGE_S = 86_400;
 

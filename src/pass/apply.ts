@@ -3,7 +3,7 @@ import type { ResourceId } from "../core/resource.ts";
 import type { Operation, Plan, Step, StepOf } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
 import { executors } from "../resources/index.ts";
-import type { ApplyContext, Executor, Outcome, Places } from "../resources/types.ts";
+import type { ApplyContext, Executor, Network, Outcome, Places } from "../resources/types.ts";
 import type { State } from "../state/types.ts";
 import { openStep } from "./journal.ts";
 import type { PassRequest, StepOutcome } from "./types.ts";
@@ -13,6 +13,7 @@ export interface ApplyInput {
   readonly host: Host;
   readonly state: State;
   readonly places: Places;
+  readonly network: Network;
   readonly runId: string;
   /** How many steps run at once. */
   readonly jobs: number;
@@ -88,10 +89,11 @@ async function runStep(step: Step, input: ApplyInput): Promise<StepOutcome> {
 }
 
 function contextOf(step: Step, input: ApplyInput, effect: ApplyContext["effect"]): ApplyContext {
-  const { places, host, state, runId, plan, request } = input;
+  const { places, network, host, state, runId, plan, request } = input;
   return {
     ...places,
     host,
+    network,
     signal: request.signal,
     runId,
     revision: plan.revision,
@@ -125,11 +127,11 @@ function ending(step: Step, status: StepOutcome["status"], result: string): Step
 }
 
 function failure(step: Step, error: RootloomError, request: PassRequest): StepOutcome {
-  const { message, retry, details } = error;
+  const { message, retry, details, condition } = error;
   const hint = error.hint ?? "";
   request.onEvent({ type: "apply_errored", id: step.id, message, hint, retry });
   const status = request.signal.aborted ? "interrupted" : "failed";
-  return { ...ending(step, status, message), error: { message, hint, retry, details } };
+  return { ...ending(step, status, message), error: { message, hint, retry, details, condition } };
 }
 
 function interrupted(step: Step, thrown: unknown): RootloomError {

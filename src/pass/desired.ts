@@ -29,6 +29,7 @@ export async function loadDesired(session: Session): Promise<Desired> {
   const compiled = compile({
     documents: loaded.documents,
     overlays: loaded.overlays,
+    files: snapshot.files,
     state: configuration.state,
     baseDirectory: isCheckout(configuration.source) ? configuration.source.desired : undefined,
     defaults: { jobs: availableParallelism(), memory_bytes: totalmem() },

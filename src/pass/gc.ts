@@ -5,8 +5,8 @@ import { plainTarballPath } from "../pack/plain-tarball.ts";
 import { sizeText } from "../report/paint.ts";
 import { CURRENT, listGenerations, removeDirectory } from "../resources/artifact/generations.ts";
 import { whoseIs } from "../resources/artifact/observe.ts";
-import { bootstrapPaths } from "../resources/tree/bootstrap.ts";
-import { sourceKey } from "../resources/tree/source.ts";
+import { keptPaths } from "../resources/tree/kept.ts";
+import { keptKey } from "../resources/tree/source.ts";
 import type { State } from "../state/types.ts";
 import type { CommandArguments } from "./command-types.ts";
 import { loadDesired } from "./desired.ts";
@@ -91,7 +91,7 @@ function inUse({ host, configuration }: Session, graph: DesiredGraph): readonly 
   const keep = [hashCachePath(cache, "files")];
   for (const resource of graph.resources) {
     if (resource.kind === "tree") {
-      const { path, facts } = bootstrapPaths(sourceKey(resource.source), cache);
+      const { path, facts } = keptPaths(keptKey(resource.source), cache);
       keep.push(path, facts);
       if (host.files.stat(resource.path) !== undefined)
         keep.push(hashCachePath(cache, host.files.filesystemIdentity(resource.path)));

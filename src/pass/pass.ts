@@ -2,7 +2,7 @@ import { asRootloomError, RootloomError } from "../core/error.ts";
 import { type PlanInput, plan } from "../core/plan.ts";
 import type { Plan } from "../core/step.ts";
 import { planners } from "../resources/index.ts";
-import type { Places } from "../resources/types.ts";
+import type { Network, Places } from "../resources/types.ts";
 import { type OpenedState, openState } from "../state/state.ts";
 import type { State } from "../state/types.ts";
 import { applyPlan } from "./apply.ts";
@@ -54,8 +54,9 @@ async function reconcile(
   const planned = plan({ ...input, ...observations, owned });
   if (request.mode === "plan") return { plan: planned, outcomes: [] };
   refuseOutdated(request, planned);
-  const { jobs } = graph.policy;
-  const outcomes = await applyPlan({ plan: planned, host, state, places, runId, jobs, request });
+  const { jobs, offline } = graph.policy;
+  const network = networkOf(session.configuration.network, offline);
+  const outcomes = await applyPlan({ plan: planned, host, state, places, network, runId, jobs, request });
   settle(state, outcomes);
   rememberDeletionLimit(state, graph.policy.maxDeletions, input.maxDeletions, planned);
   const changed = outcomes.some((outcome) => outcome.status === "done");
@@ -99,6 +100,11 @@ function refuseOutdated(request: PassRequest, planned: Plan): void {
   throw new RootloomError("cannot apply the plan file: the commit or the host has changed since it was made", {
     hint: "make a new one: rootloom plan --out FILE",
   });
+}
+
+/** The commit can only be stricter than the host. */
+function networkOf(network: Network | undefined, offline: boolean): Network {
+  return { caFile: network?.caFile, offline: offline || network?.offline === true };
 }
 
 function placesOf(session: Session, state: State): Places {

@@ -23,6 +23,8 @@ export async function recover(
     const context: ApplyContext = {
       ...places,
       host,
+      // What a kill left is mended from what is here.
+      network: { offline: true, caFile: undefined },
       signal: request.signal,
       runId,
       revision: "",

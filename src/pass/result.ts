@@ -1,7 +1,7 @@
 import { type ConditionDraft, conditionsOf, type Ending, type SourceProblem } from "../core/conditions.ts";
 import type { Json } from "../core/digest.ts";
 import type { RootloomError } from "../core/error.ts";
-import type { Plan } from "../core/step.ts";
+import type { Plan, Step } from "../core/step.ts";
 import { toJson } from "../report/report.ts";
 import { writeReports } from "../report/write.ts";
 import { conditionChanges } from "../state/conditions.ts";
@@ -58,7 +58,7 @@ export function resultOf(session: Session, run: Run, desired: Desired, ended: En
     plan: ended.plan,
     outcomes: ended.outcomes,
     conditions: dated(
-      conditionsOf(endingsOf(ended), sourceProblem(desired), snapshot.stale),
+      conditionsOf(endingsOf(ended, state), sourceProblem(desired), snapshot.stale),
       state,
       run,
       snapshot.treeHash,
@@ -119,13 +119,14 @@ export function summaryOf(result: Pick<PassResult, "plan" | "outcomes" | "mode">
   return summary;
 }
 
-function endingsOf(ended: Ended): readonly Ending[] {
+function endingsOf(ended: Ended, state: State): readonly Ending[] {
   if (ended.outcomes.length > 0) {
     return ended.outcomes.map(({ step, status, result, error }) => ({
       step,
       status,
       message: error?.message ?? result,
       retry: error?.retry ?? "",
+      source: sourceOf(step, error, state),
     }));
   }
   return ended.plan.steps.map((step) => ({
@@ -133,7 +134,19 @@ function endingsOf(ended: Ended): readonly Ending[] {
     status: step.operation === "keep" ? "kept" : "skipped",
     message: step.blocked?.message ?? step.reason,
     retry: "",
+    source: sourceOf(step, undefined, state),
   }));
+}
+
+/** A source that was found wrong stays so while its step is not tried again; one that was found right is in the record. */
+function sourceOf(step: Step, error: StepOutcome["error"], state: State): Ending["source"] {
+  if (step.kind !== "tree") return undefined;
+  if (error?.condition === "SourceVerified") return { isRight: false, message: error.message };
+  const known = state.conditions().find(({ object, type }) => object === step.id && type === "SourceVerified");
+  if (known?.status === "False" && (error !== undefined || step.blocked?.condition === "Stalled"))
+    return { isRight: false, message: known.message };
+  const verified = state.record(step.id)?.details.verified;
+  return typeof verified === "string" ? { isRight: true, message: `checked by ${verified}` } : undefined;
 }
 
 function sourceProblem(desired: Desired): SourceProblem | undefined {

@@ -2,7 +2,7 @@ import type { DesiredGraph } from "../core/resource.ts";
 import type { Plan, Step } from "../core/step.ts";
 import type { Problem } from "../documents/types.ts";
 import type { Host } from "../host/ports.ts";
-import type { Limits } from "../resources/types.ts";
+import type { Limits, Network } from "../resources/types.ts";
 import type { SourceOptions } from "../source/types.ts";
 import type { Condition } from "../state/types.ts";
 
@@ -12,6 +12,8 @@ export interface Configuration {
   readonly cache: string;
   readonly source: SourceOptions;
   readonly limits: Limits;
+  /** Left out: this host fetches what it needs, and trusts the system's certificates. */
+  readonly network?: Network;
   /** File of the mount namespace that host mounts are made in. */
   readonly mountNamespace: string;
   readonly logLevel: string;
@@ -27,7 +29,13 @@ export interface StepOutcome {
   readonly result: string;
   readonly notes: readonly string[];
   readonly error:
-    | { readonly message: string; readonly hint: string; readonly retry: string; readonly details: readonly string[] }
+    | {
+        readonly message: string;
+        readonly hint: string;
+        readonly retry: string;
+        readonly details: readonly string[];
+        readonly condition?: string | undefined;
+      }
     | undefined;
   readonly duration_ms: number;
 }

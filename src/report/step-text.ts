@@ -9,7 +9,7 @@ import type { Operation, Step, StepOf } from "../core/step.ts";
 const done: { readonly [O in Operation]: (step: StepOf<O>) => string } = {
   "volume.create": (step) => `created at ${step.arguments.resource.path}`,
   "volume.adopt": (step) => `adopted at ${step.arguments.resource.path}`,
-  "volume.update": () => "brought back to its declared owner, mode and record",
+  "volume.update": () => "brought back to what is declared",
   "volume.delete": (step) => `deleted with all its data (${step.destroys ?? step.arguments.record.identity})`,
   "tree.create": (step) => `filled from ${sourceText(step.arguments.resource)}`,
   "tree.adopt": (step) => `adopted at ${step.arguments.resource.path}`,
@@ -59,7 +59,8 @@ export function objectText(object: Pick<Step, "kind" | "name">): string {
 function sourceText(resource: Extract<Resource, { kind: "tree" }>): string {
   const { source } = resource;
   if (source.type === "tarball") return `tarball ${source.location}`;
-  if (source.type === "mmdebstrap") return `mmdebstrap ${source.suite}`;
+  if (source.type === "mmdebstrap" || source.type === "debootstrap") return `${source.type} ${source.suite}`;
+  if (source.type === "clone") return `a copy of ${source.tree}`;
   return "what is there";
 }
 

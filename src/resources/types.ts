@@ -32,6 +32,14 @@ export interface Places {
   readonly limits: Limits;
 }
 
+/** What this host says of fetching; the commit can only forbid it too. */
+export interface Network {
+  /** Nothing is fetched; only what the cache has is used. */
+  readonly offline: boolean;
+  /** Absolute path of the certificates that a server may prove its name by; undefined: the system's own. */
+  readonly caFile: string | undefined;
+}
+
 /** `/etc/rootloom/limits.yaml`, root-owned. */
 export interface Limits {
   /** Absolute path prefixes; the state directory is always one of them. */
@@ -41,6 +49,8 @@ export interface Limits {
   readonly devices: readonly string[];
   readonly maxDeletions: number | undefined;
   readonly hostCommands: boolean;
+  /** Whether qemu-user may be registered with the kernel, for roots of foreign architectures. */
+  readonly emulation: boolean;
   /** File the limits were read from, for messages; empty where there is none. */
   readonly file: string;
 }
@@ -65,6 +75,7 @@ export interface Observer<K extends ResourceKind> {
 
 export interface ApplyContext extends Places {
   readonly host: Host;
+  readonly network: Network;
   readonly signal: AbortSignal;
   readonly runId: string;
   readonly revision: string;

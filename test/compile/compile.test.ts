@@ -157,7 +157,7 @@ describe("a small tree", () => {
 
   it("has the host's policy, or the defaults and what the machine has", () => {
     const defaults = { jobs: 2, memory_bytes: 1024, maxDeletions: 3, driftPolicy: "correct", generations: 3, runs: 50 };
-    expect(compileFiles({}).graph).toEqual({ resources: [], policy: { ...defaults, interval_s: 60 } });
+    expect(compileFiles({}).graph).toEqual({ resources: [], policy: { ...defaults, offline: false, interval_s: 60 } });
     const spec =
       "  budget: {jobs: 4, memory: 1GiB}\n  interval: 5m\n  drift: {policy: report}\n  retention: {generations: 5}\n";
     const files = { ...SMALL, "host.yaml": `${head("Host", "h")}${spec}` };

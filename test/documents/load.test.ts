@@ -29,7 +29,7 @@ describe("a tree of documents", () => {
       }),
     ).toEqual([
       "desired/images/debian.yaml:7:14: cannot find Overlay `hardware/qmu`, which Image debian names: did you mean `hardware/qemu`?",
-      "desired/roots/debian.yaml:7:11: cannot use `spec.source`: it says nothing: write exactly one of `tarball`, `mmdebstrap`, `existing`",
+      "desired/roots/debian.yaml:7:11: cannot use `spec.source`: it says nothing: write exactly one of `tarball`, `mmdebstrap`, `debootstrap`, `clone`, `existing`",
       'desired/volumes/debian.yaml:6:12: cannot use `spec.backend`: "directry" is none of its values: did you mean `directory`?',
       "desired/volumes/debian.yaml:7:3: cannot use field `sise`: `spec` has no such field: did you mean `size`?",
       'desired/volumes/debian.yaml:8:9: cannot use `spec.mode`: 755 is not a text: put it in quotes: "755"',

@@ -6,7 +6,7 @@ import type { Draft, Operation, StepOf } from "../../src/core/step.ts";
 import type { Host } from "../../src/host/ports.ts";
 import { createHost } from "../../src/host/real/host.ts";
 import { NO_LIMITS } from "../../src/resources/limits.ts";
-import type { ApplyContext, Executor, ObserveContext, Outcome } from "../../src/resources/types.ts";
+import type { ApplyContext, Executor, Network, ObserveContext, Outcome } from "../../src/resources/types.ts";
 
 /**
  * A directory with a state and a cache, and the real host, whose mounts are those of this process's namespace.
@@ -22,6 +22,7 @@ export class Machine {
   killBefore = "";
   killAfter = "";
   run = 1;
+  network: Network = { offline: false, caFile: undefined };
   readonly host: Host = createHost({ mountNamespace: "/proc/self/ns/mnt" });
 
   constructor() {
@@ -46,6 +47,7 @@ export class Machine {
     return {
       ...this.#places(),
       host: this.host,
+      network: this.network,
       signal: new AbortController().signal,
       runId: `20261121T080000Z-${String(this.run).padStart(8, "0")}`,
       revision: "c0ffee",

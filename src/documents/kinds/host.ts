@@ -1,4 +1,4 @@
-import { choice, DRIFT, fields, type JsonSchema, SIZE, text, whole } from "./common.ts";
+import { choice, DRIFT, fields, flag, type JsonSchema, SIZE, text, whole } from "./common.ts";
 
 /** Host: the one document with policy. It can only be stricter than the host's own limits file. */
 export const hostSchema: JsonSchema = fields(
@@ -22,6 +22,7 @@ export const hostSchema: JsonSchema = fields(
       },
       "How much of the past is kept.",
     ),
+    offline: flag("Nothing is fetched over the network for a root: only what the cache has is used. Default false."),
     interval: text('How often the service looks again without an event: "60s" (default), "5m", "1h".'),
   },
   "Policy of the host.",

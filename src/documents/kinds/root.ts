@@ -1,6 +1,5 @@
 import {
   choice,
-  DATE,
   DRIFT,
   fields,
   type JsonSchema,
@@ -12,37 +11,7 @@ import {
   text,
   texts,
 } from "./common.ts";
-
-const SOURCE = fields(
-  {
-    tarball: fields(
-      {
-        path: text("The archive: an absolute path, or a path relative to the folder of the documents."),
-        sha256: text("Its sha256, 64 hex digits; checked before it is read."),
-        sourceDate: DATE,
-      },
-      "A stage tarball, any compression.",
-      ["path", "sha256"],
-    ),
-    mmdebstrap: fields(
-      {
-        suite: text("Release, such as bookworm."),
-        variant: choice(
-          ["extract", "custom", "essential", "apt", "required", "minbase", "buildd", "important", "standard"],
-          "Set of packages. Default minbase.",
-        ),
-        include: texts("Further packages."),
-        architecture: text("Debian architecture. Default: the host's own."),
-        mirror: text("Address of the mirror. Default: the host's own apt sources."),
-        components: texts("Archive areas, such as main. Default main."),
-      },
-      "A Debian root made by mmdebstrap.",
-      ["suite"],
-    ),
-    existing: fields({}, "A root that is there already; nothing is made."),
-  },
-  "Where the root's files come from: exactly one of these.",
-);
+import { SOURCE } from "./root-source.ts";
 
 const MOUNT = fields(
   {

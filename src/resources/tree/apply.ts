@@ -2,15 +2,16 @@ import { RootloomError } from "../../core/error.ts";
 import type { OwnedRecord, TreeResource } from "../../core/resource.ts";
 import { isWithin } from "../limits.ts";
 import { type Marker, writeMarker } from "../marker.ts";
-import { detail, recordOf, shortRun } from "../owned.ts";
-import type { ApplyContext, Executor, Outcome } from "../types.ts";
-import { standing as volumeStanding } from "../volume/observe.ts";
+import { detail, shortRun } from "../owned.ts";
+import type { ApplyContext, Executor } from "../types.ts";
+import { standing as volumeStanding } from "../volume/top.ts";
 import { buildTree, makeOwnFolders, newMarker, recordManifest, sweepBuilds } from "./build.ts";
 import { broughtByOverlays } from "./leaving.ts";
 import { leftOut, refusalOf, standing } from "./observe.ts";
+import { filledOf, outcome, sourceNotes } from "./outcome.ts";
 import { treePaths } from "./paths.ts";
 import { restoreTree } from "./restore.ts";
-import { sourceFacts, sourceKey } from "./source.ts";
+import { sourceKey } from "./source.ts";
 import { placeBuilt, swap } from "./swap.ts";
 
 /** Fills a root beside its place and renames it into it. */
@@ -24,7 +25,7 @@ export const createTree: Executor<"tree.create"> = async (step, context) => {
   const built = await buildTree(resource, context);
   const { path } = resource;
   await context.effect("tree.place", { path, build: built.folder }, () => placeBuilt(resource, built, files));
-  return outcome(resource, built.marker, context, "created");
+  return { ...outcome(resource, built.marker, context, "created"), notes: sourceNotes(resource, built.marker) };
 };
 
 /** Takes a root that is there as it is: it is marked, and a managed one is recorded. No file of it changes. */
@@ -76,7 +77,10 @@ export const replaceTree: Executor<"tree.replace"> = async (step, context) => {
   requireOurs(resource, context, "replace");
   requireOnlyOwnMounts(resource, context);
   const kept = await swap(resource, built, context);
-  return { ...outcome(resource, built.marker, context, "replaced"), notes: [`the old root is kept at ${kept}`] };
+  return {
+    ...outcome(resource, built.marker, context, "replaced"),
+    notes: [`the old root is kept at ${kept}`, ...sourceNotes(resource, built.marker)],
+  };
 };
 
 /** Moves the root out of its place and removes it, never across a mount. */
@@ -190,7 +194,8 @@ async function note(resource: TreeResource, was: Marker | undefined, context: Ap
     return recordManifest(resource.path, paths.manifest, leaveOut, context);
   };
   const manifest = managed && !recorded ? await record() : old;
-  const fresh = newMarker(resource, resource.path, manifest, context);
+  const made = newMarker(resource, resource.path, manifest, context);
+  const fresh = was === undefined ? made : { ...made, details: { ...made.details, ...filledOf(was) } };
   const marker = was === undefined ? fresh : { ...fresh, runId: was.runId, createdAt: was.createdAt };
   await context.effect("tree.note", { path: resource.path }, () => writeMarker(files, paths.marker, marker));
   return marker;
@@ -200,19 +205,4 @@ function inTheWay(tree: { readonly name: string; readonly path: string; readonly
   return new RootloomError(`cannot use tree ${tree.name}: ${tree.path} is ${what}`, {
     hint: `rootloom adopt ${tree.id}, or move it away`,
   });
-}
-
-function outcome(resource: TreeResource, marker: Marker, context: ApplyContext, result: string): Outcome {
-  const { runId, revision, host } = context;
-  const { path, volumePath, volume, source } = resource;
-  const manifest = typeof marker.details.manifest === "string" ? marker.details.manifest : "";
-  const record = recordOf(
-    resource,
-    { runId, revision, now_ms: host.clock.now_ms() },
-    {
-      inputs: { source: marker.inputs.source ?? "", content: resource.content },
-      details: { path, volumePath, volume, sourceType: source.type, source: sourceFacts(source), manifest },
-    },
-  );
-  return { record, result };
 }

@@ -1,13 +1,13 @@
 import { posix } from "node:path";
 import { RootloomError } from "../../core/error.ts";
-import type { TreeSource } from "../../core/resource.ts";
-import type { Files, Host } from "../../host/ports.ts";
+import type { BootstrapSource } from "../../core/resource.ts";
+import type { Host } from "../../host/ports.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
 import type { ApplyContext } from "../types.ts";
-import type { Tarball } from "./source.ts";
-
-type MmdebstrapSource = Extract<TreeSource, { type: "mmdebstrap" }>;
+import { prepareEmulation } from "./emulation.ts";
+import { keepFile, keptPaths, sha256Of, type Tarball } from "./kept.ts";
+import { requireTool } from "./unprivileged.ts";
 
 /** First release of each suite, UTC: the source date of what is made from it. Other suites: 0. */
 const RELEASE_DATES_S: Readonly<Record<string, number>> = {
@@ -17,94 +17,108 @@ const RELEASE_DATES_S: Readonly<Record<string, number>> = {
   trixie: Date.UTC(2025, 7, 9) / 1000,
 };
 
-/** Two roots with the same arguments wait for one bootstrap. */
-const running = new Map<string, Promise<Tarball>>();
-
 /**
- * Runs mmdebstrap into `CACHE/sources/KEY.tar`, written beside and renamed, with its sha256 in `KEY.json`.
- * Needs the network and root; takes minutes.
+ * Runs mmdebstrap or debootstrap into `CACHE/sources/KEY.tar`, written beside and renamed, with its sha256 in
+ * `KEY.json`. Needs the network and root; takes minutes.
  */
 export async function bootstrap(
   name: string,
-  source: MmdebstrapSource,
+  source: BootstrapSource,
   key: string,
   context: ApplyContext,
 ): Promise<Tarball> {
-  const { path } = bootstrapPaths(key, context.cache);
-  const other = running.get(path);
-  if (other !== undefined) return other;
-  const made = make(name, source, key, context).finally(() => running.delete(path));
-  running.set(path, made);
-  return made;
-}
-
-/** What an earlier bootstrap with the same arguments left, unchecked; undefined when there is none. */
-export function keptBootstrap(key: string, cache: string, files: Files): Tarball | undefined {
-  const { path, facts } = bootstrapPaths(key, cache);
-  if (files.stat(path)?.type !== "file") return undefined;
-  try {
-    const { sha256 } = JSON.parse(files.readText(facts) ?? "{}") as { readonly sha256?: unknown };
-    return typeof sha256 === "string" ? { path, sha256 } : undefined;
-  } catch {
-    return undefined;
-  }
+  const { files } = context.host;
+  requireMeans(name, source, context);
+  await prepareEmulation(name, source, context);
+  const { folder } = keptPaths(key, context.cache);
+  files.makeDirectories(folder);
+  const stem = `.${key.replace(":", "-")}-`;
+  await sweep(folder, stem, name, context.host);
+  const beside = posix.join(folder, `${stem}${shortRun(context.runId)}-${name}`);
+  files.makeDirectory(`${beside}.work`, { owner: 0, group: 0, mode: 0o755 });
+  context.progress(`bootstrapping ${source.suite} (${source.variant})`);
+  await context.effect("tree.bootstrap", { path: keptPaths(key, context.cache).path }, () =>
+    source.type === "mmdebstrap" ? runMmdebstrap(source, beside, context) : runDebootstrap(source, beside, context),
+  );
+  const sha256 = await sha256Of(`${beside}.tar`, context, false);
+  if (sha256 === undefined || files.stat(`${beside}.tar`)?.size === 0)
+    throw new RootloomError(`cannot fill tree ${name}: ${source.type} left no tarball`, { retry: "transient" });
+  const kept = keepFile(`${beside}.tar`, key, { sha256, verified: "" }, context);
+  await sweep(folder, stem, name, context.host);
+  return kept;
 }
 
 /** The command's arguments. Without a mirror it uses the sources that the host's own apt uses. */
-export function mmdebstrapArguments(source: MmdebstrapSource, target: string): readonly string[] {
+export function mmdebstrapArguments(source: BootstrapSource, target: string): readonly string[] {
   return [
     "--mode=root",
     "--format=tar",
     `--variant=${source.variant}`,
-    ...(source.include.length === 0 ? [] : [`--include=${source.include.join(",")}`]),
+    ...listOption("include", source.include),
     ...(source.architecture === undefined ? [] : [`--architectures=${source.architecture}`]),
-    ...(source.components.length === 0 ? [] : [`--components=${source.components.join(",")}`]),
+    ...listOption("components", source.components),
+    ...(source.keyring === undefined ? [] : [`--keyring=${source.keyring.content}`]),
     source.suite,
     target,
     ...(source.mirror === undefined ? [] : [source.mirror]),
   ];
 }
 
-async function make(name: string, source: MmdebstrapSource, key: string, context: ApplyContext): Promise<Tarball> {
-  const { files, processes, jobs } = context.host;
-  requireTool(name, context);
-  const { path, facts } = bootstrapPaths(key, context.cache);
-  const folder = posix.dirname(path);
-  files.makeDirectories(folder);
-  const stem = `.${posix.basename(path, ".tar")}-`;
-  await sweep(folder, stem, name, context.host);
-  const beside = posix.join(folder, `${stem}${shortRun(context.runId)}-${name}`);
-  files.makeDirectory(`${beside}.work`, { owner: 0, group: 0, mode: 0o755 });
-  context.progress(`bootstrapping ${source.suite} (${source.variant})`);
-  await context.effect("tree.bootstrap", { path }, async () => {
-    await processes.run({
-      file: "mmdebstrap",
-      arguments: mmdebstrapArguments(source, `${beside}.tar`),
-      environment: { SOURCE_DATE_EPOCH: String(RELEASE_DATES_S[source.suite] ?? 0), TMPDIR: `${beside}.work` },
-      timeout_ms: 0,
-      signal: context.signal,
-    });
-  });
-  const hashed = await jobs.run(
-    "hash",
-    { path: `${beside}.tar`, cache: context.cache, trustCache: false },
-    { signal: context.signal },
-  );
-  if (hashed === undefined || hashed.size_bytes === 0)
-    throw new RootloomError(`cannot fill tree ${name}: mmdebstrap left no tarball`, { retry: "transient" });
-  files.syncFilesystem(folder);
-  // The facts are removed first: a tarball without them is not used, one with another's facts must not be.
-  if (files.stat(facts) !== undefined) files.removeFile(facts);
-  files.rename(`${beside}.tar`, path);
-  files.writeFile(facts, `${JSON.stringify({ key, ...hashed })}\n`, { owner: 0, group: 0, mode: 0o644 });
-  await sweep(folder, stem, name, context.host);
-  return { path, sha256: hashed.sha256 };
+/** The command's arguments. debootstrap fills a directory; `standard` is what it calls no variant. */
+export function debootstrapArguments(source: BootstrapSource, target: string): readonly string[] {
+  return [
+    ...(source.variant === "standard" ? [] : [`--variant=${source.variant}`]),
+    ...listOption("include", source.include),
+    ...listOption("exclude", source.exclude ?? []),
+    ...(source.architecture === undefined ? [] : [`--arch=${source.architecture}`]),
+    ...listOption("components", source.components),
+    // A release that nobody could vouch for is refused, not taken with a warning.
+    "--force-check-gpg",
+    ...(source.keyring === undefined ? [] : [`--keyring=${source.keyring.content}`]),
+    source.suite,
+    target,
+    ...(source.mirror === undefined ? [] : [source.mirror]),
+  ];
 }
 
-/** Where what a bootstrap made is kept, with its facts. */
-export function bootstrapPaths(key: string, cache: string): { readonly path: string; readonly facts: string } {
-  const stem = posix.join(cache, "sources", key.replace(":", "-"));
-  return { path: `${stem}.tar`, facts: `${stem}.json` };
+function listOption(name: string, values: readonly string[]): readonly string[] {
+  return values.length === 0 ? [] : [`--${name}=${values.join(",")}`];
+}
+
+async function runMmdebstrap(source: BootstrapSource, beside: string, context: ApplyContext): Promise<void> {
+  await context.host.processes.run({
+    file: "mmdebstrap",
+    arguments: mmdebstrapArguments(source, `${beside}.tar`),
+    environment: environmentOf(source, beside),
+    timeout_ms: 0,
+    signal: context.signal,
+  });
+}
+
+/** What it mounts in the root while it works ends with its mount namespace, so that nothing is packed across it. */
+async function runDebootstrap(source: BootstrapSource, beside: string, context: ApplyContext): Promise<void> {
+  const { processes } = context.host;
+  const root = `${beside}.work/root`;
+  const common = { timeout_ms: 0, signal: context.signal, environment: environmentOf(source, beside) };
+  await processes.run({
+    file: "debootstrap",
+    arguments: debootstrapArguments(source, root),
+    privateNamespace: true,
+    ...common,
+  });
+  await processes.run({
+    file: "tar",
+    arguments: [
+      ...["--create", "--force-local", `--file=${beside}.tar`, `--directory=${root}`, "--one-file-system"],
+      ...["--format=pax", "--sort=name", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"],
+      ...["--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime", "."],
+    ],
+    ...common,
+  });
+}
+
+function environmentOf(source: BootstrapSource, beside: string): Readonly<Record<string, string>> {
+  return { SOURCE_DATE_EPOCH: String(RELEASE_DATES_S[source.suite] ?? 0), TMPDIR: `${beside}.work` };
 }
 
 /** Removes what interrupted bootstraps of this tree left beside. */
@@ -120,16 +134,17 @@ async function sweep(folder: string, stem: string, name: string, host: Pick<Host
   }
 }
 
-function requireTool(name: string, context: ApplyContext): void {
+function requireMeans(name: string, { type, suite }: BootstrapSource, context: ApplyContext): void {
   const { processes } = context.host;
-  if (processes.find("mmdebstrap") === undefined)
-    throw new RootloomError(`cannot fill tree ${name}: mmdebstrap is not installed`, {
-      hint: "apt-get install mmdebstrap",
+  if (context.network.offline)
+    throw new RootloomError(`cannot fill tree ${name}: ${type} ${suite} was not made before, and the host is offline`, {
+      hint: "run once without --offline (ROOTLOOM_OFFLINE, `offline` of the Host), or declare a tarball that is here",
       retry: "waiting",
-      condition: "ToolMissing",
+      condition: "Offline",
     });
+  requireTool(type, `fill tree ${name}`, type, context);
   if (processes.userId !== 0)
-    throw new RootloomError(`cannot fill tree ${name}: mmdebstrap needs root to keep owners and device nodes`, {
+    throw new RootloomError(`cannot fill tree ${name}: ${type} needs root to keep owners and device nodes`, {
       hint: "run as root",
     });
 }

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { asRootloomError, RootloomError } from "../../core/error.ts";
+import { RootloomError } from "../../core/error.ts";
 import type { TreeResource } from "../../core/resource.ts";
 import type { Files, Host } from "../../host/ports.ts";
 import { identityOf, type Marker, writeMarker } from "../marker.ts";
@@ -7,9 +7,10 @@ import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
 import type { ApplyContext } from "../types.ts";
 import { type Built, findBuilt } from "./built.ts";
-import { looksLikeRoot } from "./looks.ts";
+import { sourceFacts } from "./facts.ts";
+import { type Filled, fill, provideSupply } from "./fill.ts";
 import { buildPaths, isBuildOf, type TreePaths, treePaths } from "./paths.ts";
-import { provideTarball, sourceFacts, sourceKey, type Tarball } from "./source.ts";
+import { sourceKey } from "./source.ts";
 
 /**
  * Fills a new top beside the tree's place, in `.rootloom/build/NAME-RUN`: extracted, checked, recorded, synced,
@@ -24,10 +25,12 @@ export async function buildTree(resource: TreeResource, context: ApplyContext): 
   const usable = whole?.source === key ? whole : undefined;
   await sweepBuilds(paths, resource.name, usable?.folder, context.host);
   if (usable !== undefined) return usable;
-  const tarball = await provideTarball(resource, context);
   const folder = posix.join(paths.builds, `${resource.name}-${shortRun(context.runId)}`);
-  await context.effect("tree.build", { folder, tarball: tarball.path }, () => fill(resource, tarball, folder, context));
-  const marker = await recordBuild(resource, folder, context);
+  const supply = await provideSupply(resource, context);
+  const filled = await context.effect("tree.build", { folder, tarball: supply.from }, () =>
+    fill(resource, supply, folder, context),
+  );
+  const marker = await recordBuild(resource, folder, filled, context);
   return { folder, marker, source: key };
 }
 
@@ -54,91 +57,20 @@ export async function sweepBuilds(
   }
 }
 
-/** Extracts a tarball, or only the members named in `members` (a file of NUL-separated names), with GNU tar. */
-export async function extract(
-  tarball: Tarball,
-  directory: string,
-  context: ApplyContext,
-  members?: string,
-): Promise<void> {
-  const { files, processes } = context.host;
-  const before = files.stat(tarball.path)?.stamp;
-  await processes.run({
-    file: "tar",
-    arguments: [
-      "--extract",
-      "--force-local",
-      `--file=${tarball.path}`,
-      `--directory=${directory}`,
-      "--numeric-owner",
-      "--same-owner",
-      "--preserve-permissions",
-      "--xattrs",
-      "--xattrs-include=*",
-      ...(members === undefined ? [] : ["--null", `--files-from=${members}`]),
-    ],
-    timeout_ms: 0,
-    signal: context.signal,
-    // With members, 2 also means that some are not in the archive: what came out is checked by the caller.
-    ...(members === undefined ? {} : { accept: [0, 2] }),
-  });
-  if (files.stat(tarball.path)?.stamp !== before)
-    throw new RootloomError(`cannot use ${tarball.path}: it changed while it was read`, { retry: "transient" });
-}
-
-async function fill(resource: TreeResource, tarball: Tarball, folder: string, context: ApplyContext): Promise<void> {
-  const { files } = context.host;
-  const { root } = buildPaths(folder);
-  files.makeDirectory(folder, { owner: 0, group: 0, mode: 0o700 });
-  files.makeDirectory(root, { owner: 0, group: 0, mode: 0o755 });
-  context.progress(`extracting ${posix.basename(tarball.path)}`);
-  await extract(tarball, root, context).catch((thrown) => {
-    const error = notExtracted(resource, tarball, root, context, thrown);
-    // A disk that stays full would keep even the failure from being written down; after a signal the next start sweeps.
-    if (!context.signal.aborted) files.removeTree(folder, files.stat(folder)?.inode ?? 0);
-    throw error;
-  });
-  if (!looksLikeRoot(root, files))
-    throw new RootloomError(
-      `cannot fill tree ${resource.name}: what was extracted does not look like a root: ${listing(files, root)}`,
-      { hint: `${tarball.path} must hold bin, usr/bin or the like at its top` },
-    );
-}
-
-/** Below this much free space it is the disk that failed, whatever tar says. */
-const FULL_BYTES = 1 << 20;
-
-function notExtracted(
+async function recordBuild(
   resource: TreeResource,
-  tarball: Tarball,
-  root: string,
+  folder: string,
+  filled: Filled,
   context: ApplyContext,
-  thrown: unknown,
-): RootloomError {
-  const { message, retry, details } = asRootloomError(thrown);
-  if (context.signal.aborted) return asRootloomError(thrown);
-  const isFull = context.host.files.freeSpace_bytes(root) < FULL_BYTES;
-  return new RootloomError(
-    `cannot fill tree ${resource.name}: ${isFull ? `the disk ran full while ${tarball.path} was extracted` : message}`,
-    {
-      hint: isFull
-        ? "make room, or run `rootloom gc`; what was half extracted is removed"
-        : `look whether it is a whole archive: tar --list --file=${tarball.path}`,
-      retry: isFull ? "transient" : retry,
-      details,
-      cause: thrown,
-    },
-  );
-}
-
-async function recordBuild(resource: TreeResource, folder: string, context: ApplyContext): Promise<Marker> {
+): Promise<Marker> {
   const { files } = context.host;
   const { root, manifest, marker: path } = buildPaths(folder);
   const digest = await recordManifest(root, manifest, [], context);
   files.syncFilesystem(folder);
   const marker = newMarker(resource, root, digest, context);
-  writeMarker(files, path, marker);
-  return marker;
+  const told = { ...marker, details: { ...marker.details, ...filled } };
+  writeMarker(files, path, told);
+  return told;
 }
 
 /** Writes the manifest of a top and returns its digest. */
@@ -170,10 +102,4 @@ export function newMarker(resource: TreeResource, root: string, manifest: string
     inputs: { source: sourceKey(resource.source), content: resource.content },
     details: { source: sourceFacts(resource.source), manifest },
   };
-}
-
-function listing(files: Files, root: string): string {
-  const names = files.list(root) ?? [];
-  if (names.length === 0) return "it is empty";
-  return `it holds ${names.slice(0, 5).join(", ")}${names.length > 5 ? ", ..." : ""}`;
 }

@@ -6,12 +6,14 @@ import { isTemporary } from "../../core/temporary.ts";
 import type { TreeHandle } from "../../host/ports.ts";
 import { shortRun } from "../owned.ts";
 import type { ApplyContext } from "../types.ts";
-import { extract, makeOwnFolders, sweepBuilds } from "./build.ts";
+import { makeOwnFolders, sweepBuilds } from "./build.ts";
+import { extract } from "./fill.ts";
+import type { Tarball } from "./kept.ts";
 import { layEntry } from "./lay.ts";
 import { readDrift, type TreeDrift } from "./observe.ts";
 import { buildPaths, type TreePaths, treePaths } from "./paths.ts";
 import { setAside } from "./set-aside.ts";
-import { keptTarball, type Tarball } from "./source.ts";
+import { keptTarball } from "./source.ts";
 
 /** The drift job names at most this many paths at once; more rounds follow. */
 const ROUNDS_MAX = 100;

@@ -1,83 +1,124 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { canonicalJson, type Json } from "../../core/digest.ts";
-import { RootloomError } from "../../core/error.ts";
-import type { TreeResource, TreeSource } from "../../core/resource.ts";
+import { asRootloomError, RootloomError } from "../../core/error.ts";
+import type { TarballSource, TreeResource, TreeSource } from "../../core/resource.ts";
 import type { Files } from "../../host/ports.ts";
 import type { ApplyContext } from "../types.ts";
-import { bootstrap, keptBootstrap } from "./bootstrap.ts";
+import { bootstrap } from "./bootstrap.ts";
+import { download } from "./download.ts";
+import { sourceFacts } from "./facts.ts";
+import { checkKept, keepFile, keptPaths, readFacts, readKept, sha256Of, type Tarball, writeFacts } from "./kept.ts";
+import { verifyTarball } from "./verify.ts";
 
-/** A tarball that was checked against its declared or recorded sha256. */
-export interface Tarball {
-  readonly path: string;
-  readonly sha256: string;
-}
-
-/** Names what a tree is filled from: equal keys give the same content. Where a tarball stands is no part of it. */
+/** Names what a tree is filled from: equal keys give the same content. Where a tarball stands is no part of its hash. */
 export function sourceKey(source: TreeSource): string {
   if (source.type === "existing") return "existing";
-  if (source.type === "tarball") return `sha256:${source.sha256}`;
-  const digest = createHash("sha256").update(canonicalJson(source)).digest("hex");
-  return `mmdebstrap:${digest.slice(0, 32)}`;
+  if (source.type === "clone") return `clone:${source.tree.slice("tree/".length)}`;
+  if (source.type === "tarball" && source.sha256 !== undefined) return `sha256:${source.sha256}`;
+  if (source.type === "tarball" && source.sha512 !== undefined) return `sha512:${source.sha512}`;
+  return `${source.type}:${digestOf(sourceFacts(source))}`;
 }
 
-/** The source as a marker and a record keep it. */
-export function sourceFacts(source: TreeSource): Json {
-  return JSON.parse(canonicalJson(source)) as Json;
+/**
+ * Names what is kept in the cache: like `sourceKey`, but what was checked by a hash alone is not taken for what is to
+ * be checked by a signature too.
+ */
+export function keptKey(source: TreeSource): string {
+  if (source.type !== "tarball" || (source.digests === undefined && source.signature === undefined))
+    return sourceKey(source);
+  return `tarball:${digestOf(sourceFacts(source))}`;
 }
 
 /** Whether the tarball that the tree was filled from still stands somewhere; its content is checked before use. */
 export function isSourceKept(source: TreeSource, cache: string, files: Files): boolean {
-  if (source.type === "existing") return false;
-  if (source.type === "tarball") return files.stat(source.location)?.type === "file";
-  return keptBootstrap(sourceKey(source), cache, files) !== undefined;
+  if (source.type === "existing" || source.type === "clone") return false;
+  if (source.type === "tarball" && !isRemote(source)) return files.stat(source.location)?.type === "file";
+  return readKept(keptKey(source), cache, files) !== undefined;
 }
 
-/** The tarball to fill a tree from: the declared one, or what mmdebstrap made (now, or earlier with the same arguments). */
+/** The tarball to fill a tree from: the declared one, fetched where it is not here, or what a bootstrapper makes. */
 export async function provideTarball(resource: TreeResource, context: ApplyContext): Promise<Tarball> {
-  const { source } = resource;
-  if (source.type === "tarball") return checkTarball(resource.name, source.location, source.sha256, context);
-  if (source.type === "existing")
-    throw new RootloomError(`cannot fill tree ${resource.name}: an existing root has no source`, {
-      hint: "declare a tarball or mmdebstrap",
+  const { source, name } = resource;
+  if (source.type === "existing" || source.type === "clone")
+    throw new RootloomError(`cannot fill tree ${name}: ${source.type} is no source of a tarball`, {
+      hint: "declare a tarball, mmdebstrap or debootstrap",
     });
-  const kept = await keptTarball(resource, context);
-  return kept ?? bootstrap(resource.name, source, sourceKey(source), context);
+  if (source.type === "tarball" && !isRemote(source)) return checkLocal(name, source, context);
+  const key = keptKey(source);
+  const kept = await checkKept(key, context);
+  if (kept !== undefined) return kept;
+  return once(key, () =>
+    source.type === "tarball" ? fetchTarball(name, source, context) : bootstrap(name, source, key, context),
+  );
 }
 
-/** As `provideTarball`, but nothing is made: undefined where no tarball is kept or it is not what was recorded. */
+/** As `provideTarball`, but nothing is made or fetched: undefined where no tarball is kept or it is not what was recorded. */
 export async function keptTarball(resource: TreeResource, context: ApplyContext): Promise<Tarball | undefined> {
   const { source, name } = resource;
-  if (source.type === "existing") return undefined;
-  if (source.type === "tarball") return checkTarball(name, source.location, source.sha256, context);
-  const kept = keptBootstrap(sourceKey(source), context.cache, context.host.files);
-  if (kept === undefined) return undefined;
-  const seen = await context.host.jobs.run(
-    "hash",
-    { path: kept.path, cache: context.cache, trustCache: true },
-    { signal: context.signal },
-  );
-  return seen?.sha256 === kept.sha256 ? kept : undefined;
+  if (source.type === "existing" || source.type === "clone") return undefined;
+  if (source.type !== "tarball" || isRemote(source)) return checkKept(keptKey(source), context);
+  // What was found right once is known by its hash: a key that expired since does not make the same bytes wrong.
+  const facts = readFacts(keptKey(source), context.cache, context.host.files);
+  const { location: path } = source;
+  if (facts !== undefined && (await sha256Of(path, context)) === facts.sha256) return { path, ...facts };
+  return checkLocal(name, source, context);
 }
 
-async function checkTarball(name: string, location: string, sha256: string, context: ApplyContext): Promise<Tarball> {
-  if (!posix.isAbsolute(location))
-    throw new RootloomError(`cannot read the source of tree ${name}: ${location} is not an absolute path`, {
+/** Two roots of one source wait for one download, one bootstrap. */
+const running = new Map<string, Promise<Tarball>>();
+
+function once(key: string, make: () => Promise<Tarball>): Promise<Tarball> {
+  const other = running.get(key);
+  if (other !== undefined) return other;
+  const made = make().finally(() => running.delete(key));
+  running.set(key, made);
+  return made;
+}
+
+async function checkLocal(name: string, source: TarballSource, context: ApplyContext): Promise<Tarball> {
+  const { location: path } = source;
+  if (!posix.isAbsolute(path))
+    throw new RootloomError(`cannot read the source of tree ${name}: ${path} is not an absolute path`, {
       hint: "a bare repository has no files beside it: give the tarball's absolute path",
     });
-  const seen = await context.host.jobs.run(
-    "hash",
-    { path: location, cache: context.cache, trustCache: true },
-    { signal: context.signal },
-  );
-  if (seen === undefined)
-    throw new RootloomError(`cannot read the source of tree ${name}: ${location} is not there`, {
-      hint: `put the tarball at ${location}`,
-    });
-  if (seen.sha256 !== sha256)
-    throw new RootloomError(
-      `cannot use the source of tree ${name}: sha256 of ${location} is ${seen.sha256}, ${sha256} is declared`,
-      { hint: "fetch the file again, or declare the hash that its publisher names" },
-    );
-  return { path: location, sha256 };
+  const verified = await verifyTarball(name, source, path, context);
+  if (source.digests !== undefined || source.signature !== undefined) writeFacts(keptKey(source), verified, context);
+  return { path, ...verified };
+}
+
+const LIMIT_BYTES = 16 * 1024 ** 3;
+
+/** Fetches, checks, and only then takes into the cache. A part of an older file is given up when the whole is not right. */
+async function fetchTarball(name: string, source: TarballSource, context: ApplyContext): Promise<Tarball> {
+  const { files } = context.host;
+  const key = keptKey(source);
+  const seeded = keptPaths(key, context.cache).path;
+  // Put there by hand, for a host without a network: it counts when it is right.
+  if (files.stat(seeded)?.type === "file") {
+    const verified = await verifyTarball(name, source, seeded, context).catch(() => undefined);
+    if (verified !== undefined) return keepFile(seeded, key, verified, context);
+  }
+  const file = posix.join(context.cache, "downloads", `${key.replace(":", "-")}.partial`);
+  const wanted = { url: source.location, file, limit_bytes: source.maxSize_bytes ?? LIMIT_BYTES };
+  for (;;) {
+    context.progress(`fetching ${source.location}`);
+    const { resumed } = await download(wanted, context);
+    try {
+      return keepFile(file, key, await verifyTarball(name, source, file, context), context);
+    } catch (thrown) {
+      const error = asRootloomError(thrown);
+      // What could not be checked yet may still be right; what is wrong is of no use to anybody.
+      if (error.condition === "SourceVerified") files.removeFile(file);
+      if (error.condition !== "SourceVerified" || !resumed) throw error;
+    }
+  }
+}
+
+function isRemote(source: TarballSource): boolean {
+  return /^https?:/i.test(source.location);
+}
+
+function digestOf(facts: Json): string {
+  return createHash("sha256").update(canonicalJson(facts)).digest("hex").slice(0, 32);
 }

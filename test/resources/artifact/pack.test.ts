@@ -329,6 +329,7 @@ describe("a packing that is killed", () => {
     const applying = { ...shop.observing, signal: new AbortController().signal, runId: "r", revision: "" };
     await recoverArtifact(open, {
       ...applying,
+      network: { offline: true, caFile: undefined },
       effect: async (_n, _d, run) => run(),
       progress: () => undefined,
       log: () => undefined,

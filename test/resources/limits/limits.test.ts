@@ -139,6 +139,7 @@ describe("the limits file", () => {
       devices: [],
       maxDeletions: 2,
       hostCommands: true,
+      emulation: false,
       file: "limits.yaml",
     });
   });

@@ -73,7 +73,7 @@ export function openWorkshop(mountNamespace = "/proc/self/ns/mnt"): Workshop {
       volumeGroups: [],
       devices: [],
       maxDeletions: undefined,
-      hostCommands: false,
+      hostCommands: false, emulation: false,
       file: "",
     },
     host,
@@ -121,6 +121,7 @@ export function openWorkshop(mountNamespace = "/proc/self/ns/mnt"): Workshop {
 function applying(observing: ObserveContext, runId: string, effects: string[], options: Run): ApplyContext {
   return {
     ...observing,
+    network: { offline: true, caFile: undefined },
     signal: new AbortController().signal,
     runId,
     revision: "c1",
