@@ -18,7 +18,37 @@ describe("a pattern of a rule", () => {
     ["a*a", "a", false],
     ["a.b", "aXb", false],
     ["**/a/**/b", "a/x/a/b/b", true],
+    ["**/**/key", "key", true],
+    ["a/**/**", "a/b", true],
+    ["a/**/**", "a", false],
+    ["**", "a", true],
+    ["*", "", true],
+    ["etc/motd*", "etc/motd", true],
+    ["*a*b*", "xaxb", true],
+    ["*a*b*", "ba", false],
+    ["*ab*bc", "abc", false],
+    ["*ab*bc", "abbc", true],
+    ["*ab*ab*", "ab", false],
+    ["a*b*c", "abc", true],
+    ["a*b*c", "ac", false],
+    ["ab*bc", "abc", false],
+    ["x*a*ay", "xay", false],
+    ["x*ab*y", "xaby", true],
+    ["*ab*", "ab", true],
+    ["*aa*aa*", "aaa", false],
   ])("%s on %s is %s", (pattern, path, matches) => expect(globMatcher(pattern)(path)).toBe(matches));
+
+  it("agrees with a regular expression on any short name", () => {
+    const text = (letters: string) => fc.string({ unit: fc.constantFrom(...letters), maxLength: 7 });
+    fc.assert(
+      fc.property(text("ab*"), text("ab"), (pattern, name) => {
+        fc.pre(!pattern.includes("**"));
+        const expected = new RegExp(`^${pattern.replaceAll("*", ".*")}$`).test(name);
+        expect(globMatcher(pattern)(name)).toBe(expected);
+      }),
+      { numRuns: 3000 },
+    );
+  });
 
   it("agrees with a regular expression on any short pattern and path", () => {
     const piece = (names: readonly string[]) => fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 5 });

@@ -255,7 +255,16 @@ describe("the plan of an overlay in a root", () => {
       cause: "intentional",
     });
     const refusedBefore = { ...edited, state: "refused", declaredAsLaid: true } as const;
-    expect(plan({ ...same, differences: [refusedBefore] }, owned, {}, changed)).toMatchObject({ cause: "intentional" });
+    expect(plan({ ...same, differences: [refusedBefore] }, owned, {}, changed)).toMatchObject({
+      arguments: { lay: ["etc/motd"] },
+      cause: "intentional",
+    });
+    const problem = { message: "cannot open tree/debian", hint: "adopt it" };
+    expect(plan({ ...same, problem }, owned, {}, changed).cause).toBe("intentional");
+    for (const also of [{ leaving: ["etc/old"] }, { deletions: ["etc/old"] }]) {
+      const draft = plan({ ...same, differences: [outdated], ...also }, owned, {}, changed);
+      expect(draft).toMatchObject({ arguments: { lay: ["etc/hosts"], remove: ["etc/old"] }, cause: "intentional" });
+    }
   });
 
   it("never shows the content of a secret overlay", () => {
