@@ -15,7 +15,7 @@ const BACKENDS_OF: Readonly<Partial<Record<keyof VolumeSpec, readonly Backend[]>
   filesystem: ["lvm", "loop"],
   label: ["lvm", "loop"],
   mountPoint: ["zfs", "lvm", "loop"],
-  mountOptions: ["zfs", "lvm", "loop", "btrfs"],
+  mountOptions: ["zfs", "lvm", "loop"],
 };
 const NEEDED: Readonly<Record<Backend, readonly (keyof VolumeSpec)[]>> = {
   directory: [],
@@ -61,6 +61,9 @@ function checkLabel(spec: VolumeSpec, report: Report): void {
   if (length > limit) {
     const message = `cannot use the label \`${spec.label}\`: it has ${length} bytes`;
     report(["label"], message, `a label of ${filesystem} has at most ${limit} bytes`);
+  }
+  if (filesystem === "xfs" && /\s/.test(spec.label)) {
+    report(["label"], `cannot use the label \`${spec.label}\`: it holds a space`, "a label of xfs has none");
   }
   if (/[\u0000-\u001f\u007f/]/.test(spec.label)) {
     report(["label"], "cannot use the label: it holds a slash or a control character", "use letters and digits");

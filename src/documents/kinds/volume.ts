@@ -28,7 +28,7 @@ export const volumeSchema: JsonSchema = fields(
     filesystem: choice(["ext4", "xfs", "btrfs"], "lvm, loop: what the volume is formatted with. Default ext4."),
     label: text("Label of the filesystem: at most 16 bytes for ext4, 12 for xfs, 255 for btrfs."),
     mountPoint: text("zfs, lvm, loop: where it is mounted. Default volumes/NAME below the state directory."),
-    mountOptions: texts("zfs, lvm, loop, btrfs: options of that mount, such as noatime."),
+    mountOptions: texts("zfs, lvm, loop: options of that mount, such as noatime."),
     owner: OWNER,
     mode: MODE,
     links: LINKS,

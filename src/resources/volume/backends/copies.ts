@@ -23,6 +23,13 @@ export function markedSnapshots(folder: string, volume: VolumeSubject, looking: 
   return found.sort((left, right) => (left.createdAt + left.name < right.createdAt + right.name ? -1 : 1));
 }
 
+/** What interrupted snapshots left in the folder: only one run at a time works on a volume. */
+export function leftSnapshots(folder: string, { host, instance }: Working): readonly string[] {
+  const names = host.files.list(folder) ?? [];
+  const start = `.rootloom-${instance.slice(0, 8)}-`;
+  return names.filter((name) => name.startsWith(start)).map((name) => posix.join(folder, name));
+}
+
 /** Marks what was made, from beside it; `path` is the snapshot in its place, or still under its temporary name. */
 export function markSnapshot(
   volume: VolumeSubject,

@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import { RootloomError } from "../../../core/error.ts";
 import type { VolumeResource } from "../../../core/resource.ts";
 import { OWN_FOLDER } from "../../marker.ts";
+import { removeDirectory } from "../../remove.ts";
 import { requireOwnership } from "../owner.ts";
 import { markTop, standing, topEntries } from "../top.ts";
 import {
@@ -17,7 +18,15 @@ import {
   type Working,
 } from "./backend.ts";
 import { leftBeside, makeParent, missingParent, placeNew, temporaryPath } from "./beside.ts";
-import { copyContent, markedSnapshots, markSnapshot, requireSnapshot, snapshotFolder, snapshotPath } from "./copies.ts";
+import {
+  copyContent,
+  leftSnapshots,
+  markedSnapshots,
+  markSnapshot,
+  requireSnapshot,
+  snapshotFolder,
+  snapshotPath,
+} from "./copies.ts";
 import { sharesBlocks } from "./reflink.ts";
 import { checkSnapshotName, temporaryName } from "./temporary.ts";
 
@@ -93,15 +102,14 @@ async function capabilities({ path }: VolumeSubject, { host }: Looking): Promise
 
 async function snapshot(volume: VolumeSubject, name: string, working: Working): Promise<Snapshot> {
   checkSnapshotName(name);
-  const { files, jobs } = working.host;
+  const { files } = working.host;
   const folder = snapshotFolder(volume);
   const there = () => markedSnapshots(folder, volume, working);
   const done = there().find((each) => each.name === name);
   if (done !== undefined) return done;
   files.makeDirectories(folder, 0o700);
   const temporary = posix.join(folder, temporaryName({ name }, working));
-  const left = files.stat(temporary);
-  if (left !== undefined) await jobs.run("remove", { path: temporary, inode: left.inode });
+  for (const left of leftSnapshots(folder, working)) await removeDirectory(working.host, left);
   files.makeDirectory(temporary, { owner: 0, group: 0, mode: 0o700 });
   await copyContent(volume.path, temporary, working);
   files.syncFilesystem(temporary);

@@ -62,6 +62,21 @@ export async function filesystemSize_bytes(
   });
 }
 
+/** Gives a copy that is not mounted a uuid of its own, so that it and its origin are told apart, and may be mounted at once. */
+export async function giveNewUuid(
+  host: Host,
+  { device, type }: { readonly device: string; readonly type: string },
+): Promise<void> {
+  const known = requireKnown(type, device);
+  if (known === "ext4") await run(host, ["e2fsck", "-f", "-p", device], [0, 1], { timeout_ms: 3_600_000 });
+  const commands: Readonly<Record<FilesystemName, readonly string[]>> = {
+    ext4: ["tune2fs", "-U", "random", device],
+    xfs: ["xfs_admin", "-U", "generate", device],
+    btrfs: ["btrfstune", "-f", "-u", device],
+  };
+  await run(host, commands[known], [0], { timeout_ms: 3_600_000 });
+}
+
 /** Lets a mounted filesystem fill its device. Where the kernel refuses that for ext4, the error has the condition `NotOnline`. */
 export async function growFilesystem(
   host: Host,
@@ -99,7 +114,7 @@ export async function labelFilesystem(
   const known = requireKnown(type, device);
   const commands: Readonly<Record<FilesystemName, readonly string[]>> = {
     ext4: ["e2label", device, label],
-    xfs: ["xfs_io", "-c", label === "" ? "label -c" : `label -s "${label}"`, mountPoint],
+    xfs: ["xfs_io", "-c", label === "" ? "label -c" : `label -s ${label}`, mountPoint],
     btrfs: ["btrfs", "filesystem", "label", mountPoint, label],
   };
   await run(host, commands[known]);
@@ -124,8 +139,12 @@ export function readOnlyOptions(type: string, device: string, copied: boolean): 
   );
 }
 
+export function isKnownFilesystem(type: string): type is FilesystemName {
+  return type === "ext4" || type === "xfs" || type === "btrfs";
+}
+
 function requireKnown(type: string, device: string): FilesystemName {
-  if (type === "ext4" || type === "xfs" || type === "btrfs") return type;
+  if (isKnownFilesystem(type)) return type;
   throw new RootloomError(`cannot work on ${device}: its filesystem is ${type === "" ? "not known" : type}`, {
     hint: "ext4, xfs and btrfs are known",
   });

@@ -1,11 +1,15 @@
 import { RootloomError } from "../../../core/error.ts";
 import type { Backend } from "../../../core/resource.ts";
 import type { VolumeBackend } from "./backend.ts";
+import { btrfsBackend } from "./btrfs/index.ts";
 import { directoryBackend } from "./directory.ts";
+import { loopBackend } from "./loop/index.ts";
 
 /** Every backend that is built. */
 export const backends: Readonly<Partial<Record<Backend, VolumeBackend>>> = {
   directory: directoryBackend,
+  btrfs: btrfsBackend,
+  loop: loopBackend,
 };
 
 /** The backend of a volume, for work on it. */

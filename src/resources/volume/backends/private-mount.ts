@@ -1,0 +1,56 @@
+import type { Host } from "../../../host/ports.ts";
+import { OWN_FOLDER } from "../../marker.ts";
+import { shellLine } from "../../mount/commands.ts";
+import type { Looking } from "./backend.ts";
+import { isKnownFilesystem, readOnlyOptions } from "./filesystem.ts";
+
+/** A place that exists everywhere; in a mount namespace of its own nothing else is hidden by a mount on it. */
+const PLACE = "/mnt";
+const NAMES_MAX = 8;
+
+/** The first entries of an unmounted filesystem, read without a write; undefined where that cannot be. */
+export async function readPrivately(
+  { host, signal }: Looking,
+  device: string,
+  type: string,
+): Promise<string | undefined> {
+  if (!isKnownFilesystem(type) || host.processes.userId !== 0) return undefined;
+  const options = [...readOnlyOptions(type, device, false), ...loopFor(host, device)];
+  const mount = ["mount", "--types", type, "--options", options.join(","), "--", device, PLACE];
+  const script = `${shellLine([mount])} && exec ls -A ${PLACE}`;
+  const { exitCode, stdout } = await host.processes.run({
+    file: "sh",
+    arguments: ["-c", script],
+    privateNamespace: true,
+    accept: [0, 1, 2, 32],
+    signal,
+  });
+  if (exitCode !== 0) return undefined;
+  const names = stdout.split("\n").filter((name) => name !== "" && name !== OWN_FOLDER && name !== "lost+found");
+  const more = names.length > NAMES_MAX ? `, and ${names.length - NAMES_MAX} more` : "";
+  return names.length === 0 ? "nothing" : `${names.slice(0, NAMES_MAX).join(", ")}${more}`;
+}
+
+/**
+ * Mounts a copy that is ours alone where nobody sees it, which replays its journal, and unmounts it. `withoutNotes`: also
+ * removes the origin's own notes in it, which mean the origin.
+ */
+export async function settlePrivately(
+  { host, signal }: Looking,
+  { device, type, withoutNotes }: { readonly device: string; readonly type: string; readonly withoutNotes: boolean },
+): Promise<void> {
+  const options = ["rw", ...(type === "xfs" ? ["nouuid"] : []), ...loopFor(host, device)];
+  const notes = `${PLACE}/${OWN_FOLDER}`;
+  const commands = [
+    ["mount", "--types", type, "--options", options.join(","), "--", device, PLACE],
+    ...(withoutNotes ? [["find", notes, "-xdev", "-depth", "-delete"]] : []),
+    ["umount", "--", PLACE],
+  ];
+  const arguments_ = ["-c", shellLine(commands)];
+  await host.processes.run({ file: "sh", arguments: arguments_, privateNamespace: true, timeout_ms: 0, signal });
+}
+
+/** An image needs a loop device, which the kernel lets go with the mount. */
+function loopFor({ files }: Host, device: string): readonly string[] {
+  return files.stat(device)?.type === "file" ? ["loop"] : [];
+}
