@@ -1,5 +1,7 @@
 import { lstatSync } from "node:fs";
-import { RootloomError } from "../../core/error.ts";
+import { asRootloomError, RootloomError } from "../../core/error.ts";
+import { createProcesses } from "./processes.ts";
+import { requireTool, standardPath, withSystemDirectories } from "./tools.ts";
 
 /** One run of git. Paths and contents are bytes: output is never decoded here. */
 export interface GitCommand {
@@ -12,8 +14,6 @@ export interface GitCommand {
   readonly asOwnerOf?: string;
   /** Transports it may use, as GIT_ALLOW_PROTOCOL; none unless told. */
   readonly protocols?: string;
-  /** Milliseconds without any output after which it is ended. */
-  readonly silence_ms?: number;
   /** Set on the host, for transports: GIT_SSH_COMMAND, proxies. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -63,6 +63,7 @@ export async function runGit(command: GitCommand): Promise<GitAnswer> {
 export async function tryGit(command: GitCommand): Promise<GitAnswer | GitFailure> {
   // Loaded late: it takes 20 ms, which commands without a repository need not pay.
   const { simpleGit } = await import("simple-git");
+  for (const tool of ["git", "setpriv"]) requireTool(tool);
   const environment = gitEnvironment(command);
   const accept = command.accept ?? [0];
   const chunks: Buffer[] = [];
@@ -76,7 +77,8 @@ export async function tryGit(command: GitCommand): Promise<GitAnswer | GitFailur
       allowEnvironment: Object.keys(environment),
       unsafe: ALLOWED,
       completion: { onClose: true, onExit: false },
-      timeout: { block: command.silence_ms ?? 60_000 },
+      timeout: { block: SILENCE_MS },
+      binary: TIED,
       ...ownerOptions(command.asOwnerOf),
       // Asked after every run. The message that simple-git would make holds standard output too: contents of files.
       errors: (error, result) => {
@@ -102,8 +104,45 @@ export async function tryGit(command: GitCommand): Promise<GitAnswer | GitFailur
   return { exitCode, output: Buffer.concat(chunks) };
 }
 
+/**
+ * Runs a git that talks to a remote, writes, and starts others (transports, unpackers), all of which die with us: through
+ * the process port, since simple-git can tie only git itself. Its progress is what shows that it is alive.
+ */
+export async function tryTransfer(command: GitCommand, silence_ms: number): Promise<GitFailure | undefined> {
+  const silent = new AbortController();
+  const timer = setTimeout(() => silent.abort(), silence_ms);
+  try {
+    const { exitCode, stderr } = await createProcesses({ mountNamespace: "/proc/self/ns/mnt" }).run({
+      file: "git",
+      arguments: [...SETTINGS.flatMap((setting) => ["-c", setting]), ...command.arguments],
+      directory: command.directory,
+      environment: gitEnvironment(command),
+      accept: ANY_EXIT_CODE,
+      timeout_ms: 0,
+      signal: silent.signal,
+      onLine: () => timer.refresh(),
+    });
+    return exitCode === 0 ? undefined : { exitCode, lastLine: tellingLine(stderr) || `exit ${exitCode}` };
+  } catch (thrown) {
+    if (silent.signal.aborted) return { exitCode: -1, lastLine: `nothing was heard for ${silence_ms / 1000} s` };
+    return { exitCode: -1, lastLine: asRootloomError(thrown).message };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const ANY_EXIT_CODE = Array.from({ length: 256 }, (_, code) => code);
+/** Without any output: then it is ended. */
+const SILENCE_MS = 60_000;
+/**
+ * What simple-git starts: a git that the kernel kills when we die. It takes two words at most, of which `env` makes as
+ * many as are needed; each of them becomes the next, so that the process is git in the end.
+ */
+const TIED: [string, string] = ["env", "-Ssetpriv --pdeathsig KILL -- git"];
+
 /** simple-git refuses these unless told; here they only switch things off, or come from the host's own settings. */
 const ALLOWED = {
+  allowUnsafeCustomBinary: true,
   allowUnsafeConfigPaths: true,
   allowUnsafeFsMonitor: true,
   allowUnsafeHooksPath: true,
@@ -115,7 +154,7 @@ const ALLOWED = {
 
 function gitEnvironment(command: GitCommand): Record<string, string> {
   return {
-    PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+    PATH: withSystemDirectories(process.env.PATH ?? standardPath),
     HOME: process.env.HOME ?? "/",
     LC_ALL: "C",
     GIT_CONFIG_NOSYSTEM: "1",

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { RootloomError } from "../../core/error.ts";
-import { runGit, tryGit } from "./git-command.ts";
+import { runGit, tryTransfer } from "./git-command.ts";
 
 export interface Fetch {
   /** Bare repository of our own, made when it is not there. */
@@ -13,6 +13,8 @@ export interface Fetch {
 
 /** A ref lock of ours that is older than this was left by a kill. */
 const STALE_LOCK_MS = 15 * 60_000;
+/** Of a remote, which may prepare for long before it sends. */
+const SILENCE_MS = 120_000;
 const PROTOCOLS = "file:git:http:https:ssh";
 
 /**
@@ -54,20 +56,20 @@ async function prepare(mirror: string): Promise<void> {
 }
 
 async function receive(fetch: Fetch, refspec: string): Promise<void> {
-  const answer = await tryGit({
+  const command = {
     directory: fetch.mirror,
     arguments: [
-      ...["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"],
+      ...["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"],
       ...["--", fetch.url, refspec],
     ],
     protocols: PROTOCOLS,
-    silence_ms: 120_000,
     environment: fetch.environment,
-  });
-  if ("output" in answer) return;
+  };
+  const failure = await tryTransfer(command, SILENCE_MS);
+  if (failure === undefined) return;
   const shown = showUrl(fetch.url);
   throw new RootloomError(
-    `cannot fetch branch ${fetch.branch} of ${shown}: ${answer.lastLine.replaceAll(fetch.url, shown)}`,
+    `cannot fetch branch ${fetch.branch} of ${shown}: ${failure.lastLine.replaceAll(fetch.url, shown)}`,
     {
       retry: "transient",
       hint: "check the address, the branch and the network; the last fetched commit stays in force",
