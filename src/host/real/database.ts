@@ -88,6 +88,7 @@ function checked(path: string, connection: DatabaseSync, prepare: () => void): D
     prepare();
     const problem = Object.values(connection.prepare("PRAGMA quick_check(1)").get() ?? {})[0];
     if (problem !== "ok") throw corrupt(path, String(problem));
+    requireWholePages(path, connection);
     return databaseOf(path, connection);
   } catch (thrown) {
     connection.close();
@@ -152,6 +153,13 @@ function requireMagic(path: string): Buffer {
   const header = readHeader(path);
   if (header.toString("latin1", 0, magic.length) === magic) return header;
   throw corrupt(path, "it does not begin as a database does");
+}
+
+/** SQLite writes whole pages, but takes what is missing of the last one for zeros. */
+function requireWholePages(path: string, connection: DatabaseSync): void {
+  const [page_bytes] = Object.values(connection.prepare("PRAGMA page_size").get() ?? {});
+  const { size } = statSync(connection.location() ?? path);
+  if (size % Number(page_bytes) !== 0) throw corrupt(path, "it ends in the middle of a page");
 }
 
 /** The first bytes of a file; none when there is no file. */
