@@ -195,8 +195,11 @@ export interface Files {
   /** Parents too, 0755 (or `mode`) and ours; existing ones are left as they are. */
   makeDirectories(path: string, mode?: number): void;
   setAttributes(path: string, attributes: Attributes): void;
-  /** rename(2), then fsync of both directories. Refuses to replace a directory; never follows a link at either end. */
-  rename(from: string, to: string): void;
+  /**
+   * rename(2), then fsync of both directories; `unsynced` leaves that out, for what may be lost. Refuses to replace a
+   * directory; never follows a link at either end.
+   */
+  rename(from: string, to: string, how?: "synced" | "unsynced"): void;
   removeFile(path: string): void;
   removeDirectory(path: string): void;
   /**

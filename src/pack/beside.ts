@@ -7,6 +7,8 @@ export interface FileBeside {
   /** Where it stands until then. */
   readonly path: string;
   readonly commit: () => void;
+  /** For what is never believed without its digest: it may be lost, or be worthless, after a loss of power. */
+  readonly commitUnsynced: () => void;
   /** Never fails: it is called because something else did. */
   readonly discard: () => void;
 }
@@ -21,6 +23,10 @@ export function openBeside(files: Files, path: string, mode: number): FileBeside
       writer.sync();
       writer.close();
       files.rename(partial, path);
+    },
+    commitUnsynced() {
+      writer.close();
+      files.rename(partial, path, "unsynced");
     },
     discard() {
       writer.close();

@@ -11,6 +11,7 @@ import { remembered } from "./remembered.ts";
 import { lookAtLayer, scanLayer } from "./scan-layer.ts";
 import { tarballLayer } from "./tarball-layer.ts";
 import type { Layer, PackEntry } from "./types.ts";
+import type { UnreadContents } from "./unread.ts";
 
 /** What an image will hold: one flat list, sorted by `comparePaths`, the top first. */
 export interface Composition {
@@ -24,16 +25,33 @@ export interface ComposeOptions {
   readonly attributes: boolean;
 }
 
+/** As `Composition`, while contents of the lowest layer may still have to be read. */
+export interface UnreadComposition extends Omit<Composition, "layers"> {
+  readonly unread: UnreadContents | undefined;
+  /** To be asked for when every content was read. */
+  readonly layers: () => readonly LayerDigest[];
+}
+
 /**
  * Reads all layers and merges them from the lowest up. The image's own nodes lie directly over the
  * lowest layer, so that an overlay has the last word on them too.
  */
 export async function compose(context: JobContext, input: PackInput, options: ComposeOptions): Promise<Composition> {
+  const { entries, notes, layers } = await composeUnread(context, input, options);
+  return { entries, notes, layers: layers() };
+}
+
+/** As `compose`; with `later`, whoever packs reads the contents that no cache knows. */
+export async function composeUnread(
+  context: JobContext,
+  input: PackInput,
+  options: ComposeOptions & { readonly later?: boolean },
+): Promise<UnreadComposition> {
   const [lowest, ...upper] = input.layers;
   if (!lowest) throw new RootloomError("cannot pack: the image has no layers", { hint: "give it a root" });
   const excludes = compileExcludes(input.excludes);
   const base = await readLayer(context, lowest, input, excludes, options);
-  const layers = [digestLayer(base)];
+  const overlays: LayerDigest[] = [];
   const notes = [...base.notes];
   let entries: PackEntry[] = base.entries;
   const nodes = { name: "nodes", entries: input.nodes, deletions: [], sourceDate_s: input.sourceDate_s };
@@ -46,9 +64,10 @@ export async function compose(context: JobContext, input: PackInput, options: Co
     const merged = mergeOverlay(entries, overlay);
     entries = merged.entries;
     notes.push(...merged.notes);
-    layers.push(describeOverlay(source, digestOverlay(overlay)));
+    overlays.push(describeOverlay(source, digestOverlay(overlay)));
   }
-  return { entries: nameLinkSets(entries), layers, notes };
+  const layers = () => [digestLayer(base), ...overlays];
+  return { entries: nameLinkSets(entries), layers, notes, unread: base.unread };
 }
 
 /** Digests of the layers alone: no merge. */
@@ -84,10 +103,10 @@ async function readLayer(
   source: LayerSource,
   input: PackInput,
   excludes: Excludes,
-  options: ComposeOptions,
-): Promise<Layer> {
+  options: ComposeOptions & { readonly later?: boolean },
+): Promise<Layer & { readonly unread?: UnreadContents }> {
   if (source.type === "tree") {
-    return scanLayer(context, source, { cache: input.cache, excludes, asItIs: false, attributes: options.attributes });
+    return scanLayer(context, source, { cache: input.cache, excludes, asItIs: false, ...options });
   }
   if (source.type === "tarball") return tarballLayer(context, source, input.cache, excludes);
   const overlay = overlayLayer(source, 0);

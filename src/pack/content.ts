@@ -114,7 +114,7 @@ function openContent(files: Files, entry: PackEntry): { readonly reader: Reader;
   return reader && { reader, offset: source.type === "archive" ? source.offset : 0 };
 }
 
-function changedWhileRead(path: TreePath): RootloomError {
+export function changedWhileRead(path: TreePath): RootloomError {
   return new RootloomError(`cannot read /${showPath(path)}: it changed while it was read, or went away`, {
     retry: "transient",
     hint: "it is tried again; stop what writes to it, or leave the path out of the image by spec.exclude",

@@ -41,7 +41,7 @@ export function openHashCache(files: Files, cache: string, identity: string): Ha
       const output = openBeside(files, path, 0o600);
       try {
         output.writer.write(render(known, (key) => keepUnseen || seen.has(key)));
-        output.commit();
+        output.commitUnsynced();
       } catch (thrown) {
         output.discard();
         throw thrown;

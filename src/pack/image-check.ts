@@ -25,6 +25,7 @@ export class ImageCheck {
   readonly #problems: string[] = [];
   readonly #reader: NewcReader;
   readonly #part: boolean;
+  readonly #hashed: ReadonlyMap<number, string>;
   #current: ManifestEntry | undefined;
   #digest: Hash | undefined;
   #sha256 = "";
@@ -32,9 +33,14 @@ export class ImageCheck {
   #target = "";
   #entries = 0;
 
-  /** @param part true for a segment: its entries' directories may stand in an earlier one. */
-  constructor(manifest: Iterable<ManifestEntry>, part = false) {
+  /**
+   * @param part true for a segment: its entries' directories may stand in an earlier one.
+   * @param hashed of a segment that is pushed in one piece: hashes of contents by their offset in its memory, where
+   * they were taken from just these bytes.
+   */
+  constructor(manifest: Iterable<ManifestEntry>, part = false, hashed: ReadonlyMap<number, string> = new Map()) {
     this.#part = part;
+    this.#hashed = hashed;
     for (const entry of manifest) this.#expected.set(archiveName(entry.path), entry);
     this.#reader = new NewcReader({ entry: (entry) => this.#start(entry), content: (bytes) => this.#content(bytes) });
   }
@@ -107,7 +113,8 @@ export class ImageCheck {
 
   #content(bytes: Uint8Array): void {
     if (this.#current?.type === "symlink") this.#addTarget(this.#current, bytes);
-    else if (this.#hashing && bytes.length === this.#current?.size) this.#sha256 = hash("sha256", bytes);
+    else if (this.#hashing && bytes.length === this.#current?.size)
+      this.#sha256 = this.#hashed.get(bytes.byteOffset) ?? hash("sha256", bytes);
     else if (this.#hashing) {
       this.#digest ??= createHash("sha256");
       this.#digest.update(bytes);

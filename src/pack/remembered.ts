@@ -93,7 +93,7 @@ function save({ files }: Pick<JobContext, "files">, path: string, kept: Kept): v
   const output = openBeside(files, path, 0o600);
   try {
     output.writer.write(Buffer.from(`# rootloom answer 1 ${hash("sha256", body)}\n${body}`));
-    output.commit();
+    output.commitUnsynced();
   } catch (thrown) {
     output.discard();
     throw thrown;

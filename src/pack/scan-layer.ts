@@ -10,6 +10,7 @@ import { describeLosses, type Loss } from "./notes.ts";
 import { parentOf, sortByPath } from "./paths.ts";
 import { Fingerprint, type Seen } from "./remembered.ts";
 import type { ContentSource, Layer, PackEntry } from "./types.ts";
+import { UnreadContents } from "./unread.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
 
@@ -22,6 +23,8 @@ export interface ScanLayerOptions {
   readonly attributes: boolean;
   /** True to keep sockets, and directories' own times where their contents are left out (a record, not an image). */
   readonly asItIs: boolean;
+  /** Leaves contents that no cache knows to whoever packs them; `ScannedLayer.unread` has them. */
+  readonly later?: boolean;
 }
 
 /** What one scan of a tree found. */
@@ -29,6 +32,7 @@ export interface ScannedLayer extends Layer {
   /** Where other mounts begin: what stands below them was not looked at. */
   readonly mountPoints: ReadonlySet<TreePath>;
   readonly seen: Seen;
+  readonly unread: UnreadContents;
 }
 
 /** Walks a tree; content hashes come from the hash cache where the file's stamp is known. Nothing below a mount is read. */
@@ -78,6 +82,7 @@ class TreeScan {
   readonly #losses: Loss[] = [];
   readonly #mountPoints = new Set<TreePath>();
   readonly #fingerprint: Fingerprint;
+  readonly #unread: UnreadContents;
 
   constructor(context: JobContext, layer: TreeSource, options: ScanLayerOptions) {
     this.#context = context;
@@ -86,6 +91,7 @@ class TreeScan {
     this.#source = { type: "tree", path: layer.path };
     this.#hashes = openHashCache(context.files, options.cache, layer.identity);
     this.#fingerprint = new Fingerprint(context.now_ms());
+    this.#unread = new UnreadContents(context, layer.path, this.#hashes);
   }
 
   add(scanned: ScannedEntry): void {
@@ -99,7 +105,7 @@ class TreeScan {
     }
     const content = type === "file" ? this.#contentOf(scanned) : undefined;
     const stat = content?.stat ?? scanned;
-    this.#entries.push({
+    const entry: PackEntry = {
       path,
       type,
       mode: stat.mode,
@@ -115,7 +121,9 @@ class TreeScan {
       layer: this.#layer.name,
       place: 0,
       source: type === "file" ? this.#source : undefined,
-    });
+    };
+    this.#entries.push(entry);
+    if (content?.sha256 === "") this.#unread.expect(entry, scanned.stamp);
   }
 
   finish(): ScannedLayer {
@@ -126,6 +134,7 @@ class TreeScan {
       notes: describeLosses(this.#losses),
       mountPoints: this.#mountPoints,
       seen: this.#fingerprint.finish(),
+      unread: this.#unread,
     };
   }
 
@@ -134,6 +143,8 @@ class TreeScan {
     if (scanned.mountPoint || scanned.size === 0) return { sha256: EMPTY_SHA256, stat: scanned, size: 0 };
     const known = this.#hashes.get(scanned.stamp);
     if (known !== undefined) return { sha256: known, stat: scanned, size: scanned.size };
+    // The names of a hard link set are entries of their own: they are given one hash here.
+    if (this.#options.later === true && scanned.links === 1) return { sha256: "", stat: scanned, size: scanned.size };
     const { files, now_ms } = this.#context;
     const start_ms = now_ms();
     const hashed = hashContent(() => files.openTreeReader(this.#layer.path, scanned.path), scanned.path);

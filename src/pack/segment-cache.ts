@@ -5,15 +5,29 @@ import type { Compression } from "../core/resource.ts";
 import type { Files } from "../host/ports.ts";
 import { type FileBeside, openBeside } from "./beside.ts";
 import { compress, compressionKey, compressStream, decompress, decompressStream } from "./compress.ts";
-import { fill } from "./content.ts";
+import { fill, readContent } from "./content.ts";
 import { ImageCheck } from "./image-check.ts";
 import { buildSegment, MAX_BYTES, type Segment, streamSegment } from "./segments.ts";
+import type { PackEntry } from "./types.ts";
+import type { UnreadContents } from "./unread.ts";
 
 /** A compressed segment in the cache: the member itself from offset 0, then a footer. */
 export interface StoredSegment {
   readonly path: string;
   readonly size_bytes: number;
   readonly sha256: string;
+  /** True where it was in the cache before. */
+  readonly reused: boolean;
+  /** Its content, where it was just made. */
+  readonly bytes?: Uint8Array;
+}
+
+/** What every segment of one image is made with. */
+export interface SegmentSettings {
+  readonly files: Files;
+  readonly cache: string;
+  readonly compression: Compression;
+  readonly unread: UnreadContents | undefined;
 }
 
 const FOOTER_BYTES = 128;
@@ -34,33 +48,54 @@ export function findSegment(files: Files, path: string): StoredSegment | undefin
     const footer = Buffer.alloc(FOOTER_BYTES);
     if (size < 0 || fill(reader, footer, size) !== FOOTER_BYTES) return undefined;
     const [, sha256, size_bytes] = FOOTER.exec(footer.toString("latin1")) ?? [];
-    return sha256 !== undefined && Number(size_bytes) === size ? { path, size_bytes: size, sha256 } : undefined;
+    return sha256 !== undefined && Number(size_bytes) === size
+      ? { path, size_bytes: size, sha256, reused: true }
+      : undefined;
   } finally {
     reader.close();
   }
 }
 
 /**
- * Builds, compresses and stores one segment. Before it gets its name it is decompressed, taken apart by a
- * reader that shares no code with the writer, and every entry and content is compared with the manifest.
+ * Builds, compresses and stores one segment. Before it gets its name it is taken apart by a reader that shares no
+ * code with the writer, every entry and content is compared with the manifest, and it is decompressed and compared.
  * @throws RootloomError when a file changed meanwhile or the result does not read back.
  */
-export async function makeSegment(
+export async function makeSegment(settings: SegmentSettings, segment: Segment): Promise<StoredSegment> {
+  const { files, cache, compression } = settings;
+  if (segment.raw_bytes > MAX_BYTES) {
+    const path = segmentPath(cache, segment, compression);
+    return store(files, path, (output) => writeStreamed(files, segment, compression, output));
+  }
+  const { raw, wasUnread } = readSegment(settings, segment);
+  const path = segmentPath(cache, segment, compression);
+  const known = wasUnread ? findSegment(files, path) : undefined;
+  if (known) return known;
+  const bytes = await compress(raw, compression);
+  const back = await decompress(bytes, compression.codec, raw.length);
+  if (Buffer.compare(back, raw) !== 0) throw notReadBack();
+  const stored = await store(files, path, (output) => {
+    output.writer.write(bytes);
+    return hash("sha256", bytes);
+  });
+  return { ...stored, bytes };
+}
+
+/** A cache that loses a segment makes it again, and one that is torn is found by its digest: it is not waited for. */
+async function store(
   files: Files,
-  segment: Segment,
-  compression: Compression,
   path: string,
+  write: (output: FileBeside) => string | Promise<string>,
 ): Promise<StoredSegment> {
-  files.makeDirectories(dirname(path), 0o700);
+  if (files.stat(dirname(path)) === undefined) files.makeDirectories(dirname(path), 0o700);
   const output = openBeside(files, path, 0o600);
   try {
-    const whole = segment.raw_bytes <= MAX_BYTES;
-    const sha256 = await (whole ? writeWhole : writeStreamed)(files, segment, compression, output);
+    const sha256 = await write(output);
     const size_bytes = output.writer.bytes;
     const footer = `rootloom segment 1 ${sha256} ${size_bytes}`.padEnd(FOOTER_BYTES - 1);
     output.writer.write(Buffer.from(`${footer}\n`, "latin1"));
-    output.commit();
-    return { path, size_bytes, sha256 };
+    output.commitUnsynced();
+    return { path, size_bytes, sha256, reused: false };
   } catch (thrown) {
     output.discard();
     throw thrown;
@@ -68,22 +103,23 @@ export async function makeSegment(
 }
 
 /**
- * Contents are hashed once, after the way through compression and back: that finds a file that changed
- * since it was listed as well as a fault on the way. Which of the two it was, a slower second try tells.
+ * The segment's bytes, as its entries say. Contents are hashed once: those that nobody has read yet when they are read, the
+ * others by the check, which so finds a file that changed since it was listed. A slower second try then names it.
  */
-async function writeWhole(
-  files: Files,
+function readSegment(
+  { files, unread }: SegmentSettings,
   segment: Segment,
-  compression: Compression,
-  output: FileBeside,
-): Promise<string> {
+): { readonly raw: Uint8Array; readonly wasUnread: boolean } {
   for (const reading of ["fast", "checked"] as const) {
-    const bytes = await compress(buildSegment(files, segment, reading), compression);
-    const check = new ImageCheck(segment.entries, true);
-    check.push(await decompress(bytes, compression.codec, segment.raw_bytes));
-    if (check.finishSegment().problems.length > 0) continue;
-    output.writer.write(bytes);
-    return hash("sha256", bytes);
+    const hashed = new Map<number, string>();
+    const raw = buildSegment(segment, (entry: PackEntry, into: Uint8Array) => {
+      if (unread?.has(entry) !== true) return readContent(files, entry, into, reading);
+      unread.readInto(entry, into);
+      hashed.set(into.byteOffset, entry.sha256);
+    });
+    const check = new ImageCheck(segment.entries, true, hashed);
+    check.push(raw);
+    if (check.finishSegment().problems.length === 0) return { raw, wasUnread: hashed.size > 0 };
   }
   throw notReadBack();
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { TreePath } from "../core/entry.ts";
 import type { Files } from "../host/ports.ts";
-import { type Reading, readContent, streamContent } from "./content.ts";
+import { streamContent } from "./content.ts";
 import { formatEntry } from "./manifest.ts";
 import { contentBytes, entryBytes, type Placement, writeHeader, writeText } from "./newc.ts";
 import { PACKER_VERSION, type PackEntry } from "./types.ts";
@@ -12,12 +12,22 @@ const TARGET_BYTES = 4 << 20;
 export const MAX_BYTES = 16 << 20;
 
 /** A run of whole entries, compressed and cached on its own. */
-export interface Segment {
+export class Segment {
   /** In the order of the archive: the names of a hard link set stand together, where the last of them belongs. */
   readonly entries: readonly PackEntry[];
   readonly raw_bytes: number;
-  /** Digest of all that decides its bytes before compression. */
-  readonly key: string;
+  #key: string | undefined;
+
+  constructor(entries: readonly PackEntry[], raw_bytes: number) {
+    this.entries = entries;
+    this.raw_bytes = raw_bytes;
+  }
+
+  /** Digest of all that decides its bytes before compression; to be asked for when every content was read. */
+  get key(): string {
+    this.#key ??= keyOf(this.entries);
+    return this.#key;
+  }
 }
 
 /** One entry, or all names of one hard link set: never cut apart. */
@@ -37,7 +47,7 @@ export function cutSegments(entries: readonly PackEntry[]): Segment[] {
     let pending: PackEntry[] = [];
     let bytes = 0;
     const cut = () => {
-      if (pending.length > 0) segments.push({ entries: pending, raw_bytes: bytes, key: keyOf(pending) });
+      if (pending.length > 0) segments.push(new Segment(pending, bytes));
       pending = [];
       bytes = 0;
     };
@@ -100,8 +110,7 @@ function* placements(segment: Segment): Generator<{ readonly entry: PackEntry; r
   for (const entry of segment.entries) {
     if (entry.linkSet === "" || entry.linkSet !== inSet) inode++;
     inSet = entry.linkSet;
-    const carries = entry.linkSet === "" || entry.linkSet === entry.path;
-    const content_bytes = carries ? contentBytes(entry) : 0;
+    const content_bytes = carriedBytes(entry);
     yield {
       entry,
       placement: { inode, links: links.get(entry.linkSet) ?? 1, deviceMajor, deviceMinor, content_bytes },
@@ -109,17 +118,30 @@ function* placements(segment: Segment): Generator<{ readonly entry: PackEntry; r
   }
 }
 
-/** The segment's part of the archive, whole. */
-export function buildSegment(files: Files, segment: Segment, reading: Reading): Uint8Array {
+/** What follows the entry's name: of a hard link set, the last name carries the content. */
+function carriedBytes(entry: PackEntry): number {
+  return entry.linkSet === "" || entry.linkSet === entry.path ? contentBytes(entry) : 0;
+}
+
+/** Reads the content of an entry into `into`, which has its size. */
+export type ReadInto = (entry: PackEntry, into: Uint8Array) => void;
+
+/** The segment's part of the archive, whole. Headers come last: they hold the key, which may need the contents. */
+export function buildSegment(segment: Segment, read: ReadInto): Uint8Array {
   const bytes = Buffer.allocUnsafe(segment.raw_bytes);
   let offset = 0;
-  for (const { entry, placement } of placements(segment)) {
-    offset = writeHeader(bytes, offset, entry, placement);
-    const end = offset + placement.content_bytes;
+  for (const entry of segment.entries) {
+    offset += entryBytes(entry, 0);
+    const end = offset + carriedBytes(entry);
     if (entry.type === "symlink") writeText(bytes, offset, entry.target);
-    else if (placement.content_bytes > 0) readContent(files, entry, bytes.subarray(offset, end), reading);
+    else if (end > offset) read(entry, bytes.subarray(offset, end));
     offset = Math.ceil(end / 4) * 4;
     bytes.fill(0, end, offset);
+  }
+  offset = 0;
+  for (const { entry, placement } of placements(segment)) {
+    const end = writeHeader(bytes, offset, entry, placement) + placement.content_bytes;
+    offset = Math.ceil(end / 4) * 4;
   }
   return bytes;
 }

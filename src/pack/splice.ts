@@ -1,41 +1,52 @@
 import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
-import type { Compression } from "../core/resource.ts";
 import type { Files, Writer } from "../host/ports.ts";
-import { compress } from "./compress.ts";
 import { fill } from "./content.ts";
-import { trailer } from "./newc.ts";
 import type { StoredSegment } from "./segment-cache.ts";
 
 const CHUNK_BYTES = 1 << 20;
 const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
 
-export type Spliced =
-  | { readonly type: "whole"; readonly sha256: string }
-  /** A stored segment that is not what was stored; what was written so far is worthless. */
-  | { readonly type: "damaged"; readonly index: number };
+/** Writes an image from its parts, and hashes it on the way. */
+export class ImageWriter {
+  readonly #files: Files;
+  readonly #writer: Writer;
+  readonly #image = createHash("sha256");
 
-/** Writes the stored segments one after another, and the trailer as a last small member. */
-export async function splice(
-  files: Files,
-  writer: Writer,
-  segments: readonly StoredSegment[],
-  compression: Compression,
-): Promise<Spliced> {
-  const image = createHash("sha256");
-  for (const [index, segment] of segments.entries()) {
-    const part = createHash("sha256");
-    for (const chunk of storedChunks(files, segment)) {
-      part.update(chunk);
-      image.update(chunk);
-      writer.write(chunk);
-    }
-    if (part.digest("hex") !== segment.sha256) return { type: "damaged", index };
+  constructor(files: Files, writer: Writer) {
+    this.#files = files;
+    this.#writer = writer;
   }
-  const end = await compress(trailer(), compression);
-  image.update(end);
-  writer.write(end);
-  return { type: "whole", sha256: image.digest("hex") };
+
+  add(bytes: Uint8Array): void {
+    this.#image.update(bytes);
+    this.#writer.write(bytes);
+  }
+
+  /** Adds a stored segment. False, with nothing written, when it is not what was stored. */
+  addStored(segment: StoredSegment): boolean {
+    if (segment.bytes) {
+      this.add(segment.bytes);
+      return true;
+    }
+    const part = createHash("sha256");
+    for (const chunk of storedChunks(this.#files, segment)) part.update(chunk);
+    if (part.digest("hex") !== segment.sha256) return false;
+    let size_bytes = 0;
+    for (const chunk of storedChunks(this.#files, segment)) {
+      this.add(chunk);
+      size_bytes += chunk.length;
+    }
+    if (size_bytes === segment.size_bytes) return true;
+    throw new RootloomError(`cannot pack: ${segment.path} went away while it was read`, {
+      hint: "something else changes the cache; it is tried again",
+      retry: "transient",
+    });
+  }
+
+  sha256(): string {
+    return this.#image.digest("hex");
+  }
 }
 
 function* storedChunks(files: Files, segment: StoredSegment): Generator<Uint8Array> {

@@ -16,6 +16,8 @@ export interface ManifestEntry extends Entry {
 
 /** An entry on its way into an image. */
 export interface PackEntry extends ManifestEntry {
+  /** Empty as long as the content is in `UnreadContents`. */
+  sha256: string;
   /** Number of the layer whose segments hold it: a directory keeps the place of its lowest layer. */
   readonly place: number;
   /** Undefined for all but regular files. */

@@ -42,11 +42,15 @@ export function copyBeside(from: string, to: string): "reflink" | "copy" {
   }
 }
 
-export function renameDurably(from: string, to: string): void {
+export function renameFile(from: string, to: string): void {
   const facts = statAt(currentDirectory, from, "utf8");
   // The kernel itself refuses to put a file over a directory; only a directory could replace an empty one.
   if (facts?.type === "directory") moveToNewName(from, to);
   else renameSync(from, to);
+}
+
+/** Both directories of a rename. */
+export function syncRename(from: string, to: string): void {
   syncDirectory(dirname(to));
   if (dirname(from) !== dirname(to)) syncDirectory(dirname(from));
 }

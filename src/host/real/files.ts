@@ -17,10 +17,11 @@ import {
   copyBeside,
   makeMissingDirectories,
   refuseReplacing,
-  renameDurably,
+  renameFile,
   replaceBeside,
   setAttributes,
   syncDirectory,
+  syncRename,
   writeNewFile,
 } from "./durable.ts";
 import { attempt, attemptUnlessMissing } from "./failure.ts";
@@ -126,7 +127,11 @@ const writing: Writing = {
   setAttributes: (path, attributes) => attempt("set owner and mode of", path, () => setAttributes(path, attributes)),
   openWriter: (path, mode) => attempt("write", path, () => writerOf(path, mode)),
   copyFile: (from, to) => attempt("copy", `${from} to ${to}`, () => copyBeside(from, to)),
-  rename: (from, to) => attempt("rename", `${from} to ${to}`, () => renameDurably(from, to)),
+  rename: (from, to, how = "synced") =>
+    attempt("rename", `${from} to ${to}`, () => {
+      renameFile(from, to);
+      if (how === "synced") syncRename(from, to);
+    }),
 };
 
 const removing: Pick<Files, "removeFile" | "removeDirectory" | "syncDirectory" | "syncFilesystem"> = {
