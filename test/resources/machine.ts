@@ -6,7 +6,7 @@ import type { Draft, Operation, StepOf } from "../../src/core/step.ts";
 import type { Host } from "../../src/host/ports.ts";
 import { createHost } from "../../src/host/real/host.ts";
 import { NO_LIMITS } from "../../src/resources/limits.ts";
-import type { ApplyContext, Executor, Network, ObserveContext, Outcome } from "../../src/resources/types.ts";
+import type { ApplyContext, Executor, Limits, Network, ObserveContext, Outcome } from "../../src/resources/types.ts";
 
 /**
  * A directory with a state and a cache, and the real host, whose mounts are those of this process's namespace.
@@ -21,9 +21,13 @@ export class Machine {
   /** Throws in place of the effect of this name, or after it: a kill there. */
   killBefore = "";
   killAfter = "";
+  /** The same for whatever points it says yes to: `before NAME`, `after NAME`. */
+  killAt: (point: string) => boolean = () => false;
   run = 1;
   network: Network = { offline: false, caFile: undefined };
   readonly host: Host = createHost({ mountNamespace: "/proc/self/ns/mnt" });
+  /** Of the limits file; volumes of a test may stand in `allowed`. */
+  limits: Limits = { ...NO_LIMITS, paths: [join(this.top, "allowed")] };
 
   constructor() {
     mkdirSync(this.state);
@@ -54,9 +58,9 @@ export class Machine {
       owned: (id) => this.records.get(id),
       effect: async (name, _details, run) => {
         this.effects.push(name);
-        if (name === this.killBefore) throw new Error(`killed before ${name}`);
+        if (name === this.killBefore || this.killAt(`before ${name}`)) throw new Error(`killed before ${name}`);
         const result = await run();
-        if (name === this.killAfter) throw new Error(`killed after ${name}`);
+        if (name === this.killAfter || this.killAt(`after ${name}`)) throw new Error(`killed after ${name}`);
         return result;
       },
       progress: () => undefined,
@@ -80,8 +84,8 @@ export class Machine {
   }
 
   #places() {
-    const { instance, state, cache } = this;
-    return { instance, state, cache, limits: { ...NO_LIMITS, paths: [join(this.top, "allowed")] } };
+    const { instance, state, cache, limits } = this;
+    return { instance, state, cache, limits };
   }
 }
 

@@ -28,7 +28,7 @@ function planRemoval(record: OwnedRecord, observed: ObservedVolume): Draft {
     return forget(record, `${observed.place} is gone already`);
   if (record.onDelete === "retain") return forget(record, "its declaration was removed; its data is kept");
   const data =
-    observed.place === observed.path ? `all data below ${observed.path}` : `${observed.place} with all its data`;
+    observed.place === observed.path ? `all data below ${observed.path}` : `all data of ${observed.place}`;
   return {
     operation: "volume.delete",
     arguments: { record },

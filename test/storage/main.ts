@@ -1,0 +1,45 @@
+import { behaviours, matrixText, show } from "./conformance.ts";
+import { stages } from "./stages.ts";
+
+/**
+ * The conformance suite as a program, for a guest and for people: `node test/storage/main.ts [--backend NAME]...
+ * [--only TEXT]`. Prints each behaviour as it is shown, then the matrix; exits with 1 when one failed.
+ */
+async function main(words: readonly string[]): Promise<number> {
+  const wanted = words.flatMap((word, index) => (words[index - 1] === "--backend" ? [word] : []));
+  const only = words[words.indexOf("--only") + 1] ?? "";
+  const filter = words.includes("--only") ? only : "";
+  const chosen = stages.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+  if (chosen.length === 0) throw new Error(`no such backend; there are ${stages.map(({ name }) => name).join(", ")}`);
+  let failed = 0;
+  for (const stage of chosen) {
+    const missing = stage.missing();
+    if (missing !== undefined) {
+      console.log(`${stage.name}: not run here: ${missing}`);
+      failed += 1;
+      continue;
+    }
+    const storage = await stage.open();
+    try {
+      for (const name of Object.keys(behaviours)) {
+        if (name in stage.cannot || !name.includes(filter)) continue;
+        const start_ms = performance.now();
+        const error = await show(storage, name).then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
+        if (error !== undefined) failed += 1;
+        const took = `${Math.round(performance.now() - start_ms)} ms`;
+        console.log(`${stage.name}: ${error === undefined ? "ok" : "FAILED"}: ${name} (${took})`);
+        if (error !== undefined) console.log(error);
+      }
+    } finally {
+      await storage.close();
+    }
+  }
+  console.log(`\n${matrixText(chosen)}`);
+  if (failed > 0) console.log(`${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
