@@ -1,11 +1,11 @@
 import { posix } from "node:path";
 import { RootloomError } from "../../core/error.ts";
 import type { BootstrapSource } from "../../core/resource.ts";
-import type { Host } from "../../host/ports.ts";
+import type { Command, Host } from "../../host/ports.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
 import type { ApplyContext } from "../types.ts";
-import { prepareEmulation } from "./emulation.ts";
+import { emulated, findEmulation } from "./emulation.ts";
 import { keepFile, keptPaths, sha256Of, type Tarball } from "./kept.ts";
 import { requireTool } from "./unprivileged.ts";
 
@@ -27,18 +27,21 @@ export async function bootstrap(
   key: string,
   context: ApplyContext,
 ): Promise<Tarball> {
-  const { files } = context.host;
+  const { files, processes } = context.host;
   requireMeans(name, source, context);
-  await prepareEmulation(name, source, context);
+  const registration = await findEmulation(name, source, context);
   const { folder } = keptPaths(key, context.cache);
   files.makeDirectories(folder);
   const stem = `.${key.replace(":", "-")}-`;
   await sweep(folder, stem, name, context.host);
   const beside = posix.join(folder, `${stem}${shortRun(context.runId)}-${name}`);
   files.makeDirectory(`${beside}.work`, { owner: 0, group: 0, mode: 0o755 });
+  const environment = environmentOf(source, beside);
+  const run: Run = (command) =>
+    processes.run(emulated(registration, { ...command, environment, timeout_ms: 0, signal: context.signal }));
   context.progress(`bootstrapping ${source.suite} (${source.variant})`);
   await context.effect("tree.bootstrap", { path: keptPaths(key, context.cache).path }, () =>
-    source.type === "mmdebstrap" ? runMmdebstrap(source, beside, context) : runDebootstrap(source, beside, context),
+    source.type === "mmdebstrap" ? runMmdebstrap(source, beside, run) : runDebootstrap(source, beside, run),
   );
   const sha256 = await sha256Of(`${beside}.tar`, context, false);
   if (sha256 === undefined || files.stat(`${beside}.tar`)?.size === 0)
@@ -85,35 +88,23 @@ function listOption(name: string, values: readonly string[]): readonly string[] 
   return values.length === 0 ? [] : [`--${name}=${values.join(",")}`];
 }
 
-async function runMmdebstrap(source: BootstrapSource, beside: string, context: ApplyContext): Promise<void> {
-  await context.host.processes.run({
-    file: "mmdebstrap",
-    arguments: mmdebstrapArguments(source, `${beside}.tar`),
-    environment: environmentOf(source, beside),
-    timeout_ms: 0,
-    signal: context.signal,
-  });
+type Run = (command: Pick<Command, "file" | "arguments" | "privateNamespace">) => Promise<unknown>;
+
+async function runMmdebstrap(source: BootstrapSource, beside: string, run: Run): Promise<void> {
+  await run({ file: "mmdebstrap", arguments: mmdebstrapArguments(source, `${beside}.tar`) });
 }
 
 /** What it mounts in the root while it works ends with its mount namespace, so that nothing is packed across it. */
-async function runDebootstrap(source: BootstrapSource, beside: string, context: ApplyContext): Promise<void> {
-  const { processes } = context.host;
+async function runDebootstrap(source: BootstrapSource, beside: string, run: Run): Promise<void> {
   const root = `${beside}.work/root`;
-  const common = { timeout_ms: 0, signal: context.signal, environment: environmentOf(source, beside) };
-  await processes.run({
-    file: "debootstrap",
-    arguments: debootstrapArguments(source, root),
-    privateNamespace: true,
-    ...common,
-  });
-  await processes.run({
+  await run({ file: "debootstrap", arguments: debootstrapArguments(source, root), privateNamespace: true });
+  await run({
     file: "tar",
     arguments: [
       ...["--create", "--force-local", `--file=${beside}.tar`, `--directory=${root}`, "--one-file-system"],
       ...["--format=pax", "--sort=name", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"],
       ...["--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime", "."],
     ],
-    ...common,
   });
 }
 

@@ -1,5 +1,6 @@
 import { RootloomError } from "../../core/error.ts";
 import type { BootstrapSource } from "../../core/resource.ts";
+import type { Command } from "../../host/ports.ts";
 import type { ApplyContext } from "../types.ts";
 
 /** Debian's name of an architecture -> qemu's; only those that qemu-user of Debian runs. */
@@ -28,61 +29,62 @@ const RUNS_NOTHING: readonly string[] = ["extract"];
 const REGISTRY = "/proc/sys/fs/binfmt_misc";
 
 /**
- * Sees to it that programs of a foreign architecture run here, before a bootstrapper fails halfway: qemu-user must be
- * registered with the kernel (binfmt_misc). Where the host's limits allow it (`emulation: true`) it is registered now.
+ * Looks, before a bootstrapper fails halfway, whether programs of the root's architecture run here: a foreign one needs
+ * qemu-user in the kernel's registry (binfmt_misc).
+ * @returns the registration that is still to be made for the bootstrapper's own time (`emulated`), which the host's
+ * limits allow (`emulation: true`); undefined where nothing is to be done.
  * @throws RootloomError (waiting) that names package and command.
  */
-export async function prepareEmulation(name: string, source: BootstrapSource, context: ApplyContext): Promise<void> {
+export async function findEmulation(
+  name: string,
+  source: BootstrapSource,
+  context: ApplyContext,
+): Promise<string | undefined> {
   const { architecture, variant } = source;
-  if (architecture === undefined || RUNS_NOTHING.includes(variant)) return;
+  if (architecture === undefined || RUNS_NOTHING.includes(variant)) return undefined;
   const own = await ownArchitecture(context);
-  if ((NATIVE[own] ?? [own]).includes(architecture)) return;
+  if ((NATIVE[own] ?? [own]).includes(architecture)) return undefined;
   const missing = (why: string, hint: string) =>
     new RootloomError(`cannot fill tree ${name}: this ${own} host cannot run programs of ${architecture}: ${why}`, {
       hint,
       retry: "waiting",
       condition: "EmulationMissing",
     });
-  if (source.type === "mmdebstrap" && context.host.processes.find("arch-test") === undefined)
+  const { files, processes } = context.host;
+  if (source.type === "mmdebstrap" && processes.find("arch-test") === undefined)
     throw missing("mmdebstrap asks arch-test, which is not installed", "apt-get install arch-test");
   const qemu = QEMU[architecture];
   if (qemu === undefined) throw missing("qemu-user has no emulator for it", "correct `architecture`");
-  if (await isRegistered(qemu, context)) return;
-  const { files, processes } = context.host;
-  const configuration = `/usr/lib/binfmt.d/qemu-${qemu}.conf`;
-  if (processes.find(`qemu-${qemu}-static`) === undefined || files.stat(configuration) === undefined)
+  if (files.readText(`${REGISTRY}/qemu-${qemu}`)?.startsWith("enabled") === true) return undefined;
+  const registration = `/usr/lib/binfmt.d/qemu-${qemu}.conf`;
+  if (processes.find(`qemu-${qemu}-static`) === undefined || files.stat(registration) === undefined)
     throw missing("qemu-user is not installed", "apt-get install qemu-user-static; then: rootloom apply");
-  const command = `mount -t binfmt_misc none ${REGISTRY}; cat ${configuration} > ${REGISTRY}/register`;
-  if (!context.limits.emulation) {
-    const file = context.limits.file === "" ? "/etc/rootloom/limits.yaml" : context.limits.file;
-    throw missing(
-      `qemu-${qemu} is not registered with the kernel`,
-      `${command}; or allow it to be done here: \`emulation: true\` in ${file}`,
-    );
-  }
-  context.progress(`registering qemu-${qemu} for programs of ${architecture}`);
-  await inRegistry(`cat -- "$1" > ${REGISTRY}/register`, configuration, context);
-  if (!(await isRegistered(qemu, context))) throw missing(`qemu-${qemu} could not be registered`, command);
+  if (context.limits.emulation) return registration;
+  const command = `mount -t binfmt_misc none ${REGISTRY}; cat ${registration} > ${REGISTRY}/register`;
+  const file = context.limits.file === "" ? "/etc/rootloom/limits.yaml" : context.limits.file;
+  throw missing(
+    `qemu-${qemu} is not registered with the kernel`,
+    `${command}; or allow it for the time of a bootstrap: \`emulation: true\` in ${file}`,
+  );
+}
+
+/** A registration lasts as long as its registry is mounted (before Linux 6.7 until the next start): both end with the command. */
+const SCRIPT = `
+[ -e ${REGISTRY}/register ] || mount -t binfmt_misc none ${REGISTRY} || exit 1
+[ -e ${REGISTRY}/"$(basename "$1" .conf)" ] || cat -- "$1" >${REGISTRY}/register || exit 1
+shift
+exec "$@"
+`;
+
+/** The command, in a mount namespace of its own in which programs of the foreign architecture run. */
+export function emulated(registration: string | undefined, command: Command): Command {
+  if (registration === undefined) return command;
+  const words = ["-c", SCRIPT, "sh", registration, command.file, ...command.arguments];
+  return { ...command, file: "sh", arguments: words, privateNamespace: true };
 }
 
 async function ownArchitecture(context: ApplyContext): Promise<string> {
   const { stdout } = await context.host.processes.run({ file: "uname", arguments: ["-m"] });
   const machine = stdout.trim();
   return Object.entries(QEMU).find(([, qemu]) => qemu === machine)?.[0] ?? machine;
-}
-
-async function isRegistered(qemu: string, context: ApplyContext): Promise<boolean> {
-  const { stdout } = await inRegistry(`cat -- ${REGISTRY}/"$1" 2>/dev/null || true`, `qemu-${qemu}`, context);
-  return stdout.startsWith("enabled");
-}
-
-/** Runs a line where the kernel's registry is mounted; where the host has not mounted it, that ends with the line. */
-function inRegistry(line: string, argument: string, context: ApplyContext) {
-  const mounted = `[ -e ${REGISTRY}/register ] || mount -t binfmt_misc none ${REGISTRY}`;
-  return context.host.processes.run({
-    file: "sh",
-    arguments: ["-c", `{ ${mounted}; } 2>/dev/null; ${line}`, "sh", argument],
-    privateNamespace: true,
-    signal: context.signal,
-  });
 }
