@@ -40,6 +40,7 @@ function toVolume(document: Expanded<"Volume">, context: CompileContext): Volume
     size_bytes: spec.size === undefined ? undefined : parseSize(spec.size),
     filesystem: formatted ? (spec.filesystem ?? "ext4") : undefined,
     label: spec.label,
+    ...(spec.thinPool === undefined ? {} : { thinPool: spec.thinPool }),
     mountOptions: spec.mountOptions ?? [],
     ownership: ownership ?? { owner: 0, group: 0 },
     mode: (spec.mode === undefined ? undefined : parseMode(spec.mode)) ?? 0o755,

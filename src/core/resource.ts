@@ -58,6 +58,8 @@ export interface VolumeResource extends ResourceBase<"volume"> {
   readonly size_bytes: number | undefined;
   readonly filesystem: string | undefined;
   readonly label: string | undefined;
+  /** lvm: the thin pool of its group that it lives in; undefined for a volume with blocks of its own. */
+  readonly thinPool?: string | undefined;
   readonly mountOptions: readonly string[];
   readonly ownership: Ownership;
   readonly mode: number;

@@ -75,6 +75,7 @@ export interface VolumeSpec {
   readonly dataset?: string;
   readonly group?: string;
   readonly logicalVolume?: string;
+  readonly thinPool?: string;
   readonly image?: string;
   readonly size?: Size;
   readonly filesystem?: "ext4" | "xfs" | "btrfs";

@@ -10,6 +10,7 @@ const BACKENDS_OF: Readonly<Partial<Record<keyof VolumeSpec, readonly Backend[]>
   dataset: ["zfs"],
   group: ["lvm"],
   logicalVolume: ["lvm"],
+  thinPool: ["lvm"],
   image: ["loop"],
   size: ["lvm", "loop", "zfs", "btrfs"],
   filesystem: ["lvm", "loop"],
@@ -85,7 +86,7 @@ function checkPlaces(spec: VolumeSpec, report: Report): void {
   if (spec.dataset !== undefined && !/^[A-Za-z0-9][\w.:-]*(\/[\w.:-]+)*$/.test(spec.dataset)) {
     report(["dataset"], `cannot use the dataset \`${spec.dataset}\``, "write pool/name/name, without a leading slash");
   }
-  for (const field of ["group", "logicalVolume"] as const) {
+  for (const field of ["group", "logicalVolume", "thinPool"] as const) {
     const value = spec[field];
     if (value === undefined || /^[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}$/.test(value)) continue;
     report([field], `cannot use \`${value}\` as ${field}`, "use letters, digits and + _ . -");

@@ -23,6 +23,7 @@ export const volumeSchema: JsonSchema = fields(
     dataset: text("zfs: the dataset, such as tank/roots/debian."),
     group: text("lvm: the volume group."),
     logicalVolume: text("lvm: the logical volume. Default: the document's name."),
+    thinPool: text("lvm: a thin pool of the group that it lives in: its snapshots and clones then share its blocks."),
     image: text("loop: the image file; relative paths are below the state directory. Default volumes/NAME.img."),
     size: SIZE,
     filesystem: choice(["ext4", "xfs", "btrfs"], "lvm, loop: what the volume is formatted with. Default ext4."),

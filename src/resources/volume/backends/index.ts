@@ -4,12 +4,16 @@ import type { VolumeBackend } from "./backend.ts";
 import { btrfsBackend } from "./btrfs/index.ts";
 import { directoryBackend } from "./directory.ts";
 import { loopBackend } from "./loop/index.ts";
+import { lvmBackend } from "./lvm/index.ts";
+import { zfsBackend } from "./zfs/index.ts";
 
 /** Every backend that is built. */
 export const backends: Readonly<Partial<Record<Backend, VolumeBackend>>> = {
   directory: directoryBackend,
   btrfs: btrfsBackend,
   loop: loopBackend,
+  lvm: lvmBackend,
+  zfs: zfsBackend,
 };
 
 /** The backend of a volume, for work on it. */

@@ -1,0 +1,14 @@
+import type { VolumeSubject, Working } from "../backend.ts";
+import { isTemporaryName } from "../temporary.ts";
+import { destroyDataset, listDatasets, parentOf } from "./commands.ts";
+
+/** Removes the datasets that interrupted creations and readings of a volume left beside it. */
+export async function sweepDatasets(volume: VolumeSubject, working: Working): Promise<void> {
+  const above = `${parentOf(volume.device)}/`;
+  const mounted = new Set(working.host.files.mounts().map(({ source }) => source));
+  for (const dataset of await listDatasets(working)) {
+    const isLeft = dataset.startsWith(above) && isTemporaryName(dataset.slice(above.length), volume, working);
+    // One that is mounted is being read.
+    if (isLeft && !mounted.has(dataset)) await destroyDataset(working, dataset);
+  }
+}
