@@ -60,7 +60,7 @@ export function compileImage(
     dependsOn: base.type === "tree" ? [base.tree, ...below.map(({ id }) => id)] : [],
     origin: originOf(document),
     protect: false,
-    onDelete: "retain",
+    onDelete: spec.onDelete ?? "retain",
     format: "initramfs",
     path,
     file: `initramfs.cpio${ENDINGS[compression.codec]}`,

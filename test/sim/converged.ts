@@ -84,8 +84,9 @@ function rootFaults(world: World, name: string, root: SiteRoot): readonly string
   if (root.content === "live") return files.stat(`${top}/usr/bin`) === undefined ? [`root ${name} is not there`] : [];
   const made = source.type === "tarball" ? `tarball ${source.number}` : `${source.suite} ${source.include.join(",")}`;
   const laid = laidInto(world, name);
-  const deleted = Object.values(world.site.overlays).flatMap(({ into, deletes }) =>
-    into.includes(name) ? deletes : [],
+  // What an overlay that is not declared any more had deleted stays so, as what it laid does.
+  const deleted = world.history.flatMap(({ overlays }) =>
+    Object.values(overlays).flatMap(({ into, deletes }) => (into.includes(name) ? deletes : [])),
   );
   return smallTree(made).flatMap(({ path, type, mode, content }) => {
     if (type !== "file" || laid.has(path) || deleted.includes(path) || wasRecorded(world, name)) return [];

@@ -1,13 +1,11 @@
 import type { Random } from "../../src/host/fake/random.ts";
-import type { Files } from "../../src/host/ports.ts";
+import { copyElsewhere, copyInPlace } from "./copies.ts";
 import { pick } from "./generate.ts";
-import { CACHE, environmentPath, OTHERS, rootPath, SHARED, STATE, volumePath } from "./site.ts";
+import { CACHE, environmentPath, imagePath, OTHERS, rootPath, SHARED, STATE, volumePath } from "./site.ts";
 import { count, note, type World } from "./world.ts";
 
 /** One thing that somebody else does to the machine; returns what, in words, or undefined where it does not apply. */
 type Deed = (world: World, random: Random) => string | undefined;
-
-const OURS = { owner: 0, group: 0, mode: 0o644 };
 
 export const DEEDS: Readonly<Record<string, Deed>> = {
   edit: (world, random) =>
@@ -74,7 +72,7 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     world.observer.outside.files.writeLink(`${STATE}/links/${link}`, "theirs");
     world.obstacles.push({
       what: `${link} leads elsewhere`,
-      remove: () => removeFile(world, `${STATE}/links/${link}`),
+      remove: () => void removeFile(world, `${STATE}/links/${link}`),
     });
     return link;
   },
@@ -100,7 +98,19 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     if (path === undefined || !random.chance(0.3)) return undefined;
     return removeTree(world, path);
   },
-  "copy in place of a volume": copyInPlace,
+  "copy in place of a volume": (world, random) => {
+    const path = aVolume(world, random);
+    return path === undefined ? undefined : copyInPlace(world, random, path, "root/etc");
+  },
+  "copy in place of an image": (world, random) =>
+    onArtifact(world, random, (_, name) => {
+      world.watch.taint(name);
+      return copyInPlace(world, random, imagePath(name), "");
+    }),
+  "copy a volume elsewhere": (world, random) => {
+    const path = aVolume(world, random);
+    return path === undefined ? undefined : copyElsewhere(world, random, path);
+  },
   "foreign volume": (world, random) => {
     const path = volumePath(pick(["one", "two"], random));
     if (world.observer.outside.files.stat(path) !== undefined) return undefined;
@@ -132,13 +142,32 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
   "clear caches": (world) => removeTree(world, CACHE),
 };
 
-/** Draws a deed and does it; a deed that does not apply is no deed. */
+/** Somebody edits, in every root, one of the files that overlays lay into it. */
+export function editWhatIsLaid(world: World, random: Random): void {
+  const roots = Object.entries(world.site.roots).map(([name, root]) => rootPath(name, root));
+  const paths = Object.values(world.site.overlays).flatMap(({ into, files }) =>
+    into.length === 0 ? [] : Object.keys(files),
+  );
+  const path = pick(paths, random);
+  if (path === undefined) return;
+  count(world, "others: edit what is being laid");
+  note(world, `others: edit ${path} everywhere`);
+  for (const root of roots) {
+    const { files } = world.observer.outside;
+    if (root !== "" && files.stat(`${root}/etc`)?.type === "directory") write(world, `${root}/${path}`, "theirs\n");
+  }
+}
+
+/** Draws a deed and does it; of some that do not apply, the next that does. */
 export function doDeed(world: World, random: Random): void {
-  const name = pick([...Object.keys(DEEDS), ...OFTEN], random);
-  const what = DEEDS[name]?.(world, random);
-  if (what === undefined) return;
-  count(world, `others: ${name}`);
-  note(world, `others: ${name} ${what}`);
+  for (let draw = 0; draw < 4; draw += 1) {
+    const name = pick([...Object.keys(DEEDS), ...OFTEN], random);
+    const what = DEEDS[name]?.(world, random);
+    if (what === undefined) continue;
+    count(world, `others: ${name}`);
+    note(world, `others: ${name} ${what}`);
+    return;
+  }
 }
 
 /** These tell the most: they come three times as often. */
@@ -212,40 +241,4 @@ function removeTree(world: World, path: string): string | undefined {
   for (const [place] of world.watch.movables) if (place.startsWith(`${path}/`)) world.touched.add(place);
   files.removeTree(path, stat.inode);
   return path;
-}
-
-/** The volume is moved away and a copy of it, marker and all, put in its place: the copy is theirs. */
-function copyInPlace(world: World, random: Random): string | undefined {
-  const path = aVolume(world, random);
-  const { files } = world.observer.outside;
-  if (path === undefined || files.mounts().some(({ target }) => target.startsWith(`${path}/`))) return undefined;
-  const aside = `${OTHERS}/moved-${random.hex(4)}`;
-  world.touched.add(path);
-  files.rename(path, aside);
-  copyTree(files, aside, path);
-  const canary = `${path}/root/etc/theirs`;
-  if (files.stat(`${path}/root/etc`)?.type === "directory") {
-    files.writeFile(canary, "in a copy\n", OURS);
-    world.watch.addCanary(canary);
-  }
-  const remove = (): void => {
-    if (files.stat(path) !== undefined) files.rename(path, `${OTHERS}/copy-${random.hex(4)}`);
-    files.rename(aside, path);
-    world.watch.dropCanary(canary);
-  };
-  world.obstacles.push({ what: `a copy at ${path}`, remove });
-  return path;
-}
-
-function copyTree(files: Files, from: string, to: string): void {
-  const top = files.stat(from);
-  if (top !== undefined) files.makeDirectory(to, top);
-  for (const entry of files.scan(from)) {
-    const target = `${to}/${entry.path}`;
-    if (entry.path === "") continue;
-    if (entry.type === "directory") files.makeDirectory(target, entry);
-    else if (entry.type === "file") files.writeFile(target, files.readBytes(`${from}/${entry.path}`) ?? "", entry);
-    else if (entry.type === "symlink") files.writeLink(target, entry.target);
-  }
-  files.syncFilesystem(to);
 }

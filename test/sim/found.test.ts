@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RootloomError } from "../../src/core/error.ts";
+import { Crash } from "../../src/host/fake/faults.ts";
 import type { FakeHost } from "../../src/host/fake/host.ts";
 import { execute } from "../../src/pass/commands.ts";
 import { openState } from "../../src/state/state.ts";
@@ -122,6 +123,35 @@ describe("found by the simulation", () => {
     const after = await pass(host, "apply");
     expect(after.result).toBe("converged");
     expect(after.plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
+  });
+
+  it("an image that is removed is whole or not there, at every moment; what a kill leaves of it goes, too", async () => {
+    const image = `${HEAD}kind: Image\nmetadata: {name: debian}\nspec: {root: debian, onDelete: destroy}\n`;
+    const current = `${STATE}/artifacts/debian/current`;
+    let isGoing = false;
+    const found = new Set<string>();
+    const host = exampleHost(
+      {
+        faults: {
+          after: (call) => {
+            if (!isGoing) return;
+            const { files } = host.outside;
+            const file = files.list(current)?.find((name) => name.startsWith("initramfs"));
+            found.add(files.readLink(current) === undefined ? "nothing" : file === undefined ? "a part" : "all");
+            if (call.name === "files/removing") throw new Crash("kill");
+          },
+        },
+      },
+      { "desired/images/debian.yaml": image },
+    );
+    expect((await pass(host, "apply")).result).toBe("converged");
+    host.repository.commit({ "desired/images/debian.yaml": null });
+    isGoing = true;
+    await expect(pass(host, "apply", { approveAll: true })).rejects.toThrow("crashed");
+    expect([...found]).toEqual(["all", "nothing"]);
+    const next = host.restart({ faults: {} });
+    expect((await pass(next, "apply")).result).toBe("converged");
+    expect(next.files.list(`${STATE}/artifacts`)).toEqual([]);
   });
 
   it("nothing is mounted in a copy that somebody puts in a root's place while the pass runs", async () => {

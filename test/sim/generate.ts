@@ -186,6 +186,7 @@ function setImage(site: Site, random: Random): Site {
     overlays: LAYERS.filter((name) => site.overlays[name] !== undefined && random.chance(0.6)),
     codec: pick(["gzip", "zstd", "none"], random),
     onApprove: random.chance(0.1),
+    onDelete: random.chance(0.4) ? "destroy" : "retain",
     exclude: random.chance(0.3) ? ["var/**"] : [],
   };
   return { ...site, images: { ...site.images, [pick(IMAGES, random)]: image } };

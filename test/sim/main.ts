@@ -1,21 +1,28 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { DELIBERATE_FAULTS, type DeliberateFault } from "./deliberate.ts";
 import { type RunResult, runSeed } from "./run.ts";
 import { readHistory, shrink, writeHistory } from "./shrink.ts";
+import { NOTHING, sum, summary, type Total, totalOf } from "./total.ts";
 
 /**
- * `node test/sim/main.ts --seeds N --from S`: runs N seeds and says what they met. Exit code 1 when one failed.
- * `--seed N --trace [--history H]` replays one; `--fault NAME` puts a deliberate fault in; `--list-faults` names them.
+ * `node test/sim/main.ts --seeds N --from S [--jobs J]`: runs N seeds, in J processes, and says what they met. Exit
+ * code 1 when one failed. `--seed N --trace [--history H]` replays one; `--fault NAME` puts a deliberate fault in;
+ * `--list-faults` names them.
  */
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "200" },
     from: { type: "string", default: "1" },
+    jobs: { type: "string", default: "1" },
     seed: { type: "string" },
     history: { type: "string" },
     fault: { type: "string" },
     "list-faults": { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
+    // The figures as one line of JSON behind this word: for the process that started this one.
+    figures: { type: "string" },
   },
 });
 
@@ -32,7 +39,14 @@ async function main(): Promise<number> {
     print(`there is no fault ${values.fault}; see --list-faults`);
     return 1;
   }
-  return values.seed === undefined ? runMany(fault) : replay(Number(values.seed), fault);
+  if (values.seed !== undefined) return replay(Number(values.seed), fault);
+  const [from, seeds, jobs] = [Number(values.from), Number(values.seeds), Number(values.jobs)];
+  const begun_ms = performance.now();
+  const total = jobs > 1 ? await runBeside(from, seeds, jobs) : await runHere(from, seeds, fault);
+  if (values.figures !== undefined) print(`${values.figures}${JSON.stringify(total)}`);
+  else for (const line of summary(total)) print(line);
+  if (values.figures === undefined) print(`${((performance.now() - begun_ms) / 1000).toFixed(0)} s in all`);
+  return total.failed === 0 && total.runs > 0 ? 0 : 1;
 }
 
 async function replay(seed: number, fault: DeliberateFault | undefined): Promise<number> {
@@ -44,38 +58,41 @@ async function replay(seed: number, fault: DeliberateFault | undefined): Promise
   return result.violations.length === 0 ? 0 : 1;
 }
 
-async function runMany(fault: DeliberateFault | undefined): Promise<number> {
-  const total: Total = { runs: 0, failed: 0, calls: 0, duration_ms: 0, counts: new Map(), crashPoints: new Set() };
-  const cpu = process.cpuUsage();
-  const from = Number(values.from);
-  for (let seed = from; seed < from + Number(values.seeds); seed += 1) {
+async function runHere(from: number, seeds: number, fault: DeliberateFault | undefined): Promise<Total> {
+  const before = process.cpuUsage();
+  let total = NOTHING;
+  for (let seed = from; seed < from + seeds; seed += 1) {
     const result = await runSeed(seed, { fault });
-    add(total, result);
+    total = sum(total, totalOf(result));
     if (result.violations.length === 0) continue;
-    total.failed += 1;
     await tell(result, fault);
     if (fault !== undefined) break;
   }
-  const { user, system } = process.cpuUsage(cpu);
-  summarise(total, (user + system) / 1000);
-  return total.failed === 0 ? 0 : 1;
+  const { user, system } = process.cpuUsage(before);
+  return { ...total, cpu_ms: (user + system) / 1000 };
 }
 
-interface Total {
-  runs: number;
-  failed: number;
-  calls: number;
-  duration_ms: number;
-  readonly counts: Map<string, number>;
-  readonly crashPoints: Set<string>;
+/** Shares the seeds out to processes of their own; one that dies counts as a failure of all its seeds. */
+async function runBeside(from: number, seeds: number, jobs: number): Promise<Total> {
+  const share = Math.ceil(seeds / jobs);
+  const starts = Array.from({ length: jobs }, (_, index) => index * share).filter((start) => start < seeds);
+  const totals = starts.map((start) => runChild(from + start, Math.min(share, seeds - start)));
+  return (await Promise.all(totals)).reduce(sum);
 }
 
-function add(total: Total, result: RunResult): void {
-  total.runs += 1;
-  total.calls += result.calls;
-  total.duration_ms += result.duration_ms;
-  for (const [name, count] of result.counts) total.counts.set(name, (total.counts.get(name) ?? 0) + count);
-  for (const point of result.crashPoints) total.crashPoints.add(point);
+async function runChild(from: number, seeds: number): Promise<Total> {
+  const word = "figures: ";
+  const own = ["--from", String(from), "--seeds", String(seeds), "--figures", word];
+  const fault = values.fault === undefined ? [] : ["--fault", values.fault];
+  const child = spawn(process.execPath, [import.meta.filename, ...own, ...fault], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let total: Total = { ...NOTHING, runs: seeds, failed: seeds };
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith(word)) total = JSON.parse(line.slice(word.length));
+    else print(line);
+  }
+  return total;
 }
 
 /** A failing seed: what broke, the shortest history that still shows it, and the command that replays it. */
@@ -88,16 +105,6 @@ async function tell(result: RunResult, fault: DeliberateFault | undefined): Prom
   print(
     `replay: node test/sim/main.ts ${[...words, ...(fault === undefined ? [] : [`--fault ${fault.name}`])].join(" ")}\n`,
   );
-}
-
-function summarise(total: Total, cpu_ms: number): void {
-  for (const [name, count] of [...total.counts].sort(([one], [other]) => (one < other ? -1 : 1))) {
-    print(`${String(count).padStart(8)}  ${name}`);
-  }
-  const each = (ms: number): string => `${(ms / Math.max(1, total.runs)).toFixed(1)} ms`;
-  print(`${total.runs} runs, ${total.failed} failed; ${total.calls} calls that could change something`);
-  print(`${total.crashPoints.size} different crash points reached`);
-  print(`${each(total.duration_ms)} a run, ${each(cpu_ms)} of processor time`);
 }
 
 function print(line: string): void {

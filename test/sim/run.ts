@@ -7,7 +7,7 @@ import { waitingSteps } from "./people.ts";
 import { settle } from "./settle.ts";
 import { renderSite } from "./site.ts";
 import type { Violation } from "./watch.ts";
-import { createWeather, WEATHERS, type Weather } from "./weather.ts";
+import { createWeather, drawWeather, type Weather } from "./weather.ts";
 import { allow, commitFiles, commitSite, count, createWorld, note, type World } from "./world.ts";
 
 /** One thing that happens in a run. All that is random about it comes from its own seed, so that a history can be shortened. */
@@ -23,6 +23,7 @@ export interface RunResult {
   readonly trace: readonly string[];
   readonly counts: ReadonlyMap<string, number>;
   readonly crashPoints: ReadonlySet<string>;
+  readonly crashCalls: ReadonlySet<string>;
   readonly calls: number;
   readonly duration_ms: number;
 }
@@ -71,7 +72,7 @@ export async function runSeed(
     uninstall?.();
     world.host.crash("kill");
   }
-  const { violations, crashPoints } = world.watch;
+  const { violations, crashPoints, crashCalls } = world.watch;
   return {
     seed,
     history,
@@ -79,6 +80,7 @@ export async function runSeed(
     trace: world.trace,
     counts: world.counts,
     crashPoints,
+    crashCalls,
     calls: world.watch.calls(),
     duration_ms: performance.now() - begun_ms,
   };
@@ -131,6 +133,7 @@ function commit(world: World, random: Random, type: "edit" | "revert" | "empty" 
 /** In the middle of a pass: a commit arrives, or somebody does something. */
 function meddle(world: World, random: Random): void {
   if (random.chance(0.5)) doDeed(world, random);
+  else if (random.chance(0.15)) setClock(world, random);
   else commit(world, random, pick(["edit", "revert", "empty", "break"], random));
 }
 
@@ -147,15 +150,18 @@ async function approve(world: World, random: Random): Promise<void> {
 }
 
 async function jump(world: World, random: Random): Promise<void> {
-  const change_ms = pick([-3_600_000, 3_600_000, 86_400_000 * 40, -1_000], random);
-  note(world, `the clock jumps by ${change_ms} ms`);
-  world.observer.outside.jumpClock(change_ms);
+  setClock(world, random);
   await world.observer.advance(random.integer(10_000));
 }
 
+function setClock(world: World, random: Random): void {
+  const change_ms = pick([-3_600_000, 3_600_000, 86_400_000 * 40, -1_000], random);
+  note(world, `the clock jumps by ${change_ms} ms`);
+  world.observer.outside.jumpClock(change_ms);
+}
+
 function weatherOf(random: Random): Weather {
-  const name = random.chance(0.25) ? "calm" : pick(WEATHERS, random);
-  return createWeather(random, name, (world) => meddle(world, random));
+  return createWeather(random, drawWeather(random), (world) => meddle(world, random));
 }
 
 function drawType(random: Random): Happening["type"] {

@@ -21,7 +21,7 @@ export async function settle(world: World): Promise<void> {
   checkExcuses(world, await calmPass(world));
   for (const { what, remove } of world.obstacles.splice(0).reverse()) {
     note(world, `others take away: ${what}`);
-    remove();
+    await remove();
     await world.observer.settle();
   }
   refillExisting(world);

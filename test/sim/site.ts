@@ -42,6 +42,7 @@ export interface SiteImage {
   readonly overlays: readonly string[];
   readonly codec: "gzip" | "zstd" | "none";
   readonly onApprove: boolean;
+  readonly onDelete: "retain" | "destroy";
   readonly exclude: readonly string[];
 }
 
@@ -63,6 +64,10 @@ export const CACHE = "/var/cache/rootloom";
 export const OTHERS = "/srv/hosts";
 export const EXISTING = `${OTHERS}/old`;
 export const SHARED = `${OTHERS}/shared`;
+
+export function imagePath(name: string): string {
+  return `${STATE}/artifacts/${name}`;
+}
 
 /** Sha256 of the tarballs that the machine holds, by number. */
 export type Tarballs = readonly { readonly path: string; readonly sha256: string }[];
@@ -157,12 +162,13 @@ function overlaySpec({ into, mode, deletes }: SiteOverlay): object {
   };
 }
 
-function imageSpec({ root, overlays, codec, onApprove, exclude }: SiteImage): object {
+function imageSpec({ root, overlays, codec, onApprove, onDelete, exclude }: SiteImage): object {
   return {
     root,
     overlays,
     compression: { codec },
     pack: onApprove ? "onApprove" : "onChange",
+    onDelete,
     exclude,
   };
 }

@@ -13,8 +13,10 @@ export interface Violation {
 /** Looks over the program's shoulder: after each call that can change something, and when a pass has ended. */
 export interface Watch {
   readonly violations: Violation[];
-  /** Deaths by the call at which they came. */
+  /** Points of the journal at which a process died. */
   readonly crashPoints: Set<string>;
+  /** The same by the call at which death came. */
+  readonly crashCalls: Set<string>;
   readonly calls: () => number;
   readonly report: (rule: string, what: string) => void;
   /** Weather with the watch around it: nothing that the weather does is blamed on the program. */
@@ -45,6 +47,7 @@ export function createWatch(observer: FakeHost): Watch {
   const canaries = new Map<string, string>();
   const movables = new Map<string, string>();
   const crashPoints = new Set<string>();
+  const crashCalls = new Set<string>();
   let calls = 0;
   const report = (rule: string, what: string): void => {
     if (!violations.some((known) => known.rule === rule)) violations.push({ rule, what });
@@ -66,6 +69,7 @@ export function createWatch(observer: FakeHost): Watch {
   return {
     violations,
     crashPoints,
+    crashCalls,
     calls: () => calls,
     report,
     around: (weather, pid) => ({

@@ -1,17 +1,21 @@
-import { RootloomError } from "../../src/core/error.ts";
-import { type ErrnoCode, ErrnoError } from "../../src/host/fake/errno.ts";
-import { type Call, Crash, type FaultPlan } from "../../src/host/fake/faults.ts";
+import type { Call, FaultPlan } from "../../src/host/fake/faults.ts";
+import { Crash } from "../../src/host/fake/faults.ts";
 import type { Random } from "../../src/host/fake/random.ts";
-import { failure } from "../../src/host/real/failure.ts";
+import { editWhatIsLaid } from "./deeds.ts";
+import { createFailing } from "./failing.ts";
 import { pick } from "./generate.ts";
+import { createPointReader, fileOf } from "./points.ts";
 import { STATE } from "./site.ts";
+import { atPoint, drawPoint, drawTrigger, type Trigger } from "./trigger.ts";
 import { count, note, type World } from "./world.ts";
 
-/** What one process of ours meets: it is drawn once, and strikes by the number of the call. */
+/** What one process of ours meets: it is drawn once, and strikes at calls or at points of the journal. */
 export interface Weather extends FaultPlan {
   readonly name: WeatherKind;
   readonly durations_ms: Readonly<Record<string, number>>;
   readonly outlives: (name: string) => boolean;
+  /** What happens to a command: told in words. */
+  readonly onCommand: (name: string, what: string) => void;
   readonly attach: (world: World) => void;
   /** The sky clears: space and idle processes come back. */
   readonly clear: () => void;
@@ -29,103 +33,162 @@ export const WEATHERS = [
   "slow kill",
   "meddling",
 ] as const;
+
+/** Deaths come more often than all else. */
+export function drawWeather(random: Random): WeatherKind {
+  return random.chance(0.35) ? pick(["kill", "kill", "power"], random) : pick(WEATHERS, random);
+}
+
 export type WeatherKind = (typeof WEATHERS)[number];
 
-/** Calls that an input or output error can end, by the name in the summary. */
-const FAILING: readonly RegExp[] = [
-  /^files\.(writeFile|rename|openWriter|makeDirectory|removeFile|removeTree|writeLink)$/,
-  /^files\/(written|synced|renamed)$/,
-  /^tree\.|^writer\./,
-  /^stores\.transaction/,
-  /^processes\.run/,
-  /^jobs\.run/,
-];
-const CODES: readonly ErrnoCode[] = ["EIO", "ENOSPC", "EBUSY", "EROFS"];
+/** What weathers do to a world, once they are attached to one. */
+interface Strike {
+  readonly world: World;
+  readonly call: Call;
+  readonly point: string | undefined;
+}
 
 export function createWeather(
   random: Random,
   name: WeatherKind,
   meddle: (world: World) => void = () => undefined,
 ): Weather {
-  const strike = pick([20, 150, 500, 1200], random);
-  const at = random.integer(strike);
-  const when = random.chance(0.5) ? "before" : "after";
-  const failing = pick(FAILING, random);
-  const code = pick(CODES, random);
-  const victim = random.integer(5);
-  let matched = 0;
-  let begun = -1;
+  const points = createPointReader();
+  const { trigger, strike } = drawStrike(random, name, meddle);
+  const failing = createFailing(random, name);
+  // What goes wrong may be followed by a kill: also what mends a failure must be killable.
+  const last = failing !== undefined || trigger !== undefined ? drawLast(random, name) : undefined;
+  const slow = drawSlowness(random, name);
+  const users = { pid: 4711, command: "vi", uses: [] as string[] };
   let world: World | undefined;
-  const use = (what: string): void => {
-    if (world !== undefined) count(world, what);
-  };
-  const crash = (call: Call, kind: "kill" | "power"): never => {
-    use(kind);
-    if (world !== undefined) note(world, `${kind} ${when} call ${call.index} (${call.name} ${call.arguments[0]})`);
-    world?.watch.crashPoints.add(`${when} ${pointOf(call)}`);
-    throw new Crash(kind);
-  };
-  const error = (call: Call): never => {
-    use(`${name}: ${call.name.split("/")[0]}`);
-    if (world !== undefined)
-      note(world, `${code} at call ${call.index} (${call.name} ${call.arguments[0]?.slice(0, 80)})`);
-    throw errorFor(call, code);
-  };
+  let hasStruck = false;
   const meet = (call: Call, moment: "before" | "after"): void => {
-    const isHere = call.index === at && moment === when;
-    if (isHere && (name === "kill" || name === "slow kill")) crash(call, "kill");
-    if (isHere && name === "power") crash(call, "power");
-    if (isHere && name === "meddling" && world !== undefined) meddle(world);
-    if (isHere && name === "no space" && world !== undefined) {
-      use("no space");
-      note(world, `the disk is full from call ${call.index} on`);
-      world.observer.outside.leaveSpace(random.integer(20_000));
-      begun = call.index;
+    const point = points.read(call, moment);
+    if (world === undefined) return;
+    if (point !== undefined && name !== "calm") count(world, "points of the journal passed in bad weather");
+    if (trigger?.isNow(call, moment, point) === true) {
+      hasStruck = true;
+      strike({ world, call, point });
     }
-    if (moment === "after" || !failing.test(call.name)) return;
-    matched += 1;
-    if (name === "transient errors" && matched % 7 === victim) error(call);
-    if (name === "permanent error" && matched >= victim * 4) error(call);
+    if ((hasStruck || failing !== undefined) && last?.isNow(call, moment, point) === true)
+      crash({ world, call, point }, "kill");
+    if (moment === "before" && slow.victim !== undefined) killDuring(world, call, slow.victim, slow.durations_ms);
+    if (moment === "before" && name === "busy") countBusy(world, call, users.uses);
+    failing?.meet(world, call, moment);
   };
-  const users = { pid: 4711, command: "vi", uses: [`${STATE}/volumes/one/root/mnt`, `${STATE}/volumes/two/root/proc`] };
   return {
     name,
     before: (call) => meet(call, "before"),
     after: (call) => meet(call, "after"),
-    durations_ms: name.startsWith("slow") ? slowness(random) : {},
+    durations_ms: slow.durations_ms,
     outlives: () => random.chance(0.5),
+    onCommand: (command, what) => world !== undefined && count(world, `${what}: ${command}`),
     attach: (to) => {
       world = to;
       if (name !== "busy") return;
-      use("busy");
+      const mounted = to.observer.outside.files.mounts().map(({ target }) => target);
+      users.uses.push(...mounted.filter((target) => target !== "/" && random.chance(0.7)));
+      users.uses.push(`${STATE}/volumes/one/root/mnt`, `${STATE}/volumes/two/root/proc`);
       to.observer.outside.processes.push(users);
     },
     clear: () => {
       const processes = world?.observer.outside.processes ?? [];
       if (processes.includes(users)) processes.splice(processes.indexOf(users), 1);
-      if (begun >= 0) world?.observer.outside.leaveSpace(50 * 1024 ** 3);
+      if (name === "no space" && hasStruck) world?.observer.outside.leaveSpace(50 * 1024 ** 3);
     },
   };
 }
 
-/** Some take longer than the patience that they meet. */
-function slowness(random: Random): Readonly<Record<string, number>> {
-  const ms = (): number => pick([0, 50, 5_000, 70_000], random);
-  return { mount: ms(), umount: ms(), tar: ms(), mmdebstrap: ms(), sh: ms() };
+/** What strikes once, and when. */
+function drawStrike(
+  random: Random,
+  name: WeatherKind,
+  meddle: (world: World) => void,
+): { readonly trigger: Trigger | undefined; readonly strike: (at: Strike) => void } {
+  switch (name) {
+    case "kill":
+    case "power":
+      return { trigger: drawTrigger(random), strike: (at) => crash(at, name) };
+    case "no space": {
+      const left_bytes = random.integer(pick([400, 20_000], random));
+      const trigger = random.chance(0.4) ? atPoint(["step artifact.pack begun"]) : drawTrigger(random);
+      return { trigger, strike: (at) => fillDisk(at, left_bytes) };
+    }
+    case "meddling": {
+      // Somebody edits just what is being laid, when it has been looked at.
+      if (random.chance(0.15))
+        return { trigger: atPoint(["overlay.lay begun"]), strike: ({ world }) => editWhatIsLaid(world, random) };
+      return { trigger: drawTrigger(random), strike: ({ world }) => meddle(world) };
+    }
+    default:
+      return { trigger: undefined, strike: () => undefined };
+  }
 }
 
-function errorFor(call: Call, code: ErrnoCode): Error {
-  if (call.name.startsWith("processes.run")) {
-    const file = /"file":"([^"]*)"/.exec(call.arguments[0] ?? "")?.[1] ?? "it";
-    return new RootloomError(`cannot run ${file}: exit 1: ${code}`, code === "EBUSY" ? { retry: "transient" } : {});
-  }
-  return failure("use", call.arguments[0] ?? "", new ErrnoError(code, call.arguments[0] ?? ""));
+/** The kill that follows what struck first. */
+function drawLast(random: Random, name: WeatherKind): Trigger | undefined {
+  if (name === "kill" || name === "power" || !random.chance(0.4)) return undefined;
+  if (name === "no space" && random.chance(0.5)) return atPoint([pickMoment("artifact.make-room", random)]);
+  if (name === "meddling" && random.chance(0.5)) return atPoint([pickMoment("overlay.give-back", random)]);
+  return drawPoint(random);
+}
+
+function pickMoment(effect: string, random: Random): string {
+  return `${effect} ${pick(["begun", "done"], random)}`;
+}
+
+function crash({ world, call, point }: Strike, kind: "kill" | "power"): never {
+  count(world, kind);
+  note(world, `${kind} at call ${call.index} (${call.name} ${call.arguments[0]}) ${point ?? ""}`);
+  if (point !== undefined) world.watch.crashPoints.add(point);
+  world.watch.crashCalls.add(callOf(call));
+  throw new Crash(kind);
+}
+
+function fillDisk({ world, call }: Strike, left_bytes: number): void {
+  count(world, "no space");
+  note(world, `the disk is full from call ${call.index} on, but for ${left_bytes} bytes`);
+  world.observer.outside.leaveSpace(left_bytes);
+}
+
+/** Kills our process while a command of it runs. */
+function killDuring(world: World, call: Call, victim: string, durations_ms: Readonly<Record<string, number>>): void {
+  if (call.name !== "processes.run" || fileOf(call) !== victim) return;
+  const { host } = world;
+  const later = world.observer.clock.sleep((durations_ms[victim] ?? 0) / 2);
+  void later.then(() => {
+    if (!host.isAlive) return;
+    count(world, "kill");
+    note(world, `kill while ${victim} runs`);
+    world.watch.crashCalls.add(`while ${victim} runs`);
+    host.crash("kill");
+  });
+}
+
+function countBusy(world: World, call: Call, uses: readonly string[]): void {
+  if (call.name !== "processes.run" || fileOf(call) !== "umount") return;
+  if (uses.some((path) => call.arguments[0]?.includes(`"${path}"`))) count(world, "busy: umount");
+}
+
+interface Slowness {
+  readonly durations_ms: Readonly<Record<string, number>>;
+  /** The command during which our process is killed. */
+  readonly victim: string | undefined;
+}
+
+/** Some take longer than the patience that they meet. */
+function drawSlowness(random: Random, name: WeatherKind): Slowness {
+  if (!name.startsWith("slow")) return { durations_ms: {}, victim: undefined };
+  const ms = (): number => pick([0, 50, 5_000, 70_000, 7_500_000], random);
+  const durations_ms = { mount: ms(), umount: ms(), tar: ms(), mmdebstrap: ms(), sh: ms() };
+  if (name === "slow") return { durations_ms, victim: undefined };
+  const victim = pick(Object.keys(durations_ms), random);
+  return { durations_ms: { ...durations_ms, [victim]: pick([50, 5_000], random) }, victim };
 }
 
 /** A crash point without what differs between runs: names, numbers, digests. */
-function pointOf(call: Call): string {
+function callOf(call: Call): string {
   const text = call.name.startsWith("stores.run") ? (call.arguments[0] ?? "").split(" ").slice(0, 3).join(" ") : "";
   const path = call.name.startsWith("files") ? (call.arguments.at(-1) ?? "").replace(/[0-9a-fTZ-]{8,}/g, "*") : "";
-  const file = /"file":"([^"]*)"/.exec(call.arguments[0] ?? "")?.[1] ?? "";
-  return [call.name, text, path.split("/").slice(4).join("/"), file].filter((word) => word !== "").join(" ");
+  return [call.name, text, path.split("/").slice(4).join("/"), fileOf(call)].filter((word) => word !== "").join(" ");
 }

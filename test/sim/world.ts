@@ -40,7 +40,7 @@ export interface World {
   /** Those of them that may be gone afterwards; what is replaced must be kept. */
   readonly mayGo: Set<string>;
   /** What others put in the way, with how they take it away again. */
-  readonly obstacles: { readonly what: string; readonly remove: () => void }[];
+  readonly obstacles: { readonly what: string; readonly remove: () => void | Promise<void> }[];
   /** Paths that others changed or removed: what stands there is not the program's doing alone. */
   readonly touched: Set<string>;
   /** Targets of mounts that others made. */
@@ -119,7 +119,12 @@ function oldFile({ path, type, content }: TarMember): { readonly path: string; r
 export function restart(world: World, weather: Weather): FakeHost {
   const jobs = world.fault?.jobs;
   const loadJobs = async (): Promise<JobTable> => (jobs === undefined ? jobTable : jobs(jobTable));
-  const options = { durations_ms: weather.durations_ms, outlives: weather.outlives, loadJobs };
+  const options = {
+    durations_ms: weather.durations_ms,
+    outlives: weather.outlives,
+    onCommand: weather.onCommand,
+    loadJobs,
+  };
   world.host.crash("kill");
   world.host = world.observer.beside({
     ...options,
@@ -148,7 +153,13 @@ export function sessionOf(world: World, host: FakeHost): Session {
         worktree: false,
         cache: CACHE,
       },
-      limits: { ...limits, maxDeletions: undefined, hostCommands: false, file: "/etc/rootloom/limits.yaml" },
+      limits: {
+        ...limits,
+        maxDeletions: undefined,
+        hostCommands: false,
+        emulation: false,
+        file: "/etc/rootloom/limits.yaml",
+      },
       logLevel: "error",
       mountNamespace: "/proc/1/ns/mnt",
     },

@@ -1,4 +1,4 @@
-import { choice, DATE, fields, flag, type JsonSchema, MATRIX, text, texts, whole } from "./common.ts";
+import { choice, DATE, fields, flag, type JsonSchema, MATRIX, ON_DELETE, text, texts, whole } from "./common.ts";
 
 /** Image: what is built from a root, overlays, a kernel and a target. */
 export const imageSchema: JsonSchema = fields(
@@ -21,6 +21,7 @@ export const imageSchema: JsonSchema = fields(
     init: text("Path of the program the kernel starts. Default /init."),
     pack: choice(["onChange", "onApprove"], "When it is packed again. Default onChange."),
     retention: fields({ generations: whole(1, 1000, "Versions kept. Default: the host's.") }, "What is kept."),
+    onDelete: ON_DELETE,
     matrix: MATRIX,
   },
   "A boot image.",

@@ -198,6 +198,12 @@ function openFakeWriter(context: FileContext, path: string, mode: number): Write
         written.set(bytes, size);
         size += bytes.length;
       }),
+    syncLater: async () => undefined,
+    startWith(other, length_bytes) {
+      const bytes = readFakeBytes(context, other).subarray(0, length_bytes);
+      this.write(bytes);
+      return "copy";
+    },
     sync: () =>
       attempt("sync", path, () => {
         context.point("synced", path);

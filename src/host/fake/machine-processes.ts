@@ -17,6 +17,8 @@ export interface CommandOptions {
   readonly userId?: number;
   /** Asked of a command that runs while we are killed: true when it still gets its work done. */
   readonly outlives?: (name: string) => boolean;
+  /** Told when a command meets its time limit, or outlives us. */
+  readonly onCommand?: (name: string, what: "late" | "outlived a kill") => void;
 }
 
 /** The process port with the usual commands and those that a test adds. */
@@ -38,6 +40,7 @@ export function createMachineProcesses(
     commands,
     durations_ms: options.durations_ms ?? {},
     outlives: options.outlives ?? (() => false),
+    onCommand: options.onCommand ?? (() => undefined),
     processes: machine.processes,
     unknown: machine.unknownCommands,
     point: guard.point,

@@ -48,6 +48,8 @@ export interface ProcessContext {
   readonly durations_ms: Readonly<Record<string, number>>;
   /** Asked of a command that runs while we are killed: true when it still gets its work done. */
   readonly outlives: (name: string) => boolean;
+  /** Told when a command meets its time limit, or outlives us. */
+  readonly onCommand: (name: string, what: "late" | "outlived a kill") => void;
   readonly processes: ForeignProcess[];
   /** Commands that were asked for and are not emulated. */
   readonly unknown: string[];
@@ -95,6 +97,7 @@ async function execute(context: ProcessContext, command: Command, kernel: Kernel
   } catch (thrown) {
     isOrphan = thrown instanceof Crash && thrown.kind === "kill" && context.outlives(name);
     if (!isOrphan) throw thrown;
+    context.onCommand(name, "outlived a kill");
   }
   const invocation: Invocation = {
     name,
@@ -128,6 +131,7 @@ async function takeTime(context: ProcessContext, command: Command, name: string)
   try {
     const isLate = limit_ms > 0 && duration_ms > limit_ms;
     await context.time.sleep(context.owner, isLate ? limit_ms : duration_ms, command.signal);
+    if (isLate) context.onCommand(name, "late");
     if (isLate) throw ended(command, `not done within ${limit_ms} ms`);
   } catch (thrown) {
     throw isCancelled(command) ? ended(command, "cancelled") : thrown;

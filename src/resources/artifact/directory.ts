@@ -22,7 +22,7 @@ export async function prepareDirectory(resource: ArtifactResource, context: Appl
   }
   const parent = posix.dirname(path);
   files.makeDirectories(parent);
-  const temporary = `${parent}/${temporaryPrefix(resource.name, context.instance)}${shortRun(context.runId)}`;
+  const temporary = temporaryPlace(resource, context);
   await context.effect("artifact.make-directory", { path }, () => {
     sweepTemporaries(files, resource, context.instance);
     files.makeDirectories(temporary);
@@ -66,7 +66,15 @@ function writeMarker(resource: ArtifactResource, directory: string, context: App
   files.writeFile(markerPath(directory), text, attributesIn(files, directory, 0o600));
 }
 
-function sweepTemporaries(files: Files, resource: ArtifactResource, instance: string): void {
+type Subject = Pick<ArtifactResource, "path" | "name">;
+
+/** Where an artifact's directory is made, and where it goes before it is removed. */
+export function temporaryPlace({ path, name }: Subject, { instance, runId }: ApplyContext): string {
+  return `${posix.dirname(path)}/${temporaryPrefix(name, instance)}${shortRun(runId)}`;
+}
+
+/** Removes what killed creations and removals of an artifact left. */
+export function sweepTemporaries(files: Files, resource: Subject, instance: string): void {
   const parent = posix.dirname(resource.path);
   const prefix = temporaryPrefix(resource.name, instance);
   const left = (files.list(parent) ?? []).filter(
