@@ -53,6 +53,35 @@ describe("the configuration", () => {
     expect(read().cache).toBe("/file cache");
   });
 
+  it("is offline by the flag, or by a variable that says yes; a variable that says neither is an error", () => {
+    const offline = (text: string, flags = {}) =>
+      read({ flags, environment: { ROOTLOOM_OFFLINE: text } }).network?.offline;
+    expect([read().network?.offline, offline("0"), offline("1"), offline("yes")]).toEqual([false, false, true, true]);
+    expect(offline("0", { offline: true })).toBe(true);
+    writeEnvironment("ROOTLOOM_OFFLINE=1");
+    expect([read().network?.offline, offline("no")]).toEqual([true, false]);
+    expect(() => offline("maybe")).toThrow('cannot read ROOTLOOM_OFFLINE: "maybe" is neither yes nor no');
+  });
+
+  it("trusts certificates of a file that only its owner, or root, can write to, and that everybody can read", () => {
+    const caFile = join(directory, "authority.pem");
+    const refused = (why: RegExp) => expect(() => read({ flags: { caFile } })).toThrow(why);
+    refused(/cannot use the certificates in .*authority.pem: it is no file/);
+    writeFileSync(caFile, "");
+    chmodSync(caFile, 0o644);
+    expect(read({ flags: { caFile } }).network?.caFile).toBe(caFile);
+    symlinkSync(caFile, join(directory, "link"));
+    expect(read({ environment: { ROOTLOOM_CA_FILE: join(directory, "link") } }).network?.caFile).toBe(caFile);
+    chmodSync(caFile, 0o664);
+    refused(/others can write to it/);
+    chmodSync(caFile, 0o600);
+    refused(/curl, which runs as nobody, cannot read it/);
+    if (process.geteuid?.() !== 0) return;
+    chmodSync(caFile, 0o644);
+    chownSync(caFile, 65534, 65534);
+    refused(/it belongs to user 65534/);
+  });
+
   it("makes every path absolute", () => {
     const found = read({ flags: { state: "s", desired: "./d", cache: "../c", repository: "r.git", path: "/a/b/" } });
     expect([found.state, found.source.desired, found.cache, found.source.repository, found.source.path]).toEqual([

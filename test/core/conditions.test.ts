@@ -59,6 +59,19 @@ describe("conditions", () => {
     ]);
   });
 
+  it("tells of a root whether what it was made from is what its publisher says", () => {
+    const right = { isRight: true, message: "checked by sha512" };
+    const wrong = { isRight: false, message: "sha512 is another" };
+    const endings = [ending("a", "kept", {}, { source: right }), ending("b", "failed", {}, { source: wrong })];
+    const verified = conditionsOf(endings, undefined).filter(
+      ({ type, object }) => type === "SourceVerified" && object !== "host",
+    );
+    expect(verified.map(({ object, status, reason, message }) => `${object} ${status} ${reason}: ${message}`)).toEqual([
+      "link/a True Verified: checked by sha512",
+      "link/b False VerificationFailed: sha512 is another",
+    ]);
+  });
+
   it.each(["Suspended", "Stalled"] as const)(
     "shows %s as a condition of its own, with what the step says",
     (condition) => {
