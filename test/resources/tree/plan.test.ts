@@ -128,11 +128,47 @@ describe("a declared root", () => {
   });
 
   test("whose path may not be used is refused", () => {
-    expect(plan({ ...absent, refusal: "cannot use /etc/x", hint: "elsewhere" }).blocked).toEqual({
-      condition: "Refused",
-      message: "cannot create tree debian: cannot use /etc/x",
-      hint: "elsewhere",
+    expect(plan({ ...ours, refusal: "cannot use /etc/x", hint: "elsewhere" }, record)).toEqual({
+      ...{ operation: "tree.create", arguments: { resource }, action: "create", cause: "intentional", reason: "new" },
+      blocked: {
+        condition: "Refused",
+        message: "cannot create tree debian: cannot use /etc/x",
+        hint: "elsewhere",
+      },
     });
+  });
+});
+
+describe("a recorded root that is not at its path", () => {
+  const created = (reason: string) => ({
+    ...{ operation: "tree.create", arguments: { resource }, action: "create", cause: "corrective", reason },
+  });
+
+  test("is created again, also when its volume only changes", () => {
+    const expected = created("it disappeared: nothing is at /srv/debian/root");
+    expect(plan(absent, record)).toEqual(expected);
+    expect(plan(absent, record, resource, context([], { "volume/debian": "update" }))).toEqual(expected);
+    const other = context([], { "volume/other": "create" });
+    expect(plan(absent, record, resource, other)).toEqual(expected);
+  });
+
+  test("is not made a second time where it is recorded elsewhere, and the way out is named", () => {
+    const details = { ...record.details, path: "/srv/old/root" };
+    const elsewhere = { ...record, identity: "path:/srv/old/root", details };
+    expect(plan(absent, elsewhere)).toEqual({
+      ...{ operation: "tree.create", arguments: { resource }, action: "create", cause: "intentional", reason: "new" },
+      blocked: {
+        condition: "Refused",
+        message: "cannot create tree debian: it is recorded at /srv/old/root, not at /srv/debian/root",
+        hint: "move it there, or `rootloom forget tree/debian`",
+      },
+    });
+  });
+
+  test("is only placed when an interrupted run built it whole, recorded or not", () => {
+    const built = { ...absent, built: "mmdebstrap:new" };
+    expect(plan(built)).toEqual(created("an interrupted run built it, and did not place it"));
+    expect(plan({ ...absent, built: "mmdebstrap:old" }).reason).toBe("new");
   });
 });
 
@@ -153,7 +189,11 @@ describe("something populated in a root's place", () => {
   });
 
   test("is adopted when a person said so", () => {
-    expect(plan(foreign, undefined, resource, context(["tree/debian"])).blocked).toBeUndefined();
+    expect(plan(foreign, undefined, resource, context(["tree/debian"]))).toEqual({
+      ...{ operation: "tree.adopt", arguments: { resource }, action: "adopt", cause: "intentional" },
+      reason: "/srv/debian/root is a directory with 19 entries",
+    });
+    expect(plan(foreign, undefined, resource, context(["tree/debian"]))).not.toHaveProperty("blocked");
   });
 
   test("is taken as it is when the root is declared existing", () => {
@@ -168,11 +208,18 @@ describe("something populated in a root's place", () => {
 });
 
 test("an existing root that is empty is waited for: nothing is made", () => {
-  expect(plan({ ...foreign, populated: false }, undefined, existing).blocked).toEqual({
-    condition: "Waiting",
-    message: "cannot take tree debian as existing: /srv/debian is empty",
-    hint: "mount or fill it, or declare a source",
+  const waiting = (cause: string, why: string) => ({
+    ...{ operation: "tree.adopt", arguments: { resource: existing }, action: "adopt", cause },
+    reason: `/srv/debian ${why}`,
+    blocked: {
+      condition: "Waiting",
+      message: `cannot take tree debian as existing: /srv/debian ${why}`,
+      hint: "mount or fill it, or declare a source",
+    },
   });
+  expect(plan({ ...foreign, populated: false }, undefined, existing)).toEqual(waiting("intentional", "is empty"));
+  expect(plan(absent, undefined, existing)).toEqual(waiting("intentional", "is not there"));
+  expect(plan(absent, record, existing)).toEqual(waiting("corrective", "is not there"));
 });
 
 describe("a changed source", () => {
@@ -217,33 +264,106 @@ describe("a managed root that drifted", () => {
     });
   });
 
-  test("is only reported when its policy says so", () => {
-    expect(plan(drifted, record, { ...resource, driftPolicy: "report" })).toMatchObject({
+  const named = "4 paths differ: etc/passwd (content), etc/motd (removed), etc/new (added), ...";
+  const details = ["etc/passwd (content)", "etc/motd (removed)", "etc/new (added)", "etc/zz (mode)"];
+
+  test("is only reported when its policy says so, its source kept or not", () => {
+    const reporting = { ...resource, driftPolicy: "report" } as const;
+    const reported = {
       operation: "tree.restore",
-      blocked: { condition: "ReportOnly" },
+      arguments: { resource: reporting, paths: threePaths.paths.map(({ path }) => path) },
+      ...{ action: "update", cause: "corrective", reason: named, details },
+      blocked: {
+        condition: "ReportOnly",
+        message: `tree/debian: ${named}`,
+        hint: "drift.policy is `report`: put it right by hand, or declare `correct`",
+      },
+    };
+    expect(plan(drifted, record, reporting)).toEqual(reported);
+    expect(plan({ ...drifted, sourceKept: false }, record, reporting)).toEqual(reported);
+  });
+
+  test("is restored before its record is brought up to date, but a report does not hold the record up", () => {
+    const protect = { ...resource, protect: true };
+    expect(plan(drifted, record, protect).operation).toBe("tree.restore");
+    expect(plan(drifted, record, { ...protect, driftPolicy: "report" })).toMatchObject({
+      operation: "tree.update",
+      reason: "protect is true, false was recorded",
+    });
+  });
+
+  test("in one path or in three says so, and with many shows twenty", () => {
+    const paths = Array.from({ length: 25 }, (_, at) => ({ path: `p${at}`, change: "added", what: "" }) as const);
+    const draftOf = (count: number, listed = count) =>
+      plan({ ...ours, drift: { count, paths: paths.slice(0, listed) } }, record);
+    expect(draftOf(1)).toMatchObject({ reason: "1 path differs: p0 (added)", details: ["p0 (added)"] });
+    expect(draftOf(3).reason).toBe("3 paths differ: p0 (added), p1 (added), p2 (added)");
+    const twenty = paths.slice(0, 20).map(({ path }) => `${path} (added)`);
+    expect(draftOf(20).details).toEqual(twenty);
+    expect(draftOf(25).details).toEqual([...twenty, "and 5 more"]);
+    expect(draftOf(100, 2).details).toEqual(["p0 (added)", "p1 (added)", "and 98 more"]);
+  });
+
+  test("of an existing root has nothing to be restored from", () => {
+    const managed = { ...existing, content: "managed" } as const;
+    const marked = { source: "existing", content: "managed", facts: null };
+    const observed = { ...drifted, sourceKey: "existing", marked, sourceKept: false };
+    expect(plan(observed, record, managed)).toMatchObject({
+      operation: "tree.restore",
+      reason: named,
+      details,
+      blocked: {
+        condition: "Refused",
+        message: "cannot restore tree/debian: an existing root has no source to restore from",
+        hint: "declare `content: live`, or put the paths right by hand",
+      },
     });
   });
 
   test("is proposed for replacement when its source is not kept", () => {
-    expect(plan({ ...drifted, sourceKept: false }, record)).toMatchObject({
-      operation: "tree.replace",
-      cause: "corrective",
-      replaces: true,
-      details: ["etc/passwd (content)", "etc/motd (removed)", "etc/new (added)", "etc/zz (mode)"],
+    expect(plan({ ...drifted, sourceKept: false }, record)).toEqual({
+      ...{ operation: "tree.replace", arguments: { resource }, action: "replace", cause: "corrective" },
+      reason: `${named}; its source is not kept, so it can only be replaced`,
+      ...{ replaces: true, details },
     });
   });
 
   test("and whose manifest is lost is proposed for replacement: what it should hold is unknown", () => {
-    expect(plan({ ...ours, manifest: false, drift: undefined }, record)).toMatchObject({
-      operation: "tree.replace",
-      replaces: true,
+    expect(plan({ ...ours, manifest: false, drift: undefined }, record)).toEqual({
+      ...{ operation: "tree.replace", arguments: { resource }, action: "replace", cause: "corrective" },
+      ...{ reason: "its manifest is lost, so that nobody can say what it should hold", replaces: true },
     });
   });
 });
 
+test("a live root needs no manifest, and is kept whatever people do in it", () => {
+  const live = { ...resource, content: "live" } as const;
+  const marked = { source: "mmdebstrap:new", content: "live", facts: null };
+  expect(plan({ ...ours, marked, manifest: false, drift: undefined }, record, live)).toEqual({
+    ...{ operation: "keep", arguments: {}, action: "keep", cause: "intentional" },
+    reason: "live: people work in it",
+  });
+});
+
+test("an existing root of ours is never replaced for its source", () => {
+  const marked = { source: "tarball:old", content: "live", facts: null };
+  const taken = { ...record, inputs: { source: "existing", content: "live" } };
+  const observed = { ...ours, sourceKey: "existing", marked, drift: undefined };
+  expect(plan(observed, taken, existing).operation).toBe("keep");
+});
+
 describe("a root whose record does not fit", () => {
+  const update = (wanted: TreeResource, cause: string, reason: string) => ({
+    ...{ operation: "tree.update", arguments: { resource: wanted }, action: "update", cause, reason },
+  });
+
   test("because it was lost gets it back from the marker", () => {
-    expect(plan(ours)).toMatchObject({ operation: "tree.update", cause: "corrective" });
+    expect(plan(ours)).toEqual(update(resource, "corrective", "its record was lost; its marker is ours"));
+  });
+
+  test("because content became live has that recorded", () => {
+    const live = { ...resource, content: "live" } as const;
+    expect(plan(ours, record, live)).toEqual(update(live, "intentional", "content is live now"));
   });
 
   test("because content became managed is recorded as it is, not restored", () => {
@@ -264,36 +384,66 @@ describe("a root whose declaration was removed", () => {
   const remove = (changes: Partial<OwnedRecord>, observed: Partial<ObservedTree> = {}) =>
     treePlanner.planRemoval({ ...record, ...changes }, { ...ours, ...observed });
 
-  test("is forgotten with its data kept when it was recorded with retain", () => {
-    expect(remove({})).toMatchObject({ operation: "forget", reason: "its declaration was removed; its data is kept" });
+  const forget = (changes: Partial<OwnedRecord>, reason: string) => ({
+    ...{ operation: "forget", arguments: { record: { ...record, ...changes } }, action: "forget" },
+    ...{ cause: "intentional", reason },
+  });
+  const destroyed = { onDelete: "destroy" } as const;
+  const deleted = {
+    ...{ operation: "tree.delete", arguments: { record: { ...record, ...destroyed } }, action: "delete" },
+    ...{ cause: "intentional", reason: "its declaration was removed" },
+    destroys: "the root filesystem at /srv/debian/root",
+  };
+
+  test("is forgotten with its data kept when it was recorded with retain, there or not", () => {
+    const kept = forget({}, "its declaration was removed; its data is kept");
+    expect(remove({})).toEqual(kept);
+    expect(remove({}, absent)).toEqual(kept);
   });
 
   test("is deleted when it was recorded with destroy, and says what is lost", () => {
-    expect(remove({ onDelete: "destroy" })).toMatchObject({
-      operation: "tree.delete",
-      action: "delete",
-      destroys: "the root filesystem at /srv/debian/root",
-    });
+    expect(remove(destroyed)).toEqual(deleted);
+  });
+
+  test("is only forgotten when it is gone already", () => {
+    expect(remove(destroyed, absent)).toEqual(forget(destroyed, "/srv/debian/root is gone already"));
   });
 
   test("is never deleted when it was an existing one", () => {
-    const details = { ...record.details, sourceType: "existing" };
-    expect(remove({ onDelete: "destroy", details }).operation).toBe("forget");
+    const changes = { ...destroyed, details: { ...record.details, sourceType: "existing" } };
+    expect(remove(changes)).toEqual(forget(changes, "its declaration was removed; an existing root is never deleted"));
   });
 
   test("is not touched while its record is protected", () => {
-    expect(remove({ onDelete: "destroy", protect: true }).blocked?.message).toBe(
-      "cannot remove tree/debian: it is protected",
-    );
+    const changes = { ...destroyed, protect: true };
+    expect(remove(changes)).toEqual({
+      ...forget(changes, "its declaration was removed"),
+      blocked: {
+        condition: "Refused",
+        message: "cannot remove tree/debian: it is protected",
+        hint: "declare it again, lift `protect: true` in a commit of its own, then remove it",
+      },
+    });
   });
 
-  test("is not deleted when something foreign took its place", () => {
-    expect(remove({ onDelete: "destroy" }, foreign).blocked?.condition).toBe("Refused");
+  test("is not deleted when something foreign took its place, or where nobody may look", () => {
+    const blocked = (why: string, hint: string) => ({
+      blocked: { condition: "Refused", message: `cannot remove tree/debian: ${why}`, hint },
+    });
+    expect(remove(destroyed, foreign)).toEqual({
+      ...deleted,
+      ...blocked("/srv/debian/root is a directory with 19 entries", "rootloom forget tree/debian"),
+    });
+    const unseen = { refusal: "/srv is a system path", hint: "choose another" };
+    for (const observed of [unseen, { ...absent, ...unseen }]) {
+      expect(remove(destroyed, observed)).toEqual({ ...deleted, ...blocked(unseen.refusal, unseen.hint) });
+    }
   });
 
   test("of which an interrupted removal left parts is removed to the end, without a second approval", () => {
-    const draft = remove({ onDelete: "destroy" }, { ...absent, remnants: true });
-    expect(draft).toMatchObject({ operation: "tree.delete", cause: "corrective" });
-    expect(draft.destroys).toBeUndefined();
+    const { destroys: _, ...harmless } = deleted;
+    expect(remove(destroyed, { ...absent, remnants: true })).toEqual({
+      ...{ ...harmless, cause: "corrective", reason: "an interrupted run left parts of it" },
+    });
   });
 });
