@@ -78,7 +78,7 @@ export function leftovers(site: Site): readonly string[] {
 }
 
 /** Processes that were started for this site and still live, by their command lines. */
-export function processesOf(of: Site): readonly string[] {
+export function processesOf(of: Pick<Site, "directory">): readonly string[] {
   return readdirSync("/proc").flatMap((pid) => {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
     try {
