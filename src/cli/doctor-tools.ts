@@ -80,7 +80,7 @@ function purposesOfOne(resource: Resource): readonly string[] {
   const addresses = [source.location, source.digests ?? "", source.signature ?? ""];
   const packed = source.location.endsWith(".bz2") ? ["bzip2"] : [];
   const fetched = addresses.some((address) => address.includes("://")) ? ["download"] : [];
-  return [...packed, ...fetched, ...(source.keyring === undefined ? [] : ["signature"])];
+  return [...packed, ...fetched, ...((source.signature ?? source.keyring) === undefined ? [] : ["signature"])];
 }
 
 /** Documents that cannot be read ask for nothing: `rootloom validate` says what is wrong with them. */
