@@ -1,4 +1,11 @@
-import type { ArtifactResource, Compression, MountResource, OverlayResource, OverlayTree } from "../core/resource.ts";
+import { FORMATS, type FormatFacts } from "../core/format.ts";
+import type {
+  ArtifactResource,
+  ImageCompression,
+  MountResource,
+  OverlayResource,
+  OverlayTree,
+} from "../core/resource.ts";
 import { parseDate } from "../documents/units.ts";
 import { type CompileContext, type Expanded, findDocument, originOf, resolvePath, resourceId } from "./context.ts";
 import { blank } from "./overlays.ts";
@@ -33,9 +40,6 @@ const NODES = [
   { ...blank("dev/console", "character"), major: 5, minor: 1 },
 ];
 
-const ENDINGS = { gzip: ".gz", zstd: ".zst", none: "" } as const;
-const LEVELS = { gzip: 6, zstd: 3, none: 0 } as const;
-
 /** `overlays`: the trees of all overlays; `inRoots`: the overlays that are copied into roots, and what stands mounted in them. */
 export function compileImage(
   document: Expanded<"Image">,
@@ -47,7 +51,9 @@ export function compileImage(
   const root = findDocument(context, "Root", spec.root);
   const base = root === undefined ? undefined : baseLayer(root, context);
   if (base === undefined) return undefined;
-  const compression = compressionOf(document);
+  const { format = "initramfs" } = spec;
+  const facts = FORMATS[format];
+  const compression = compressionOf(document, facts);
   const path = resolvePath(context.state, `artifacts/${name}`);
   const below = base.type === "tree" ? inRoots.filter((resource) => resource.tree === base.tree) : [];
   // What a mount of the host covers is never packed, whether it is mounted at that moment or not.
@@ -61,14 +67,14 @@ export function compileImage(
     origin: originOf(document),
     protect: false,
     onDelete: spec.onDelete ?? "retain",
-    format: "initramfs",
+    format,
     path,
-    file: `initramfs.cpio${ENDINGS[compression.codec]}`,
+    file: `${facts.file}${facts.codecs[compression.codec]?.ending ?? ""}`,
     base,
     overlays: layersOf(document, overlays, context),
     excludes: [...(spec.exclude ?? DEFAULT_EXCLUDES), ...covered],
     nodes: NODES,
-    init: spec.init ?? "/init",
+    init: spec.init ?? facts.init,
     compression,
     sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
     packPolicy: spec.pack ?? "onChange",
@@ -77,9 +83,10 @@ export function compileImage(
   };
 }
 
-function compressionOf({ spec }: Expanded<"Image">): Compression {
-  const codec = spec.compression?.codec ?? "gzip";
-  return { codec, level: spec.compression?.level ?? LEVELS[codec] };
+function compressionOf({ spec }: Expanded<"Image">, { codecs, defaultCodec }: FormatFacts): ImageCompression {
+  const codec = spec.compression?.codec ?? defaultCodec;
+  const [, , usual = 0] = codecs[codec]?.levels ?? [];
+  return { codec, level: spec.compression?.level ?? usual };
 }
 
 /** `common` and the overlays named, by order and then by name; those copied into roots come with their root. */

@@ -1,3 +1,4 @@
+import { FORMATS, formatSymbols } from "../core/format.ts";
 import type { ImageSpec, KernelConfigSpec } from "./types.ts";
 
 /** Values by symbol, without CONFIG_: `y`, `m`, `n`, a number or a text without its quotes. */
@@ -17,12 +18,9 @@ export function readKernelSymbols(texts: readonly string[]): KernelSymbols {
 
 /** The symbols an image needs of its kernel so that it boots, with the values that the KernelConfig requires. */
 export function requiredSymbols(image: ImageSpec, kernel: KernelConfigSpec): ReadonlyMap<string, string> {
-  const required = new Map([
-    ["BLK_DEV_INITRD", "y"],
-    ["BINFMT_ELF", "y"],
-  ]);
-  const codec = image.compression?.codec ?? "gzip";
-  if (codec !== "none") required.set(`RD_${codec.toUpperCase()}`, "y");
+  const { format = "initramfs", compression } = image;
+  const symbols = formatSymbols(format, compression?.codec ?? FORMATS[format].defaultCodec);
+  const required = new Map([...symbols, "BINFMT_ELF"].map((symbol) => [symbol, "y"]));
   for (const [symbol, value] of Object.entries(kernel.require ?? {})) required.set(symbol, requiredText(value));
   return required;
 }

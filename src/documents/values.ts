@@ -1,3 +1,4 @@
+import { FORMATS } from "../core/format.ts";
 import type { ExpandedDocument } from "./expand.ts";
 import { TARGET_FACTS } from "./expand.ts";
 import { absolutePathFault, hostPathFault, relativePathFault } from "./paths.ts";
@@ -66,15 +67,28 @@ function checkArchTarget(spec: ArchTargetSpec, report: Report): void {
   report(["environmentFile"], `cannot use the path \`${spec.environmentFile}\`: ${fault}`, hint);
 }
 
+function checkCompression({ format = "initramfs", compression }: ImageSpec, report: Report): void {
+  const { codecs, defaultCodec } = FORMATS[format];
+  const { codec = defaultCodec, level } = compression ?? {};
+  const facts = codecs[codec];
+  if (facts === undefined) {
+    const hint = `${format} has ${Object.keys(codecs).join(", ")}`;
+    report(["compression", "codec"], `cannot compress an image of format ${format} with ${codec}`, hint);
+    return;
+  }
+  if (level === undefined) return;
+  const [lowest, highest] = facts.levels ?? [];
+  if (lowest === undefined || highest === undefined) {
+    report(["compression", "level"], `cannot use a level: the codec is ${codec}`, "leave the level out");
+  } else if (level < lowest || level > highest) {
+    const hint = `${codec} has levels ${lowest} to ${highest}`;
+    report(["compression", "level"], `cannot compress with ${codec} level ${level}`, hint);
+  }
+}
+
 function checkImage(spec: ImageSpec, report: Report): void {
   checkDate(spec.sourceDate, ["sourceDate"], report);
-  const { codec = "gzip", level } = spec.compression ?? {};
-  if (codec === "gzip" && level !== undefined && level > 9) {
-    report(["compression", "level"], `cannot compress with gzip level ${level}`, "gzip has levels 1 to 9");
-  }
-  if (codec === "none" && level !== undefined) {
-    report(["compression", "level"], "cannot use a level: the codec is none", "leave the level out");
-  }
+  checkCompression(spec, report);
   const fault = spec.init === undefined ? undefined : absolutePathFault(spec.init);
   if (fault !== undefined) {
     report(["init"], `cannot start \`${spec.init}\`: ${fault}`, "write a path inside the image, such as /init");

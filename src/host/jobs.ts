@@ -1,6 +1,7 @@
 import type { Entry, TreePath } from "../core/entry.ts";
 import type { Compression, OverlayEntry } from "../core/resource.ts";
 import type { RemoveInput } from "../pack/remove.ts";
+import type { PackEntry } from "../pack/types.ts";
 import type { JobContext } from "./ports.ts";
 
 /** A layer as the packer reads it. Paths are absolute; all of it crosses a thread boundary as plain data. */
@@ -96,6 +97,17 @@ export interface JobMap {
       /** sha256 of the manifest file. */
       readonly manifestSha256: string;
       /** Losses and advice: file capabilities lost, RAM needed. Said in the report. */
+      readonly notes: readonly string[];
+      readonly layers: readonly LayerDigest[];
+    };
+  };
+  /** Merges the layers as `pack` does and writes the manifest: what an image holds that another tool writes. */
+  readonly layout: {
+    readonly input: PackInput & { readonly manifest: string };
+    readonly output: {
+      /** Sorted by path, with where each content is read from. */
+      readonly entries: readonly PackEntry[];
+      readonly manifestSha256: string;
       readonly notes: readonly string[];
       readonly layers: readonly LayerDigest[];
     };

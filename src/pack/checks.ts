@@ -17,6 +17,12 @@ const SPARE_BYTES = 16 << 20;
  * @throws RootloomError for an empty root, an init that is missing or not executable, and entries beyond the format.
  */
 export function checkContent(entries: readonly PackEntry[], init: string): void {
+  checkProgram(entries, init);
+  for (const entry of entries) checkLimits(entry);
+}
+
+/** @param init empty: any content will do. */
+export function checkProgram(entries: readonly PackEntry[], init: string): void {
   if (!entries.some((entry) => entry.path !== "" && entry.place === 0)) {
     throw new RootloomError("cannot pack: the root is empty", {
       hint: "check that its volume is mounted and filled, and that spec.exclude does not leave out all of it",
@@ -24,8 +30,7 @@ export function checkContent(entries: readonly PackEntry[], init: string): void 
       condition: "RootEmpty",
     });
   }
-  checkInit(entries, init);
-  for (const entry of entries) checkLimits(entry);
+  if (init !== "") checkInit(entries, init);
 }
 
 function checkInit(entries: readonly PackEntry[], init: string): void {
@@ -84,7 +89,7 @@ export function checkSpace(files: Files, need: SpaceNeed): void {
   if (!shared) requireSpace(files, need.cache, made_bytes + SPARE_BYTES);
 }
 
-function requireSpace(files: Files, directory: string, needed_bytes: number): void {
+export function requireSpace(files: Files, directory: string, needed_bytes: number): void {
   const free_bytes = files.freeSpace_bytes(directory);
   if (free_bytes >= needed_bytes) return;
   throw noSpace(`${directory} has ${formatSize(free_bytes)} free, about ${formatSize(needed_bytes)} are needed`);

@@ -3,6 +3,7 @@ import { collectCaches } from "./collect.ts";
 import { compareWithManifest, findDrift, recordTree } from "./compare.ts";
 import { digestLayers } from "./compose.ts";
 import { hashFile } from "./file-hash.ts";
+import { layout } from "./layout.ts";
 import { readManifest } from "./manifest.ts";
 import { measure } from "./measure.ts";
 import { pack } from "./pack.ts";
@@ -12,6 +13,7 @@ import { verifyImage } from "./verify.ts";
 /** The long work of a pass. It touches the outside by `context.files` alone and runs in a worker thread. */
 export const jobTable: JobTable = {
   layers: (input, context) => digestLayers(context, input),
+  layout: (input, context) => layout(context, input),
   pack: (input, context) => pack(context, input),
   difference: (input, context) => compareWithManifest(context, input),
   record: async (input, context) => recordTree(context, input),

@@ -30,11 +30,11 @@ export function namePaths(paths: readonly TreePath[]): string {
 function kindOf(what: string): string {
   if (what === "socket") return "sockets are left out";
   if (what === "security.capability") {
-    return "file capabilities are lost (a cpio archive has none; set them in the image's init with setcap)";
+    return "file capabilities are lost (they are not packed; set them in the image's init with setcap)";
   }
-  if (what.startsWith("system.posix_acl_")) return "access control lists are lost (a cpio archive has none)";
-  if (what === "security.selinux") return "SELinux labels are lost (a cpio archive has none)";
-  return `the extended attribute ${what} is lost (a cpio archive has none)`;
+  if (what.startsWith("system.posix_acl_")) return "access control lists are lost (they are not packed)";
+  if (what === "security.selinux") return "SELinux labels are lost (they are not packed)";
+  return `the extended attribute ${what} is lost (it is not packed)`;
 }
 
 /** The memory that an unpacked image needs: rootfs is a tmpfs that may grow to half of the RAM. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../../core/digest.ts";
-import type { ArtifactResource, OverlayEntry } from "../../core/resource.ts";
+import type { ArtifactResource, Compression, OverlayEntry } from "../../core/resource.ts";
 import type { LayerDigest, LayerSource, PackInput } from "../../host/jobs.ts";
 import type { Files } from "../../host/ports.ts";
 import { PACKER_VERSION } from "../../pack/types.ts";
@@ -20,11 +20,19 @@ export function packInput(files: Files, resource: ArtifactResource, cache: strin
     const entries = resolveOwners(overlay.entries, accounts);
     return { type: "overlay", name: `overlay/${name}`, entries, deletions, sourceDate_s, digest };
   });
-  const { init, compression, sourceDate_s } = resource;
+  const { init, sourceDate_s } = resource;
+  const compression = packerCompression(resource);
   // A volume that is itself a root holds our own files too.
   const excludes = [...resource.excludes, OWN_FOLDER];
   const nodes = resolveOwners(resource.nodes, accounts);
   return { layers: [baseLayer(files, resource), ...overlays], excludes, nodes, init, compression, sourceDate_s, cache };
+}
+
+/** How the packer itself compresses; an image that another tool makes is only laid out by it. */
+function packerCompression({ format, compression }: ArtifactResource): Compression {
+  const { codec, level } = compression;
+  const isOurs = codec === "gzip" || codec === "zstd" || codec === "none";
+  return format === "initramfs" && isOurs ? { codec, level } : { codec: "none", level: 0 };
 }
 
 /** All that a generation depends on, by name. `rootLayer` is the host's, every other one the commit's. */

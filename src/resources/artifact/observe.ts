@@ -4,6 +4,7 @@ import { checkHostPath } from "../limits.ts";
 import { identityOf, ownership, readMarker } from "../marker.ts";
 import { detail } from "../owned.ts";
 import type { ObserveContext } from "../types.ts";
+import { formatProblem } from "./filesystem.ts";
 import { CURRENT, damageOf, type GenerationReport, listGenerations, MANIFEST, readReport } from "./generations.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
 import { provideBase } from "./tarball.ts";
@@ -60,9 +61,14 @@ export async function observeArtifact(
   }
   const found = await observeDirectory(resource.path, owned, context);
   if (found.state === "foreign") return found;
-  if (!isBaseThere(resource, context)) return found;
+  const problem = formatProblem(resource, host);
+  const refusal = problem === undefined ? {} : { problem: { ...problem, condition: "Refused" as const } };
+  if (!isBaseThere(resource, context)) return { ...found, ...refusal };
   try {
-    return { ...found, ...(await observeInputs(resource, found, context)) };
+    const observed = { ...found, ...(await observeInputs(resource, found, context)) };
+    // One that is whole and up to date needs no tool.
+    const isDue = observed.wanted !== found.generation || found.damage !== "";
+    return isDue ? { ...observed, ...refusal } : observed;
   } catch (thrown) {
     context.signal?.throwIfAborted();
     const { message, hint = "", retry } = asRootloomError(thrown);

@@ -4,6 +4,7 @@ import type { JobMap, PackInput } from "../../host/jobs.ts";
 import { takeLease } from "../lease.ts";
 import type { ApplyContext } from "../types.ts";
 import { attributesIn, shortRun } from "./directory.ts";
+import { packFilesystem } from "./filesystem.ts";
 import {
   damageOf,
   type GenerationReport,
@@ -77,12 +78,12 @@ async function packWithRoom(
   context: ApplyContext,
 ): Promise<JobMap["pack"]["output"]> {
   const { host, signal } = context;
+  const places = { image: `${build}/${resource.file}`, manifest: `${build}/${MANIFEST}` };
+  const onProgress = (done: number, total: number) => context.progress("packing", done, total);
   const run = () =>
-    host.jobs.run(
-      "pack",
-      { ...input, image: `${build}/${resource.file}`, manifest: `${build}/${MANIFEST}` },
-      { signal, onProgress: (done, total) => context.progress("packing", done, total) },
-    );
+    resource.format === "initramfs"
+      ? host.jobs.run("pack", { ...input, ...places }, { signal, onProgress })
+      : packFilesystem(resource, input, { ...places, build }, context);
   try {
     return await run();
   } catch (thrown) {
