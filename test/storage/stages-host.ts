@@ -162,7 +162,7 @@ function soilImage({ device, path }: VolumeResource, filesystem: string): void {
   rmSync(`${device}.dirty`);
 }
 
-function missingTools(...tools: readonly string[]): () => string | undefined {
+export function missingTools(...tools: readonly string[]): () => string | undefined {
   return () => {
     const folders = ["/usr/local/sbin", "/usr/sbin", "/sbin", ...(process.env.PATH ?? "").split(":")];
     const missing = tools.filter((tool) => !folders.some((folder) => existsSync(join(folder, tool))));

@@ -1,6 +1,7 @@
 import { RootloomError } from "../../../../core/error.ts";
 import type { VolumeResource } from "../../../../core/resource.ts";
 import { unmountTree } from "../../../mount/unmount.ts";
+import { topEntries } from "../../top.ts";
 import {
   type Device,
   type Looking,
@@ -90,7 +91,7 @@ async function observe(volume: VolumeSubject, looking: Looking): Promise<Device>
     ...NO_DEVICE,
     state: why === undefined ? "ours" : "foreign",
     what: why === undefined ? "" : `a zfs ${type}, ${why}`,
-    about: why === undefined ? [] : aboutLines(volume, found, datasets),
+    about: why === undefined ? [] : aboutLines(volume, found, { datasets, looking }),
     unadoptable: type === "filesystem" ? "" : `${volume.device} is a ${type}, no filesystem`,
     identity: value("guid"),
     filesystem: "zfs",
@@ -157,12 +158,15 @@ function quotaOf(found: ReadonlyMap<string, Property>): number | undefined {
 function aboutLines(
   { device }: VolumeSubject,
   found: ReadonlyMap<string, Property>,
-  datasets: ReadonlySet<string>,
+  { datasets, looking }: { readonly datasets: ReadonlySet<string>; readonly looking: Looking },
 ): readonly string[] {
+  const { files } = looking.host;
   const below = [...datasets].filter((name) => name.startsWith(`${device}/`)).length;
+  const mount = files.mounts().find(({ source }) => source === device);
+  const entries = mount === undefined ? "unknown, since it is not mounted" : topEntries(files, mount.target);
   const lines = ["type", "guid", "mountpoint", "quota", "refquota", "origin"].flatMap((name) => {
     const value = found.get(name)?.value ?? "";
     return value === "" || value === "0" ? [] : [`${name}: ${value}`];
   });
-  return below === 0 ? lines : [...lines, `datasets below it: ${below}`];
+  return [...lines, ...(below === 0 ? [] : [`datasets below it: ${below}`]), `in it: ${entries}`];
 }
