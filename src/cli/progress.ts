@@ -1,6 +1,6 @@
 import type { Clock } from "../host/ports.ts";
 import type { PassEvent } from "../pass/types.ts";
-import { durationText, painter } from "../report/paint.ts";
+import { durationText, painter, sizeText } from "../report/paint.ts";
 import type { Output } from "./output.ts";
 
 export interface Progress {
@@ -12,7 +12,7 @@ export interface Progress {
 /** A bar is drawn for work that has run this long; shorter work only flickers. */
 const PATIENCE_MS = 2000;
 const REDRAW_MS = 100;
-const BAR_COLUMNS = 24;
+const BAR_COLUMNS = 16;
 
 /** What runs now: one line redrawn on a terminal, one line a step elsewhere. Always on standard error. */
 export function showProgress(output: Output, clock: Clock): Progress {
@@ -31,7 +31,7 @@ function plainProgress(output: Output): Progress {
 
 function drawnProgress(output: Output, clock: Clock): Progress {
   const paint = painter(output.color);
-  const started = new Map<string, number>();
+  const started = new Map<string, Phase>();
   let drawn_ms = Number.NEGATIVE_INFINITY;
   let shown = false;
   const clear = () => {
@@ -47,11 +47,18 @@ function drawnProgress(output: Output, clock: Clock): Progress {
   return {
     event: (event) => {
       if (event.type === "apply_start") {
-        started.set(event.id, clock.elapsed_ms());
+        const now_ms = clock.elapsed_ms();
+        started.set(event.id, { message: "", begun_ms: now_ms, step_ms: now_ms });
         draw(`… ${event.id}: ${event.action}`);
       } else if (event.type === "apply_progress") {
-        const running_ms = clock.elapsed_ms() - (started.get(event.id) ?? clock.elapsed_ms());
-        draw(`… ${event.id}: ${event.message}${running_ms < PATIENCE_MS ? "" : ` ${bar(event, running_ms)}`}`);
+        const now_ms = clock.elapsed_ms();
+        const before = started.get(event.id) ?? { message: "", begun_ms: now_ms, step_ms: now_ms };
+        // What is left is reckoned from where this part of the work began.
+        const phase =
+          before.message === event.message ? before : { ...before, message: event.message, begun_ms: now_ms };
+        started.set(event.id, phase);
+        const text = now_ms - phase.step_ms < PATIENCE_MS ? "" : ` ${bar(event, now_ms - phase.begun_ms)}`;
+        draw(`… ${event.id}: ${event.message}${text}`);
       } else if (event.type === "apply_complete") {
         clear();
         output.error(`${paint("green", "✓")} ${event.id} ${event.result} (${durationText(event.duration_ms)})\n`);
@@ -64,11 +71,25 @@ function drawnProgress(output: Output, clock: Clock): Progress {
   };
 }
 
-/** `████░░░░ 42% 12.4 s`; only the time where the total is not known. */
-export function bar(event: { readonly done: number; readonly total: number }, running_ms: number): string {
+/** Part of a step's work: its message, when it began, and when the step did. */
+interface Phase {
+  readonly message: string;
+  readonly begun_ms: number;
+  readonly step_ms: number;
+}
+
+/** `████░░░░ 42%, 12.1 MiB of 28.8 MiB, 12.4 s, 17.1 s left`; only the time where the total is not known. */
+export function bar(
+  event: { readonly done: number; readonly total: number; readonly unit?: "bytes" },
+  running_ms: number,
+): string {
   if (event.total <= 0) return durationText(running_ms);
   const share = Math.min(1, Math.max(0, event.done / event.total));
   const full = Math.round(share * BAR_COLUMNS);
   const percent = `${Math.floor(share * 100)}%`;
-  return `${"█".repeat(full)}${"░".repeat(BAR_COLUMNS - full)} ${percent} ${durationText(running_ms)}`;
+  const bytes = event.unit === "bytes" ? [`${sizeText(event.done)} of ${sizeText(event.total)}`] : [];
+  const left =
+    running_ms >= 1000 && share > 0 && share < 1 ? [`${durationText((running_ms * (1 - share)) / share)} left`] : [];
+  const facts = [percent, ...bytes, durationText(running_ms), ...left].join(", ");
+  return `${"█".repeat(full)}${"░".repeat(BAR_COLUMNS - full)} ${facts}`;
 }

@@ -99,8 +99,8 @@ function contextOf(step: Step, input: ApplyInput, effect: ApplyContext["effect"]
     revision: plan.revision,
     owned: (id) => state.record(id),
     effect,
-    progress: (message, done = 0, total = 0) =>
-      request.onEvent({ type: "apply_progress", id: step.id, message, done, total }),
+    progress: (message, done = 0, total = 0, unit = undefined) =>
+      request.onEvent({ type: "apply_progress", id: step.id, message, done, total, ...(unit && { unit }) }),
     log: (message) => request.onEvent({ type: "apply_progress", id: step.id, message, done: 0, total: 0 }),
   };
 }

@@ -89,6 +89,7 @@ export type PassEvent =
       readonly message: string;
       readonly done: number;
       readonly total: number;
+      readonly unit?: "bytes";
     }
   | { readonly type: "apply_complete"; readonly id: string; readonly result: string; readonly duration_ms: number }
   | {

@@ -89,7 +89,8 @@ export interface ApplyContext extends Places {
     details: { readonly [key: string]: Json },
     run: () => T | Promise<T>,
   ) => Promise<T>;
-  readonly progress: (message: string, done?: number, total?: number) => void;
+  /** How far a step is: `done` of `total`, in bytes where `unit` says so. */
+  readonly progress: (message: string, done?: number, total?: number, unit?: "bytes") => void;
   readonly log: (message: string, fields?: { readonly [key: string]: Json }) => void;
 }
 

@@ -161,8 +161,14 @@ describe("small parts", () => {
   });
 
   it("a progress bar never runs over its end", () => {
-    expect(bar({ done: 3, total: 2 }, 5000)).toBe(`${"█".repeat(24)} 100% 5.0 s`);
+    expect(bar({ done: 3, total: 2 }, 5000)).toBe(`${"█".repeat(16)} 100%, 5.0 s`);
     expect(bar({ done: 0, total: 0 }, 5000)).toBe("5.0 s");
+  });
+
+  it("a progress bar tells bytes and the time that is left", () => {
+    const event = { done: 30 << 20, total: 120 << 20, unit: "bytes" } as const;
+    expect(bar(event, 5000)).toBe(`${"█".repeat(4)}${"░".repeat(12)} 25%, 30.0 MiB of 120.0 MiB, 5.0 s, 15.0 s left`);
+    expect(bar({ done: 1, total: 4 }, 2000)).toBe(`${"█".repeat(4)}${"░".repeat(12)} 25%, 2.0 s, 6.0 s left`);
   });
 
   it("a Node with the fixes is fine, an older one a note", () => {

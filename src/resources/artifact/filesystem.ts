@@ -10,6 +10,8 @@ import type { ApplyContext } from "../types.ts";
 import { checkErofs, checkSquashfs } from "./filesystem-verify.ts";
 import { removeDirectory } from "./generations.ts";
 
+const PROGRESS_PAUSE_MS = 100;
+
 type Packed = JobMap["pack"]["output"];
 type Layout = JobMap["layout"]["output"];
 
@@ -168,7 +170,13 @@ async function feed(entries: readonly PackEntry[], reading: Reading, context: Ap
   let failure: { readonly thrown: unknown } | undefined;
   async function* tarball(): AsyncGenerator<Uint8Array> {
     try {
-      const progress = (done_bytes: number) => context.progress(what, done_bytes, content_bytes);
+      let told_ms = Number.NEGATIVE_INFINITY;
+      const progress = (done_bytes: number) => {
+        const now_ms = host.clock.elapsed_ms();
+        if (now_ms - told_ms < PROGRESS_PAUSE_MS) return;
+        told_ms = now_ms;
+        context.progress(what, done_bytes, content_bytes, "bytes");
+      };
       yield* writeTar(host.files, entries, { top, progress });
     } catch (thrown) {
       failure = { thrown };

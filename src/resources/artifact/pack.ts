@@ -79,7 +79,7 @@ async function packWithRoom(
 ): Promise<JobMap["pack"]["output"]> {
   const { host, signal } = context;
   const places = { image: `${build}/${resource.file}`, manifest: `${build}/${MANIFEST}` };
-  const onProgress = (done: number, total: number) => context.progress("packing", done, total);
+  const onProgress = (done: number, total: number) => context.progress("packing", done, total, "bytes");
   const run = () =>
     resource.format === "initramfs"
       ? host.jobs.run("pack", { ...input, ...places }, { signal, onProgress })
