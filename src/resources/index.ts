@@ -2,7 +2,7 @@ import type { ResourceKind } from "../core/resource.ts";
 import { artifactExecutors, artifactObserver, artifactPlanner, recoverArtifact } from "./artifact/index.ts";
 import { environmentExecutors, environmentObserver, environmentPlanner } from "./environment/index.ts";
 import { linkExecutors, linkObserver, linkPlanner } from "./link/index.ts";
-import { mountExecutors, mountObserver, mountPlanner } from "./mount/index.ts";
+import { mountExecutors, mountObserver, mountPlanner, recoverMount } from "./mount/index.ts";
 import { overlayExecutors, overlayObserver, overlayPlanner } from "./overlay/index.ts";
 import { recoverTree, treeExecutors, treeObserver, treePlanner } from "./tree/index.ts";
 import type { ApplyContext, Executors, Observers, OpenEffect, Planners } from "./types.ts";
@@ -51,7 +51,7 @@ export const recoveries: { readonly [K in ResourceKind]: Recovery | undefined } 
   volume: recoverVolume,
   tree: recoverTree,
   overlay: undefined,
-  mount: undefined,
+  mount: recoverMount,
   link: undefined,
   environment: undefined,
   artifact: recoverArtifact,

@@ -125,6 +125,29 @@ describe("found by the simulation", () => {
     expect(after.plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
   });
 
+  it("what a killed step had mounted is unmounted, also when nobody declares it any more", async () => {
+    const root = (mounts: string): string =>
+      `${HEAD}kind: Root\nmetadata: {name: debian}\nspec: {volume: builds, source: {mmdebstrap: {suite: bookworm}}, mounts: [${mounts}]}\n`;
+    const place = "desired/roots/debian.yaml";
+    const mounted = (of: FakeHost): readonly string[] => of.outside.files.mounts().map(({ target }) => target);
+    const host = exampleHost(
+      {
+        faults: {
+          after: (call) => {
+            if (call.name === "processes.run" && call.arguments[0]?.includes('"file":"mount"')) throw new Crash("kill");
+          },
+        },
+      },
+      { [place]: root("{target: /proc, type: proc, namespace: host}") },
+    );
+    await expect(pass(host, "apply")).rejects.toThrow("crashed");
+    expect(mounted(host)).toEqual(["/", `${STATE}/volumes/builds/root/proc`]);
+    host.repository.commit({ [place]: root("") });
+    const next = host.restart({ faults: {} });
+    expect((await pass(next, "apply")).result).toBe("converged");
+    expect(mounted(next)).toEqual(["/"]);
+  });
+
   it("an image that is removed is whole or not there, at every moment; what a kill leaves of it goes, too", async () => {
     const image = `${HEAD}kind: Image\nmetadata: {name: debian}\nspec: {root: debian, onDelete: destroy}\n`;
     const current = `${STATE}/artifacts/debian/current`;

@@ -103,7 +103,8 @@ async function mountNow(resource: MountResource, context: ApplyContext): Promise
     const top = tmpfsAbove(resource, target, context);
     await context.effect("mount.make-target", { target }, () => makeTarget(files, resource, target, top));
   }
-  await context.effect("mount.mount", { target }, () => mountOrUndo({ ...resource, target }, context));
+  const { type, source } = resource;
+  await context.effect("mount.mount", { target, type, source }, () => mountOrUndo({ ...resource, target }, context));
   const mounts = files.mounts();
   const there = mounts.filter((entry) => entry.target === target);
   const [entry] = there;

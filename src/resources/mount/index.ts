@@ -3,6 +3,7 @@ import { mountMount, proveMount, remountMount, unmountMount } from "./apply.ts";
 import { observeMount, observeRemovedMount } from "./observe.ts";
 
 export { mountPlanner } from "./plan.ts";
+export { recoverMount } from "./recover.ts";
 
 export const mountObserver: Observer<"mount"> = {
   observe: async (resource, owned, context) => observeMount(resource, owned, context),

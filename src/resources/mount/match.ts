@@ -29,7 +29,7 @@ export function holderOf(mounts: readonly MountEntry[], path: string): MountEntr
 export function isSourceOf(
   files: Files,
   mounts: readonly MountEntry[],
-  resource: MountResource,
+  resource: { readonly type: string; readonly source: string },
   entry: MountEntry,
 ): boolean {
   if (resource.type !== "bind" && resource.type !== "rbind") {
