@@ -112,12 +112,13 @@ function stalled(item: Drafted, decisions: Decisions): Blocked | undefined {
 /** True when what depends on this would find nothing (not there yet, nobody could look), or find it still in the way. */
 function leavesNothingToBuildOn(item: Drafted): boolean {
   const { action } = item.draft;
-  return item.unobserved || action === "create" || action === "adopt" || action === "delete";
+  const isUnseen = item.unobserved || item.draft.hides === true;
+  return isUnseen || action === "create" || action === "adopt" || action === "delete";
 }
 
 function toStep(item: Drafted, blocked: Blocked | undefined): Step {
   const { draft, id, kind, name, dependsOn, digest } = item;
-  const { blocked: _planned, ...rest } = draft;
+  const { blocked: _planned, hides: _hides, ...rest } = draft;
   const step = { ...rest, id, kind, name, dependsOn, digest };
   return (blocked === undefined ? step : { ...step, blocked }) as Step;
 }

@@ -49,17 +49,27 @@ function planWanted(input: PlanInput, toStep: (item: Drafted) => Step): readonly
   const owned = new Map(input.owned.map((record) => [record.id, record]));
   const actions = new Map<ResourceId, Action>();
   const context: PlanContext = { actionOf: (id) => actions.get(id), adoptions: input.decisions.adoptions };
+  const hidden = new Set<ResourceId>();
   return orderByDependency(input.desired.resources).map((resource) => {
     const unobserved = input.unobserved.get(resource.id);
-    const draft =
+    const record = owned.get(resource.id);
+    const seen =
       unobserved === undefined
-        ? draftOne(input, resource, owned.get(resource.id), context)
+        ? draftOne(input, resource, record, context)
         : unobservable(unobserved.message, unobserved.hint);
+    const hiding = record === undefined ? undefined : resource.dependsOn.find((id) => hidden.has(id));
+    const draft = hiding === undefined || seen.operation === "keep" ? seen : unseen(seen, hiding);
+    if (draft.hides === true || hiding !== undefined) hidden.add(resource.id);
     const step = toStep(complete(input, resource, draft, unobserved !== undefined));
     // What is blocked changes nothing in this pass, and what depends on it must not act as if it did.
     actions.set(step.id, step.blocked === undefined ? step.action : "keep");
     return step;
   });
+}
+
+/** What was made before and cannot be seen now is most likely as it was: the step finds that out, and it is no difference of its own. */
+function unseen(draft: Draft, hiding: ResourceId): Draft {
+  return { ...draft, cause: "corrective", reason: `${hiding} hides it until it is mounted`, follows: hiding };
 }
 
 function draftOne(input: PlanInput, resource: Resource, record: OwnedRecord | undefined, context: PlanContext): Draft {

@@ -89,6 +89,8 @@ export type Draft = {
     readonly destroys?: string;
     readonly replaces?: boolean;
     readonly follows?: ResourceId;
+    /** True where nobody could look at what depends on it: a volume that is not mounted. */
+    readonly hides?: boolean;
     readonly details?: readonly string[];
     readonly blocked?: Blocked;
   };

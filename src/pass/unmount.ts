@@ -1,6 +1,7 @@
 import { RootloomError } from "../core/error.ts";
 import type { OwnedRecord, ResourceId } from "../core/resource.ts";
 import { unmountAll } from "../resources/mount/unmount.ts";
+import { backends } from "../resources/volume/backends/index.ts";
 import { openState } from "../state/state.ts";
 import { resolveName } from "./names.ts";
 import type { Session } from "./types.ts";
@@ -31,12 +32,13 @@ export async function unmountRecorded(
   return wanted.map((record) => record.id);
 }
 
-/** Private mounts are proved in a namespace of their own: nothing of them stands. */
-function isHostMount(record: OwnedRecord): boolean {
-  return record.kind === "mount" && record.details.namespace === "host";
+/** Private mounts are proved in a namespace of their own: nothing of them stands. A volume of a device is mounted itself. */
+function isHostMount({ kind, details }: OwnedRecord): boolean {
+  if (kind === "volume") return backends[details.backend as keyof typeof backends]?.mounts === true;
+  return kind === "mount" && details.namespace === "host";
 }
 
 /** Where it really stands, with the links inside its root followed. */
-function targetOf(record: OwnedRecord): string {
-  return String(record.details.target ?? "");
+function targetOf({ kind, details }: OwnedRecord): string {
+  return String((kind === "volume" ? details.path : details.target) ?? "");
 }

@@ -330,6 +330,27 @@ describe("plan: isolation", () => {
     expect(made.problems).toEqual([]);
   });
 
+  it("takes what was made before and lies in a volume that is not mounted for no difference of its own", () => {
+    const resources = [link("a"), link("b", ["link/a"]), link("c", ["link/b"]), link("new", ["link/a"])];
+    const observed = { a: { ...update, hides: true }, b: create, c: create, new: create };
+    const made = planOf(resources, observed, { owned: [owned("a"), owned("b"), owned("c")] });
+    const told = made.steps.map(({ id, action, cause, reason, follows }) => [id, action, cause, reason, follows]);
+    expect(told).toEqual([
+      ["link/a", "update", "intentional", "points elsewhere", undefined],
+      ["link/b", "create", "corrective", "link/a hides it until it is mounted", "link/a"],
+      ["link/c", "create", "corrective", "link/b hides it until it is mounted", "link/b"],
+      ["link/new", "create", "intentional", "is not there", undefined],
+    ]);
+    expect("hides" in (made.steps[0] ?? {})).toBe(false);
+  });
+
+  it("makes dependents wait for a volume that may not be mounted", () => {
+    const decisions = { ...NO_DECISIONS, suspended: new Map([["link/a" as ResourceId, "maintenance"]]) };
+    const observed = { a: { ...update, hides: true }, b: create };
+    const made = planOf([link("a"), link("b", ["link/a"])], observed, { decisions, owned: [owned("b")] });
+    expect(shown(made)).toEqual(["update link/a [Suspended]", "create link/b [Waiting]"]);
+  });
+
   it("lets dependents go on while the update of what stands already waits for approval", () => {
     const made = planOf([link("a"), link("b", ["link/a"])], { a: { ...update, replaces: true }, b: update });
     expect(shown(made)).toEqual(["update link/a [ApprovalRequired]", "update link/b"]);

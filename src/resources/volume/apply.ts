@@ -8,7 +8,7 @@ import { recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
 import type { Device, VolumeBackend, VolumeSubject } from "./backends/backend.ts";
 import { backendOf, backends } from "./backends/index.ts";
-import { correct, observeOurs, remount } from "./correct.ts";
+import { correct, remount } from "./correct.ts";
 import { volumeInputs } from "./differences.ts";
 import { mountOf } from "./mounted.ts";
 import { checkLimits, isTreeMarker, type ObservedVolume, parentOf, subjectOf } from "./observe.ts";
@@ -47,7 +47,6 @@ export const updateVolume: Executor<"volume.update"> = async (step, context) => 
   const { resource } = step.arguments;
   const owned = context.owned(resource.id);
   check(resource, context);
-  await observeOurs(resource, context, "update");
   const observed = await correct(resource, context);
   const { mountOptions } = volumeInputs(resource, requireOwnership(context.host.files, resource));
   if (owned !== undefined && (owned.inputs.mountOptions ?? "") !== mountOptions) await remount(resource, context);

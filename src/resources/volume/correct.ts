@@ -12,23 +12,24 @@ import { reasonNotToUpdate } from "./plan.ts";
 import { markTop } from "./top.ts";
 
 /**
- * Corrects a volume of ours until nothing differs: looks, does the first thing that is wrong, and looks again, so that a
- * kill at any point leaves only what the next look sees.
+ * Corrects a volume of ours until nothing differs: looks, corrects what it sees, and looks again, so that a kill at any
+ * point leaves only what the next look sees. What an unmounted volume holds is seen by the second look.
  * @throws RootloomError when a correction was made and its difference is still there.
  */
 export async function correct(resource: VolumeResource, context: ApplyContext): Promise<ObservedVolume> {
   const done = new Set<string>();
   for (;;) {
-    const observed = await observeOurs(resource, context, "update");
-    const [next] = differences(resource, observed);
-    if (next === undefined) return observed;
-    const key = `${next.correction} ${next.reason}`;
-    if (done.has(key))
-      throw new RootloomError(`cannot update volume ${resource.name}: ${next.reason}, also after its correction`, {
+    const observed = await observeOurs(resource, context);
+    const found = differences(resource, observed);
+    const again = found.find(({ reason }) => done.has(reason));
+    if (again !== undefined)
+      throw new RootloomError(`cannot update volume ${resource.name}: ${again.reason}, also after its correction`, {
         hint: `look at ${observed.place} by hand`,
       });
-    done.add(key);
-    await corrections[next.correction](resource, context);
+    if (found.length === 0) return observed;
+    for (const { reason } of found) done.add(reason);
+    for (const correction of new Set(found.map((difference) => difference.correction)))
+      await corrections[correction](resource, context);
   }
 }
 
@@ -43,17 +44,13 @@ export async function remount(resource: VolumeResource, context: ApplyContext): 
 }
 
 /** A volume that is ours, with nothing about it that a person has to put right. */
-export async function observeOurs(
-  resource: VolumeResource,
-  context: ApplyContext,
-  verb: string,
-): Promise<ObservedVolume> {
+async function observeOurs(resource: VolumeResource, context: ApplyContext): Promise<ObservedVolume> {
   const owned = context.owned(resource.id);
   const observed = await volumeObserver.observe(resource, owned, context);
   const { state, what, place, refusal, hint } = observed;
-  if (refusal !== "") throw new RootloomError(`cannot ${verb} volume ${resource.name}: ${refusal}`, { hint });
+  if (refusal !== "") throw new RootloomError(`cannot update volume ${resource.name}: ${refusal}`, { hint });
   if (state !== "ours")
-    throw new RootloomError(`cannot ${verb} volume ${resource.name}: ${place} is ${what === "" ? "not there" : what}`, {
+    throw new RootloomError(`cannot update volume ${resource.name}: ${place} is ${what === "" ? "not there" : what}`, {
       hint: "plan again",
     });
   const blocked = reasonNotToUpdate(resource, observed);

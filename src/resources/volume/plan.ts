@@ -27,8 +27,7 @@ function planRemoval(record: OwnedRecord, observed: ObservedVolume): Draft {
   if (observed.state === "absent" && observed.refusal === "")
     return forget(record, `${observed.place} is gone already`);
   if (record.onDelete === "retain") return forget(record, "its declaration was removed; its data is kept");
-  const data =
-    observed.place === observed.path ? `all data below ${observed.path}` : `all data of ${observed.place}`;
+  const data = observed.place === observed.path ? `all data below ${observed.path}` : `all data of ${observed.place}`;
   return {
     operation: "volume.delete",
     arguments: { record },
@@ -100,12 +99,14 @@ function adopt(resource: VolumeResource, observed: ObservedVolume, context: Plan
 }
 
 function update(resource: VolumeResource, observed: ObservedVolume, owned: OwnedRecord | undefined): Draft {
+  const isHiding = observed.mount.state !== "none" && observed.mount.state !== "mounted";
   const draft = (cause: "intentional" | "corrective", reason: string): Draft => ({
     operation: "volume.update",
     arguments: { resource },
     action: "update",
     cause,
     reason,
+    ...(isHiding ? { hides: true } : {}),
   });
   const blocked = reasonNotToUpdate(resource, observed);
   if (blocked !== undefined) return { ...draft("corrective", blocked.message), blocked };

@@ -25,12 +25,15 @@ export async function observeImage(volume: VolumeSubject, looking: Looking): Pro
     return { ...NO_DEVICE, state: "foreign", what, unadoptable: `${image} is no image file` };
   }
   const sources = await loopsOf(host, image);
-  const mount = host.files.mounts().find(({ source }) => sources.includes(source));
+  const mounts = host.files.mounts();
+  const mount = mounts.find(({ source }) => sources.includes(source));
   // What is mounted is newer in its device than in the image.
   const device = mount?.source ?? image;
   const found = await probe(host, device);
   const reason = foreignBecause(volume, found, looking);
-  const mountPoint = mount?.target;
+  // Below another mount it cannot be reached.
+  const isCovered = mounts.filter(({ target }) => target === mount?.target).length > 1;
+  const mountPoint = isCovered ? undefined : mount?.target;
   const size_bytes = await usableSize(looking, { device, found, mountPoint, image_bytes: stat.size });
   const base = {
     ...NO_DEVICE,
