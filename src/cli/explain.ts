@@ -1,6 +1,7 @@
 import { RootloomError } from "../core/error.ts";
 import type { OwnedRecord, ResourceId } from "../core/resource.ts";
 import type { Session } from "../pass/types.ts";
+import type { ImageReport } from "../report/image-report.ts";
 import type { Report, ReportStep } from "../report/report.ts";
 import type { GenerationReport } from "../resources/artifact/generations.ts";
 import type { Condition, Decision } from "../state/types.ts";
@@ -40,6 +41,8 @@ interface Explanation {
   readonly decisions: readonly Decision[];
   /** What stands in an artifact's directory, newest first. */
   readonly generations: readonly GenerationReport[];
+  /** Of an image: what it is made of, and which inputs had it packed again. */
+  readonly image: ImageReport | null;
 }
 
 async function gather(looked: Look, name: string): Promise<Explanation> {
@@ -53,6 +56,7 @@ async function gather(looked: Look, name: string): Promise<Explanation> {
     const resource = result.graph.resources.find((each) => each.id === id);
     const lastApply = state.record(id) ?? null;
     if (resource === undefined && lastApply === null) throw new RootloomError(`cannot explain ${id}: it is not there`);
+    const generations = await generationsOf(session, lastApply, state.instance);
     return {
       id,
       origin: resource?.origin ?? null,
@@ -62,11 +66,19 @@ async function gather(looked: Look, name: string): Promise<Explanation> {
       dependents: result.graph.resources.filter((each) => each.dependsOn.includes(id)).map((each) => each.id),
       conditions: state.conditions().filter((each) => each.object === id),
       decisions: state.decisions().filter((each) => each.id === id),
-      generations: await generationsOf(session, lastApply, state.instance),
+      generations,
+      image: await imageOf(session, id, generations.length),
     };
   } finally {
     state.close();
   }
+}
+
+/** Damage is told by the step; here it only means that nothing is known. */
+async function imageOf(session: Session, id: ResourceId, count: number): Promise<ImageReport | null> {
+  if (count === 0) return null;
+  const { readImageReport } = await import("./image-report.ts");
+  return readImageReport(session, id).catch(() => null);
 }
 
 /** The directories themselves are the truth about generations; the store keeps none. */
@@ -105,6 +117,7 @@ async function explanationText(explanation: Explanation, options: { color: boole
     const current = generation === lastApply?.details.generation ? " (current)" : "";
     rows.push(["generation", `${generation} of ${createdAt}, ${sizeText(size_bytes)}${current}`]);
   }
+  for (const { input, what } of explanation.image?.since?.causes ?? []) rows.push(["packed for", `${input}: ${what}`]);
   for (const { type, status, message } of explanation.conditions)
     rows.push(["condition", `${type}=${status} ${message}`]);
   for (const { type, who, why, until, at } of explanation.decisions) {

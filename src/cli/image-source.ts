@@ -64,7 +64,7 @@ export async function findImage({ host, configuration }: Session, given: string)
  * A generation by its name, the beginning of it, or `current` or `previous` (the newest one beside the current).
  * @throws RootloomError that names those that are there.
  */
-export function generationOf(image: KnownImage, given: string): ImageSource {
+export function generationOf(image: KnownImage, given: string): Extract<ImageSource, { readonly type: "generation" }> {
   const { id, path, generations, current } = image;
   const others = generations.filter(({ generation }) => generation !== current);
   const name = given === "current" ? current : given === "previous" ? (others[0]?.generation ?? "") : given;

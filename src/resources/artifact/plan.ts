@@ -107,11 +107,13 @@ function rootWasEdited(observed: ObservedArtifact, action: Action): boolean {
 function changeOf(observed: ObservedArtifact): Change | undefined {
   const changed = changedNames(observed);
   // The commit's own inputs are named first: they are what a person did on purpose.
-  const name = changed.find((input) => !input.startsWith("root/")) ?? changed[0];
+  const isOfHost = (input: string) => input.startsWith("root/");
+  const names = [...changed.filter((input) => !isOfHost(input)), ...changed.filter(isOfHost)];
+  const [name] = names;
   if (name === undefined) return undefined;
   const paths = observed.difference.slice(0, NAMED_MAX).join(", ");
   const list = paths === "" ? "" : `: ${paths}`;
-  if (!name.startsWith("root/")) return { cause: "intentional", reason: `${name} changed${list}` };
+  if (!isOfHost(name)) return { cause: "intentional", reason: `${names.join(", ")} changed${list}` };
   return { cause: "corrective", reason: `root ${name.slice("root/".length)} changed on the host${list}` };
 }
 

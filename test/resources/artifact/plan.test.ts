@@ -178,7 +178,7 @@ describe("the plan of an artifact", () => {
   it("names the commit's own change before the root's", () => {
     const both = { ...whole, inputs: { ...inputs, "root/debian": "r2", "overlay/common": "o2" } };
     expect(artifactPlanner.plan(resource, both, owned, context())).toEqual({
-      ...pack("update", "intentional", "overlay/common changed"),
+      ...pack("update", "intentional", "overlay/common, root/debian changed"),
       details: [],
     });
   });
