@@ -150,14 +150,14 @@ export interface ScannedEntry extends FileStat {
   readonly target: string;
   /** True where another mount begins: it is reported and never entered. */
   readonly mountPoint: boolean;
-  /** Names of extended attributes that a cpio archive would lose; only asked for when `attributes` is set. */
+  /** Names of extended attributes, sorted; of files `name=DIGEST` of the value with `values`; none unless asked for. */
   readonly extendedAttributes: readonly string[];
 }
 
 export interface ScanOptions {
   /** Called for each directory: false leaves its contents out (the directory itself is still reported). */
   readonly enter?: (path: TreePath) => boolean;
-  readonly attributes?: boolean;
+  readonly attributes?: boolean | "values";
 }
 
 export interface Writer {

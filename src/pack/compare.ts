@@ -9,7 +9,10 @@ import { readManifest, writeManifest } from "./manifest.ts";
 import { isWithin } from "./paths.ts";
 import { remembered, type Seen } from "./remembered.ts";
 import { lookAtLayer, scanLayer } from "./scan-layer.ts";
+import type { ManifestEntry } from "./types.ts";
 
+/** What a correction is told of a file whose extended attributes differ. */
+export const ATTRIBUTES = "extended attributes";
 const LINES_MAX = 20;
 const PATHS_MAX = 1_000;
 
@@ -31,10 +34,10 @@ export async function compareWithManifest(
 
 /** Writes what a tree holds now, all of it. */
 export function recordTree(context: JobContext, input: JobMap["record"]["input"]): JobMap["record"]["output"] {
-  const { entries } = scanLayer(context, wholeTree(input), wholeOptions(input));
+  const { entries } = scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
   const leftOut = new Set(input.leaveOut);
   const kept = nameLinkSets(entries.filter((entry) => !leftOut.has(entry.path)));
-  const written = writeManifest(context.files, input.manifest, kept);
+  const written = writeManifest(context.files, input.manifest, kept, "record");
   const size_bytes = kept.reduce((sum, entry) => sum + entry.size, 0);
   return { digest: written.sha256, entries: kept.length, size_bytes };
 }
@@ -42,13 +45,14 @@ export function recordTree(context: JobContext, input: JobMap["record"]["input"]
 /** What a tree holds now, against what was recorded. What stands below a mount point is not seen, so it has not changed. */
 export function findDrift(context: JobContext, input: JobMap["drift"]["input"]): JobMap["drift"]["output"] {
   const { path, identity, leaveOut, manifest } = input;
-  const question = { what: "drift", version: 1, path, identity, leaveOut, manifest };
+  const question = { what: "drift", version: 2, path, identity, leaveOut, manifest };
   // Tree and manifest as they were: the answer is as it was. The manifest is looked at before it is read.
   const stamp = context.files.stat(manifest)?.stamp ?? "";
   const sight = (seen: Seen): Seen => ({ ...seen, digest: `${seen.digest} ${stamp}` });
   const seen = sight(lookAtLayer(context, wholeTree(input), wholeOptions(input)));
   return remembered(context, input.cache, question, seen, () => {
-    const scanned = scanLayer(context, wholeTree(input), wholeOptions(input));
+    // Attributes are asked for only here: setting one changes the ctime that the look above sees.
+    const scanned = scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
     return { answer: driftOf(context, input, scanned), seen: sight(scanned.seen) };
   });
 }
@@ -62,7 +66,7 @@ function driftOf(
   const isHidden = (path: TreePath) => [...mountPoints].some((mountPoint) => isWithin(path, mountPoint));
   const paths: { path: TreePath; change: Change; what: string }[] = [];
   let count = 0;
-  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDiffers)) {
+  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDrifted)) {
     if (leftOut.has(each.path) || (each.change !== "added" && isHidden(each.path))) continue;
     count++;
     if (paths.length < PATHS_MAX) paths.push({ path: each.path, change: each.change, what: each.what });
@@ -76,6 +80,15 @@ function wholeTree({ path, identity }: JobMap["record"]["input"]) {
 
 function wholeOptions({ cache }: JobMap["record"]["input"]) {
   return { cache, excludes: compileExcludes([]), attributes: false, asItIs: true };
+}
+
+/** What a correction would change: attributes of a file with one name, where both sides were looked at. */
+function whatDrifted(before: ManifestEntry, after: ManifestEntry): string {
+  const what = whatDiffers(before, after);
+  const sides = [before, after];
+  const isAsked = sides.every((side) => side.attributes !== undefined && side.linkSet === "" && side.type === "file");
+  if (!isAsked || before.attributes === after.attributes) return what;
+  return what === "" ? ATTRIBUTES : `${what}, ${ATTRIBUTES}`;
 }
 
 const SIGNS: Readonly<Record<Change, string>> = { added: "+", removed: "-", changed: "~" };

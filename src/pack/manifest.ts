@@ -12,6 +12,8 @@ import type { ManifestEntry } from "./types.ts";
  */
 const FIRST_LINE =
   "# rootloom manifest 1: path type mode owner group modified_s size sha256 device target link-set layer";
+/** The record of a tree has one field more: the extended attributes, `name=DIGEST`. */
+const FIRST_LINE_OF_RECORD = `${FIRST_LINE.replace("manifest 1", "manifest 2")} attributes`;
 const CHUNK_BYTES = 1 << 18;
 /** Far above two paths of PATH_MAX, each byte escaped. */
 const LINE_BYTES_MAX = 1 << 20;
@@ -32,10 +34,15 @@ export interface WrittenManifest {
 }
 
 /** Writes a manifest at a path of its own: beside first, synced, then renamed. */
-export function writeManifest(files: Files, path: string, entries: Iterable<ManifestEntry>): WrittenManifest {
+export function writeManifest(
+  files: Files,
+  path: string,
+  entries: Iterable<ManifestEntry>,
+  kind: "image" | "record" = "image",
+): WrittenManifest {
   const output = openBeside(files, path, 0o644);
   try {
-    const written = writeLines(output.writer, entries);
+    const written = writeLines(output.writer, entries, kind);
     output.commit();
     return written;
   } catch (thrown) {
@@ -44,9 +51,9 @@ export function writeManifest(files: Files, path: string, entries: Iterable<Mani
   }
 }
 
-function writeLines(writer: Writer, entries: Iterable<ManifestEntry>): WrittenManifest {
+function writeLines(writer: Writer, entries: Iterable<ManifestEntry>, kind: "image" | "record"): WrittenManifest {
   const hash: Hash = createHash("sha256");
-  let text = `${FIRST_LINE}\n`;
+  let text = `${kind === "record" ? FIRST_LINE_OF_RECORD : FIRST_LINE}\n`;
   let count = 0;
   const flush = () => {
     const bytes = Buffer.from(text, "latin1");
@@ -55,7 +62,8 @@ function writeLines(writer: Writer, entries: Iterable<ManifestEntry>): WrittenMa
     text = "";
   };
   for (const entry of entries) {
-    text += `${formatEntry(entry)}\t${escapeText(entry.layer)}\n`;
+    const attributes = kind === "record" ? `\t${escapeText(entry.attributes ?? "")}` : "";
+    text += `${formatEntry(entry)}\t${escapeText(entry.layer)}${attributes}\n`;
     count++;
     if (text.length >= CHUNK_BYTES) flush();
   }
@@ -80,17 +88,20 @@ export function* readManifest(files: Files, path: string): Generator<ManifestEnt
 
 function* parseLines(lines: Iterable<string>, path: string): Generator<ManifestEntry> {
   let count = -1;
+  let fields = 12;
   let end: string | undefined;
   for (const line of lines) {
     if (count < 0) {
-      if (line !== FIRST_LINE) throw unreadable(path, "its first line is not that of a manifest of this version");
+      fields = line === FIRST_LINE_OF_RECORD ? 13 : 12;
+      if (line !== FIRST_LINE && line !== FIRST_LINE_OF_RECORD)
+        throw unreadable(path, "its first line is not that of a manifest of this version");
     } else if (end !== undefined) {
       throw unreadable(path, "it goes on behind its last line");
     } else if (line.startsWith("# end: ")) {
       end = line;
       continue;
     } else {
-      const entry = parseLine(line);
+      const entry = parseLine(line, fields);
       if (!entry) throw unreadable(path, `line ${count + 2} is damaged`);
       yield entry;
     }
@@ -100,11 +111,11 @@ function* parseLines(lines: Iterable<string>, path: string): Generator<ManifestE
 }
 
 /** One line of a manifest, or undefined when it is damaged. */
-export function parseLine(line: string): ManifestEntry | undefined {
+export function parseLine(line: string, fieldsWanted = 12): ManifestEntry | undefined {
   const fields = line.split("\t");
-  const [path, type, mode, owner, group, modified_s, size, sha256, device, target, linkSet, layer] = fields;
+  const [path, type, mode, owner, group, modified_s, size, sha256, device, target, linkSet, layer, attributes] = fields;
   const known = TYPES.find((each) => each === type);
-  if (fields.length !== 12 || path === undefined || known === undefined) return undefined;
+  if (fields.length !== fieldsWanted || path === undefined || known === undefined) return undefined;
   const [major, minor] = device === "-" ? [0, 0] : (device ?? "").split(",").map(Number);
   const entry = {
     path: path === "." ? "" : unescapeText(path),
@@ -120,6 +131,7 @@ export function parseLine(line: string): ManifestEntry | undefined {
     minor: minor ?? Number.NaN,
     linkSet: unescapeText(linkSet ?? ""),
     layer: unescapeText(layer ?? ""),
+    ...(attributes === undefined ? {} : { attributes: unescapeText(attributes) }),
   };
   const numbers = [entry.mode, entry.owner, entry.group, entry.modified_s, entry.size, entry.major, entry.minor];
   return numbers.every(Number.isFinite) ? entry : undefined;

@@ -19,8 +19,8 @@ const EMPTY_SHA256 = hash("sha256", "");
 export interface ScanLayerOptions {
   readonly cache: string;
   readonly excludes: Excludes;
-  /** Looks for extended attributes, to say which are lost. */
-  readonly attributes: boolean;
+  /** Looks for extended attributes, to say which are lost; with `values`, to record them. */
+  readonly attributes: boolean | "values";
   /** True to keep sockets, and directories' own times where their contents are left out (a record, not an image). */
   readonly asItIs: boolean;
   /** Leaves contents that no cache knows to whoever packs them; `ScannedLayer.unread` has them. */
@@ -72,6 +72,18 @@ export function cancelled(): RootloomError {
   return new RootloomError("cannot go on: the work was cancelled", { retry: "transient" });
 }
 
+/** What the kernel or the host's own policy sets: no part of what a tree holds. */
+const OF_THE_HOST = /^(security\.(selinux|ima|evm|SMACK64)|trusted\.overlay\.|btrfs\.)/;
+
+/**
+ * The attributes that a correction can put back: those of a file that is its own only name. Of directories, links and
+ * hard link sets nothing is recorded.
+ */
+function recordable({ type, links, extendedAttributes }: ScannedEntry): string {
+  if (type !== "file" || links > 1) return "";
+  return extendedAttributes.filter((attribute) => !OF_THE_HOST.test(attribute)).join(" ");
+}
+
 class TreeScan {
   readonly #context: JobContext;
   readonly #layer: TreeSource;
@@ -98,7 +110,8 @@ class TreeScan {
     const { path, type } = scanned;
     this.#fingerprint.add(scanned);
     if (scanned.mountPoint) this.#mountPoints.add(path);
-    for (const name of scanned.extendedAttributes) this.#losses.push({ path, what: name });
+    const { attributes } = this.#options;
+    if (attributes === true) for (const name of scanned.extendedAttributes) this.#losses.push({ path, what: name });
     if (type === "socket" && !this.#options.asItIs) {
       this.#losses.push({ path, what: "socket" });
       return;
@@ -108,6 +121,7 @@ class TreeScan {
     const entry: PackEntry = {
       path,
       type,
+      ...(attributes === "values" ? { attributes: recordable(scanned) } : {}),
       mode: stat.mode,
       owner: stat.owner,
       group: stat.group,

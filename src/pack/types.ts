@@ -12,6 +12,8 @@ export type ContentSource =
 /** An entry of a manifest file: with the layer that gave it its attributes. */
 export interface ManifestEntry extends Entry {
   readonly layer: string;
+  /** Extended attributes, `name=DIGEST` with spaces between; undefined where nobody looked. */
+  readonly attributes?: string | undefined;
 }
 
 /** An entry on its way into an image. */

@@ -32,7 +32,7 @@ function* scanDirectory(
       path,
       target: seen.inode.target,
       mountPoint,
-      extendedAttributes: options.attributes === true ? [...seen.inode.extendedAttributes].sort() : [],
+      extendedAttributes: (options.attributes ?? false) !== false ? [...seen.inode.extendedAttributes].sort() : [],
     };
     if (seen.inode.type !== "directory" || mountPoint || options.enter?.(path) === false) continue;
     yield* scanDirectory(kernel, seen, `${path}/`, options);

@@ -1,10 +1,19 @@
+import { hash } from "node:crypto";
 import { closeSync, constants, readdirSync, readlinkSync } from "node:fs";
-import { showPath, type TreePath } from "../../core/entry.ts";
+import { type EntryType, showPath, type TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { ScannedEntry, ScanOptions } from "../ports.ts";
 import { failure, isMissing } from "./failure.ts";
 import { below, descriptorPath, nodePath, openDirectory } from "./paths.ts";
-import { extendedAttributeNames, type NodeFacts, openBelow, openPath, resolveFlags, statAt } from "./system-calls.ts";
+import {
+  extendedAttributeNames,
+  extendedAttributeValue,
+  type NodeFacts,
+  openBelow,
+  openPath,
+  resolveFlags,
+  statAt,
+} from "./system-calls.ts";
 
 const onlyDown = resolveFlags.beneath | resolveFlags.noXdev | resolveFlags.noSymlinks;
 
@@ -88,7 +97,7 @@ function describe(
   try {
     const { directory } = level;
     const target = facts.type === "symlink" ? readlinkSync(nodePath(below(directory, name)), "latin1") : "";
-    const extendedAttributes = options.attributes === true ? extendedAttributeNames(below(directory, name)) : none;
+    const extendedAttributes = attributesOf(below(directory, name), facts.type, options.attributes);
     return { ...facts, path, target, mountPoint: facts.mountRoot, extendedAttributes };
   } catch (thrown) {
     if (isMissing(thrown)) return undefined;
@@ -97,6 +106,17 @@ function describe(
 }
 
 const none: readonly string[] = [];
+
+function attributesOf(path: string, type: EntryType, asked: ScanOptions["attributes"]): readonly string[] {
+  // Of all else nobody asks for values, and to ask costs a call a node.
+  if (asked === undefined || asked === false || (asked === "values" && type !== "file")) return none;
+  const names = extendedAttributeNames(path);
+  if (asked === true) return names;
+  return names.flatMap((name) => {
+    const value = extendedAttributeValue(path, name);
+    return value === undefined ? [] : [`${name}=${hash("sha256", value).slice(0, 16)}`];
+  });
+}
 
 function show(treePath: string, path: TreePath): string {
   return path === "" ? treePath : `${treePath}/${showPath(path)}`;

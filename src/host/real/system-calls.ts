@@ -37,6 +37,7 @@ const { functions: libc } = ffi.dlopen("libc.so.6", {
   statx: { return: "int32", arguments: ["int32", "pointer", "int32", "uint32", "pointer"] },
   renameat2: { return: "int32", arguments: ["int32", "pointer", "int32", "pointer", "uint32"] },
   mknod: { return: "int32", arguments: ["pointer", "uint32", "uint64"] },
+  lgetxattr: { return: "int64", arguments: ["pointer", "pointer", "pointer", "uint64"] },
   llistxattr: { return: "int64", arguments: ["pointer", "pointer", "uint64"] },
   syncfs: { return: "int32", arguments: ["int32"] },
   flock: { return: "int32", arguments: ["int32", "int32"] },
@@ -125,6 +126,18 @@ export function extendedAttributeNames(path: string): readonly string[] {
   const code = lastErrorCode();
   if (code === "ENOTSUP" || code === "EOPNOTSUPP") return [];
   throw systemCallError("llistxattr", code);
+}
+
+/** Value of one extended attribute of the node at `path`, a symlink's own; undefined where it has none of that name. */
+export function extendedAttributeValue(path: string, name: string): Buffer | undefined {
+  fillPath(firstPath, path, "latin1");
+  fillPath(secondPath, name, "latin1");
+  const limit = BigInt(attributeListSize_bytes);
+  const length = libc.lgetxattr(firstPathPointer, secondPathPointer, scratchPointer, limit);
+  if (length >= 0n) return Buffer.from(scratch.subarray(0, Number(length)));
+  const code = lastErrorCode();
+  if (code === "ENODATA" || code === "ENOTSUP" || code === "EOPNOTSUPP") return undefined;
+  throw systemCallError("lgetxattr", code);
 }
 
 /** Writes out all of the filesystem that an open file is on. */

@@ -15,6 +15,8 @@ interface Trees {
   readonly place: string;
   /** Folder for what has to make room. */
   readonly aside: string;
+  /** Files whose extended attributes are not the recorded ones. */
+  readonly attributes: ReadonlySet<string>;
 }
 
 /**
@@ -28,8 +30,8 @@ export function layEntry(resource: TreeResource, entry: Entry, trees: Trees, con
   if (current !== undefined && isSameContent(top, entry, current)) {
     // Its capabilities went with its owner: the extracted one has them. Nothing of the old one is lost.
     const changedOwner = current.owner !== entry.owner || current.group !== entry.group;
-    if (entry.type === "file" && current.links === 1 && changedOwner && canLay(entry, trees))
-      lay(entry, trees, context);
+    const isToBeLaid = changedOwner || trees.attributes.has(entry.path);
+    if (entry.type === "file" && current.links === 1 && isToBeLaid && canLay(entry, trees)) lay(entry, trees, context);
     else top.setAttributes(entry.path, entry);
     return true;
   }

@@ -4,6 +4,7 @@ import { RootloomError } from "../../core/error.ts";
 import type { TreeResource } from "../../core/resource.ts";
 import { isTemporary } from "../../core/temporary.ts";
 import type { TreeHandle } from "../../host/ports.ts";
+import { ATTRIBUTES } from "../../pack/compare.ts";
 import { shortRun } from "../owned.ts";
 import type { ApplyContext } from "../types.ts";
 import { makeOwnFolders, sweepBuilds } from "./build.ts";
@@ -37,9 +38,14 @@ export async function restoreTree(resource: TreeResource, context: ApplyContext)
   const aside = posix.join(paths.setAside, shortRun(context.runId));
   let laid = 0;
   let moved = 0;
+  let before = "";
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const drift = await readDrift(resource, context);
     if (drift.count === 0) break;
+    // Attributes that the tarball does not hold stay different, however often its file is laid.
+    const found = JSON.stringify(drift);
+    if (found === before) throw notRestored(resource, drift);
+    before = found;
     const done = await context.effect("tree.restore", { path: resource.path, count: drift.count }, () =>
       restoreRound(resource, drift, tarball, aside, context),
     );
@@ -75,7 +81,8 @@ async function restoreRound(
       else if (setAside(resource, top, path, aside, context)) moved++;
       await turn(context);
     }
-    const trees = { top, from, source, place: resource.path, aside };
+    const attributes = new Set(drift.paths.flatMap(({ path, what }) => (what.includes(ATTRIBUTES) ? [path] : [])));
+    const trees = { top, from, source, place: resource.path, aside, attributes };
     const laid = await layAll(resource, wanted, entries, trees, context);
     restoreTimes(top, [...added, ...wanted], entries);
     return { laid, moved };

@@ -294,6 +294,40 @@ describe("a managed root that was edited by hand", () => {
     expect(readdirSync(own("build"))).toEqual([]);
   });
 
+  test("notices a capability that was taken away or given by hand, and puts the recorded ones back", async () => {
+    const top = join(machine.top, "stage.d");
+    writeFileSync(join(top, "bin/ping"), "ping");
+    setCapability(join(top, "bin/ping"));
+    const location = join(machine.top, "stage.tar");
+    const words = ["--create", "--xattrs", "--xattrs-include=*", `--file=${location}`, `--directory=${top}`, "."];
+    execFileSync("tar", words);
+    tree = { ...tree, source: { type: "tarball", location, sha256: sha256(location), sourceDate_s: 0 } };
+    await applied();
+    expect((await plan()).action).toBe("keep");
+    setCapability(inside("bin/sh"));
+    execFileSync("setfattr", ["-x", "security.capability", inside("bin/ping")]);
+    const draft = await plan();
+    expect(draft.details).toEqual(["bin/ping (extended attributes)", "bin/sh (extended attributes)"]);
+    await applied();
+    expect(["bin/ping", "bin/sh"].map((name) => capabilityOf(inside(name)))).toEqual([CAPABILITY, ""]);
+    expect((await plan()).action).toBe("keep");
+    execFileSync("ln", [inside("bin/ping"), inside("bin/second")]);
+    expect((await plan()).details).toEqual(["bin/second (added)"]);
+    await applied();
+    expect((await plan()).action).toBe("keep");
+  });
+
+  test("does not see attributes where its record is of before they were recorded", async () => {
+    await applied();
+    const manifest = own("trees/debian.manifest");
+    const lines = readFileSync(manifest, "latin1").split("\n");
+    const old = lines.map((line) => (line.startsWith("#") ? line : line.split("\t").slice(0, 12).join("\t")));
+    old[0] = (old[0] ?? "").replace("manifest 2", "manifest 1").replace(" attributes", "");
+    writeFileSync(manifest, old.join("\n"), "latin1");
+    setCapability(inside("bin/sh"));
+    expect((await plan()).action).toBe("keep");
+  });
+
   test("is restored where a directory became a link out of it, and nothing is written outside", async () => {
     await applied();
     const before = listing();
