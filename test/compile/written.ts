@@ -15,10 +15,12 @@ export const overlayYaml = (spec: string): string => `apiVersion: rootloom/v1\nk
 
 /** What `compile` is given for these files, of which the documents are valid. */
 export function inputOf(files: Files): CompileInput {
-  const loaded = loadDocuments(snapshotOf(files));
+  const snapshot = snapshotOf(files);
+  const loaded = loadDocuments(snapshot);
   expect(loaded.problems).toEqual([]);
   const defaults = { jobs: 2, memory_bytes: 1024 };
-  return { ...loaded, state: "/state", baseDirectory: "/srv/config/desired", defaults, digest: sha256 };
+  const places = { state: "/state", baseDirectory: "/srv/config/desired" };
+  return { ...loaded, files: snapshot.files, ...places, defaults, digest: sha256 };
 }
 
 export function compileFiles(files: Files): ReturnType<typeof compile> {
