@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { project, type Site } from "../kit.ts";
+import type { Trouble } from "./points.ts";
 
 /** How a life of the daemon went: killed at a point, or the verdict of a pass that it lived through. */
 export type Ending = "killed" | "converged" | "failed" | "waiting" | "invalid" | "interrupted";
@@ -13,7 +14,10 @@ export class Daemon {
   /** Its log, for messages of tests. */
   log = "";
 
-  constructor(site: Site, deaths: { readonly file: string; readonly only?: string }) {
+  constructor(
+    site: Site,
+    deaths: { readonly file: string; readonly only?: string; readonly trouble?: Partial<Trouble> | undefined },
+  ) {
     const words = ["--desired", join(site.directory, "desired"), "--mount-namespace", "/proc/self/ns/mnt", "daemon"];
     const victim = join(project, "test/kills/victim.ts");
     this.#child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", victim, ...words], {
@@ -25,6 +29,8 @@ export class Daemon {
         NODE_COMPILE_CACHE: join(site.directory, "compiled"),
         KILLS_FILE: deaths.file,
         KILLS_ONLY: deaths.only ?? "",
+        KILLS_EDITED: deaths.trouble?.edited ?? "",
+        KILLS_FULL: deaths.trouble?.full === true ? "yes" : "",
       },
       stdio: ["ignore", "pipe", "pipe"],
     });

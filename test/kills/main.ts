@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fixtures } from "../kit.ts";
-import { killedAt, measure, moments, siteOf } from "./moments.ts";
+import { killedAtAll, measure, moments, siteOf } from "./moments.ts";
 import { POINTS } from "./points.ts";
 import { makeKillSite, PHASES } from "./site.ts";
 import { deathsIn, survive } from "./survive.ts";
@@ -27,13 +27,10 @@ process.exitCode = found === 0 ? 0 : 1;
 
 async function atMoments(count: number, seed: number): Promise<number> {
   const reference = await measure(siteOf(values.minbase ? join(fixtures, "minbase-bookworm.tar") : undefined));
-  let faults = 0;
-  for (const [index, moment_ms] of moments(count, seed, reference.whole_ms).entries()) {
-    const wrong = await killedAt(moment_ms, reference);
-    if (wrong.length > 0) faults++;
-    for (const what of wrong) console.log(`kill ${index + 1} after ${Math.round(moment_ms)} ms: ${what}`);
-  }
-  console.log(`${count} kills within ${Math.round(reference.whole_ms)} ms, seed ${seed}: ${faults} with faults`);
+  const wrong = await killedAtAll(moments(count, seed, reference.whole_ms), reference);
+  for (const what of wrong) console.log(what);
+  const faults = wrong.length;
+  console.log(`${count} kills within ${Math.round(reference.whole_ms)} ms, seed ${seed}: ${faults} faults`);
   return faults;
 }
 

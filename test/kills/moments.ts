@@ -18,7 +18,14 @@ export function siteOf(location?: string): FileTree {
   return location === undefined ? small : { ...small, "desired/roots/small.yaml": tarballRoot({}, location) };
 }
 
+/** As they are killed: two at a time. */
 export async function measure(files: FileTree): Promise<Reference> {
+  const [one, other] = await Promise.all([converge(files), converge(files)]);
+  if (one.image !== other.image) throw new Error("two converges of one commit made two images");
+  return { files, whole_ms: (one.whole_ms + other.whole_ms) / 2, image: one.image };
+}
+
+async function converge(files: FileTree): Promise<Reference> {
   const site = makeSite(files);
   try {
     const begun_ms = performance.now();
@@ -28,6 +35,20 @@ export async function measure(files: FileTree): Promise<Reference> {
   } finally {
     await site.remove();
   }
+}
+
+/** Two sites at a time, for two cores. Returns what did not hold, with the moment in front. */
+export async function killedAtAll(moments_ms: readonly number[], reference: Reference): Promise<readonly string[]> {
+  const wrong: string[] = [];
+  const next = moments_ms.entries();
+  const work = async (): Promise<void> => {
+    for (const [index, moment_ms] of next) {
+      const found = await killedAt(moment_ms, reference);
+      wrong.push(...found.map((what) => `kill ${index + 1} after ${Math.round(moment_ms)} ms: ${what}`));
+    }
+  };
+  await Promise.all([work(), work()]);
+  return wrong;
 }
 
 /** Kills the daemon of a fresh site so long after its start; returns what did not hold then, or after the next life. */

@@ -1,5 +1,6 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { EFFECTS } from "../../src/core/effect.ts";
+import { RootloomError } from "../../src/core/error.ts";
 import type { Database, Host, SqlValue } from "../../src/host/ports.ts";
 import { executors } from "../../src/resources/index.ts";
 
@@ -20,11 +21,25 @@ export interface Deaths {
   readonly only: string;
 }
 
+/**
+ * What else goes wrong in each life, until one died before and one after the effect that answers it: there is no other
+ * way to come to these points.
+ */
+export interface Trouble {
+  /** A laid file that somebody edits just when it is about to be laid again: `overlay.give-back`. */
+  readonly edited: string;
+  /** The disk of the images is full when an image is packed: `artifact.make-room`. */
+  readonly full: boolean;
+}
+
 /** The host, whose process dies at a point of the journal: nothing in the program knows of it. */
-export function dyingHost(host: Host, deaths: Deaths): Host {
+export function dyingHost(host: Host, deaths: Deaths, trouble: Trouble): Host {
   const died = new Set(readFileSync(deaths.file, "utf8").split("\n"));
   const only = new RegExp(deaths.only);
+  const isTroubled = (effect: string): boolean => !died.has(`${effect} begun`) || !died.has(`${effect} done`);
   const reach = (point: string): void => {
+    if (point === "overlay.lay begun" && trouble.edited !== "" && isTroubled("overlay.give-back"))
+      appendFileSync(trouble.edited, "edited\n");
     if (died.has(point) || !only.test(point)) return;
     appendFileSync(deaths.file, `${point}\n`);
     process.kill(process.pid, "SIGKILL");
@@ -33,7 +48,13 @@ export function dyingHost(host: Host, deaths: Deaths): Host {
     const database = host.stores.open(path, mode);
     return database === undefined || mode === "read" ? database : dyingDatabase(database, reach);
   };
-  return { ...host, stores: { ...host.stores, open } };
+  const run: Host["jobs"]["run"] = async (name, input, options) => {
+    if (name === "pack" && trouble.full && isTroubled("artifact.make-room")) {
+      throw new RootloomError("cannot pack: the disk is full", { condition: "NoSpace", retry: "waiting" });
+    }
+    return host.jobs.run(name, input, options);
+  };
+  return { ...host, stores: { ...host.stores, open }, jobs: { ...host.jobs, run } };
 }
 
 /** Knows the journal's rows by its own statements; were these others, no point would be reached, and the tests would fail. */

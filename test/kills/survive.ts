@@ -16,7 +16,7 @@ export async function survive(site: Site, phase: Phase, file: string, only = "")
   const wrong: string[] = [];
   phase.prepare(site);
   for (let life = 1; ; life++) {
-    const daemon = new Daemon(site, { file, only });
+    const daemon = new Daemon(site, { file, only, trouble: phase.trouble?.(site) });
     const ending = await live(site, daemon, phase, file);
     if (ending !== "killed") {
       await daemon.kill("SIGTERM");

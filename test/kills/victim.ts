@@ -5,6 +5,7 @@ import { dyingHost } from "./points.ts";
 
 /** The program as `src/main.ts` starts it, on a host that dies at a point of its journal, and says what became of each pass. */
 const deaths = { file: process.env.KILLS_FILE ?? "", only: process.env.KILLS_ONLY ?? "" };
+const trouble = { edited: process.env.KILLS_EDITED ?? "", full: process.env.KILLS_FULL === "yes" };
 
 process.exitCode = await run({
   argv: process.argv.slice(2),
@@ -14,7 +15,7 @@ process.exitCode = await run({
   stderr: process.stderr,
   nodeVersion: process.versions.node,
   version: "0.0.0",
-  createHost: (options) => telling(dyingHost(createHost(options), deaths)),
+  createHost: (options) => telling(dyingHost(createHost(options), deaths, trouble)),
 });
 
 /** What systemd would be told, as lines on standard output. */
