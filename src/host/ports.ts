@@ -164,6 +164,10 @@ export interface Writer {
   write(bytes: Uint8Array): void;
   /** fsync of the content. */
   sync(): void;
+  /** fsync on another thread of what was written so far. */
+  syncLater(): Promise<void>;
+  /** Begins an empty file with the first bytes of another: shared with it where the filesystem can, else copied. */
+  startWith(path: string, length_bytes: number): "reflink" | "copy";
   close(): void;
   readonly bytes: number;
 }

@@ -15,9 +15,9 @@ const zstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
 const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip);
 const unzstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdDecompress);
 
-/** One member, made in one go on a thread of the pool: a chunk holds the whole result. */
+/** One member, made in one go on a thread of the pool: a chunk holds the whole result of what compresses as programs do. */
 export async function compress(bytes: Uint8Array, compression: Compression): Promise<Uint8Array> {
-  const chunkSize = bytes.length + (bytes.length >> 8) + 1024;
+  const chunkSize = Math.max(bytes.length >> 1, 1024) + 1024;
   if (compression.codec === "none") return bytes;
   if (compression.codec === "zstd") return zstd(bytes, { ...zstdOptions(compression.level), chunkSize });
   return fixGzipHeader(await gzip(bytes, { level: compression.level, memLevel: 9, chunkSize }));

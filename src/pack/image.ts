@@ -11,6 +11,8 @@ import { noteUse } from "./used.ts";
 /** Segments on their way at one time, and their bytes: a large one goes alone. */
 const IN_FLIGHT_MAX = 4;
 const IN_FLIGHT_BYTES_MAX = 24 << 20;
+/** Segments that may be ready before it is their turn. */
+const WAITING_MAX = 16;
 
 /** The segments of an image, in its order, with what the cache has of them. */
 export type FoundSegments = readonly { readonly segment: Segment; readonly stored: StoredSegment | undefined }[];
@@ -38,20 +40,28 @@ export function findSegments(
 /**
  * Writes the image beside and renames it: found segments from the cache, the others made, and the trailer as a last
  * small member. While one segment is read, others are compressed on the threads of the pool; they are written in order.
+ * @param whileSyncing what else there is to do while the disk is waited for; the image is still called `partial` then.
  */
 export async function writeImage(
   context: JobContext,
   settings: SegmentSettings,
   found: FoundSegments,
   path: string,
+  whileSyncing: (partial: string, image: WrittenImage) => void,
 ): Promise<WrittenImage> {
   const output = openBeside(settings.files, path, 0o644);
   const line = new Line(context, settings, new ImageWriter(settings.files, output.writer), found);
   try {
     for (const each of found) await line.add(each.segment, each.stored);
-    const written = await line.finish();
+    const image = { ...(await line.finish()), size_bytes: output.writer.bytes };
+    const synced = output.writer.syncLater();
+    try {
+      whileSyncing(output.path, image);
+    } finally {
+      await synced;
+    }
     output.commit();
-    return { ...written, size_bytes: output.writer.bytes };
+    return image;
   } catch (thrown) {
     await line.idle();
     output.discard();
@@ -61,7 +71,8 @@ export async function writeImage(
 
 interface Waiting {
   readonly segment: Segment;
-  readonly made: Promise<StoredSegment>;
+  stored: StoredSegment | undefined;
+  made: Promise<unknown> | undefined;
 }
 
 /** Segments on their way into an image, in its order. */
@@ -70,9 +81,11 @@ class Line {
   readonly #settings: SegmentSettings;
   readonly #writer: ImageWriter;
   readonly #total_bytes: number;
+  /** Made, or being made, and not written yet; and those of them that are being made. */
   readonly #waiting: Waiting[] = [];
+  readonly #making = new Set<Promise<unknown>>();
   readonly #used = new Set<string>();
-  #waiting_bytes = 0;
+  #making_bytes = 0;
   #done_bytes = 0;
   #reused = 0;
 
@@ -83,29 +96,52 @@ class Line {
     this.#total_bytes = found.reduce((sum, { segment, stored }) => sum + (stored ? 0 : segment.raw_bytes), 0);
   }
 
+  /** Returns as soon as there is room for the next one. */
   async add(segment: Segment, stored: StoredSegment | undefined): Promise<void> {
-    const { raw_bytes } = segment;
-    while (
-      this.#waiting.length > 0 &&
-      (this.#waiting.length >= IN_FLIGHT_MAX || this.#waiting_bytes + raw_bytes > IN_FLIGHT_BYTES_MAX)
-    )
-      await this.#writeNext();
+    while (this.#isFull(segment.raw_bytes)) {
+      await Promise.race(this.#making);
+      await this.#writeMade();
+    }
     if (this.#context.cancelled()) throw cancelled();
-    const made = stored ? Promise.resolve(stored) : this.#make(segment);
-    made.catch(() => undefined); // heard when its turn comes
-    this.#waiting.push({ segment, made });
-    this.#waiting_bytes += raw_bytes;
+    const waiting: Waiting = { segment, stored, made: undefined };
+    this.#waiting.push(waiting);
+    if (!stored) this.#start(waiting);
+    if (this.#waiting.length > WAITING_MAX) await this.#waiting[0]?.made;
+    await this.#writeMade();
   }
 
   async finish(): Promise<Omit<WrittenImage, "size_bytes">> {
-    while (this.#waiting.length > 0) await this.#writeNext();
+    for (const { made } of this.#waiting.slice()) await made;
+    await this.#writeMade();
+    await this.#writer.settle();
     this.#writer.add(await compress(trailer(), this.#settings.compression));
     return { sha256: this.#writer.sha256(), segmentsReused: this.#reused, used: this.#used };
   }
 
-  /** Settles when nothing is compressed or written to the cache any more. */
+  /** Settles when nothing is compressed or written any more. */
   async idle(): Promise<void> {
-    await Promise.allSettled(this.#waiting.map(({ made }) => made));
+    await Promise.allSettled([...this.#making, this.#writer.settle()]);
+  }
+
+  #isFull(raw_bytes: number): boolean {
+    const { size } = this.#making;
+    return size > 0 && (size >= IN_FLIGHT_MAX || this.#making_bytes + raw_bytes > IN_FLIGHT_BYTES_MAX);
+  }
+
+  #start(waiting: Waiting): void {
+    const { raw_bytes } = waiting.segment;
+    this.#making_bytes += raw_bytes;
+    const making = this.#make(waiting.segment)
+      .then((stored) => {
+        waiting.stored = stored;
+      })
+      .finally(() => {
+        this.#making_bytes -= raw_bytes;
+        this.#making.delete(making);
+      });
+    making.catch(() => undefined); // heard by whoever waits for it
+    waiting.made = making;
+    this.#making.add(making);
   }
 
   async #make(segment: Segment): Promise<StoredSegment> {
@@ -114,23 +150,22 @@ class Line {
     return makeSegment(this.#settings, segment);
   }
 
-  async #writeNext(): Promise<void> {
-    const [next] = this.#waiting;
-    if (!next) return;
-    const { segment, made } = next;
-    const stored = await made;
-    // A cached segment that is damaged is made again, once: what is wrong then is not the cache.
-    const isWhole = this.#writer.addStored(stored);
-    if (!isWhole) this.#writer.addStored(await this.#make(segment));
-    this.#waiting.shift();
-    this.#waiting_bytes -= segment.raw_bytes;
-    this.#used.add(stored.path);
-    if (stored.reused && isWhole) {
-      this.#reused++;
-      return;
+  /** Writes whatever is made, as far as the order allows. */
+  async #writeMade(): Promise<void> {
+    for (let next = this.#waiting[0]; next?.stored; next = this.#waiting[0]) {
+      this.#waiting.shift();
+      const { segment, stored } = next;
+      // A cached segment that is damaged is made again, once: what is wrong then is not the cache.
+      const isWhole = this.#writer.addStored(stored);
+      if (!isWhole) this.#writer.addStored(await this.#make(segment));
+      this.#used.add(stored.path);
+      if (stored.reused && isWhole) {
+        this.#reused++;
+        continue;
+      }
+      this.#done_bytes += segment.raw_bytes;
+      this.#context.progress(this.#done_bytes, this.#total_bytes);
     }
-    this.#done_bytes += segment.raw_bytes;
-    this.#context.progress(this.#done_bytes, this.#total_bytes);
   }
 }
 

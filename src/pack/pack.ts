@@ -7,6 +7,7 @@ import { type FoundSegments, findSegments, writeImage } from "./image.ts";
 import { writeManifest } from "./manifest.ts";
 import { trailer } from "./newc.ts";
 import { describeMemory } from "./notes.ts";
+import { Room } from "./room.ts";
 import type { SegmentSettings } from "./segment-cache.ts";
 import { cutSegments } from "./segments.ts";
 import { checkWritten } from "./splice.ts";
@@ -47,14 +48,22 @@ async function packComposition(
   checkContent(entries, input.init);
   const segments = cutSegments(entries);
   checkOrder(segments, entries.length);
-  const settings: SegmentSettings = { files, unread, cache: input.cache, compression: input.compression };
+  const settings: SegmentSettings = {
+    files,
+    unread,
+    cache: input.cache,
+    compression: input.compression,
+    room: new Room(),
+  };
   files.makeDirectories(`${input.cache}/segments`, 0o700);
   const found = findSegments(context, settings, segments);
   requireSpace(input, found, settings);
-  const image = await writeImage(context, settings, found, input.image);
-  unread?.finish();
-  const manifest = writeManifest(files, input.manifest, entries);
-  if (image.segmentsReused === 0) checkWritten(files, input.image, image.sha256);
+  let manifestSha256 = "";
+  const image = await writeImage(context, settings, found, input.image, (partial, { sha256, segmentsReused }) => {
+    unread?.finish();
+    manifestSha256 = writeManifest(files, input.manifest, entries).sha256;
+    if (segmentsReused === 0) checkWritten(files, partial, sha256);
+  });
   if (image.segmentsReused < segments.length)
     sweepSegments(files, input.cache, image.used, image.size_bytes, context.now_ms() / 1000);
   return {
@@ -64,7 +73,7 @@ async function packComposition(
     entries: entries.length,
     segments: segments.length,
     segmentsReused: image.segmentsReused,
-    manifestSha256: manifest.sha256,
+    manifestSha256,
     notes: [...notes, describeMemory(entries)],
     layers: layers(),
   };

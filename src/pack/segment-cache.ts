@@ -7,6 +7,7 @@ import { type FileBeside, openBeside } from "./beside.ts";
 import { compress, compressionKey, compressStream, decompress, decompressStream } from "./compress.ts";
 import { fill, readContent } from "./content.ts";
 import { ImageCheck } from "./image-check.ts";
+import { type Room, release } from "./room.ts";
 import { buildSegment, MAX_BYTES, type Segment, streamSegment } from "./segments.ts";
 import type { PackEntry } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
@@ -28,6 +29,8 @@ export interface SegmentSettings {
   readonly cache: string;
   readonly compression: Compression;
   readonly unread: UnreadContents | undefined;
+  /** Memory that segments are built in, one after another. */
+  readonly room: Room;
 }
 
 const FOOTER_BYTES = 128;
@@ -36,7 +39,7 @@ const CHUNK_BYTES = 1 << 20;
 
 export function segmentPath(cache: string, segment: Segment, compression: Compression): string {
   const key = hash("sha256", `${segment.key} ${compressionKey(compression)}`);
-  return `${cache}/segments/${key.slice(0, 2)}/${key}`;
+  return `${cache}/segments/${key.slice(0, 1)}/${key}`;
 }
 
 /** A stored segment, by its footer and size; undefined when there is none, or not a whole one. Its digest is checked when it is used. */
@@ -67,13 +70,19 @@ export async function makeSegment(settings: SegmentSettings, segment: Segment): 
     const path = segmentPath(cache, segment, compression);
     return store(files, path, (output) => writeStreamed(files, segment, compression, output));
   }
-  const { raw, wasUnread } = readSegment(settings, segment);
+  const memory = settings.room.take(segment.raw_bytes);
+  const { raw, wasUnread } = readSegment(settings, segment, memory.subarray(0, segment.raw_bytes));
   const path = segmentPath(cache, segment, compression);
   const known = wasUnread ? findSegment(files, path) : undefined;
-  if (known) return known;
+  if (known) {
+    settings.room.giveBack(memory);
+    return known;
+  }
   const bytes = await compress(raw, compression);
   const back = await decompress(bytes, compression.codec, raw.length);
   if (Buffer.compare(back, raw) !== 0) throw notReadBack();
+  if (back !== bytes) release(back);
+  if (bytes !== raw) settings.room.giveBack(memory);
   const stored = await store(files, path, (output) => {
     output.writer.write(bytes);
     return hash("sha256", bytes);
@@ -109,14 +118,19 @@ async function store(
 function readSegment(
   { files, unread }: SegmentSettings,
   segment: Segment,
+  memory: Uint8Array,
 ): { readonly raw: Uint8Array; readonly wasUnread: boolean } {
   for (const reading of ["fast", "checked"] as const) {
     const hashed = new Map<number, string>();
-    const raw = buildSegment(segment, (entry: PackEntry, into: Uint8Array) => {
-      if (unread?.has(entry) !== true) return readContent(files, entry, into, reading);
-      unread.readInto(entry, into);
-      hashed.set(into.byteOffset, entry.sha256);
-    });
+    const raw = buildSegment(
+      segment,
+      (entry: PackEntry, into: Uint8Array) => {
+        if (unread?.has(entry) !== true) return readContent(files, entry, into, reading);
+        unread.readInto(entry, into);
+        hashed.set(into.byteOffset, entry.sha256);
+      },
+      memory,
+    );
     const check = new ImageCheck(segment.entries, true, hashed);
     check.push(raw);
     if (check.finishSegment().problems.length === 0) return { raw, wasUnread: hashed.size > 0 };

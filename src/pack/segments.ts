@@ -127,8 +127,11 @@ function carriedBytes(entry: PackEntry): number {
 export type ReadInto = (entry: PackEntry, into: Uint8Array) => void;
 
 /** The segment's part of the archive, whole. Headers come last: they hold the key, which may need the contents. */
-export function buildSegment(segment: Segment, read: ReadInto): Uint8Array {
-  const bytes = Buffer.allocUnsafe(segment.raw_bytes);
+export function buildSegment(
+  segment: Segment,
+  read: ReadInto,
+  bytes: Uint8Array = Buffer.allocUnsafe(segment.raw_bytes),
+): Uint8Array {
   let offset = 0;
   for (const entry of segment.entries) {
     offset += entryBytes(entry, 0);

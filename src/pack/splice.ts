@@ -2,9 +2,11 @@ import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
 import type { Files, Writer } from "../host/ports.ts";
 import { fill } from "./content.ts";
+import { release } from "./room.ts";
 import type { StoredSegment } from "./segment-cache.ts";
 
 const CHUNK_BYTES = 1 << 20;
+const SYNC_BYTES = 32 << 20;
 const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
 
 /** Writes an image from its parts, and hashes it on the way. */
@@ -12,6 +14,9 @@ export class ImageWriter {
   readonly #files: Files;
   readonly #writer: Writer;
   readonly #image = createHash("sha256");
+  #unsynced_bytes = 0;
+  #syncing: Promise<void> | undefined;
+  #failure: { readonly thrown: unknown } | undefined;
 
   constructor(files: Files, writer: Writer) {
     this.#files = files;
@@ -21,12 +26,37 @@ export class ImageWriter {
   add(bytes: Uint8Array): void {
     this.#image.update(bytes);
     this.#writer.write(bytes);
+    this.#unsynced_bytes += bytes.length;
+    if (this.#unsynced_bytes > SYNC_BYTES && !this.#syncing) this.#syncSoFar();
+  }
+
+  /**
+   * Waits until no other thread works on the file.
+   * @throws what the disk said: the kernel tells of a failure once.
+   */
+  async settle(): Promise<void> {
+    await this.#syncing;
+    if (this.#failure) throw this.#failure.thrown;
+  }
+
+  /** The disk works while more is compressed, so that little is left to wait for at the end. */
+  #syncSoFar(): void {
+    this.#unsynced_bytes = 0;
+    this.#syncing = this.#writer
+      .syncLater()
+      .catch((thrown: unknown) => {
+        this.#failure = { thrown };
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+      });
   }
 
   /** Adds a stored segment. False, with nothing written, when it is not what was stored. */
   addStored(segment: StoredSegment): boolean {
     if (segment.bytes) {
       this.add(segment.bytes);
+      release(segment.bytes);
       return true;
     }
     const part = createHash("sha256");

@@ -4,15 +4,17 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fsync,
   fsyncSync,
   futimesSync,
   openSync,
   readSync,
   writeSync,
 } from "node:fs";
+import { promisify } from "node:util";
 import type { Attributes, Reader, Writer } from "../ports.ts";
 import { errorCode } from "./failure.ts";
-import { openNoAccessTime, statDescriptor } from "./system-calls.ts";
+import { cloneStart, copyRange, openNoAccessTime, seekTo, statDescriptor } from "./system-calls.ts";
 
 export const chunk_bytes = 1024 * 1024;
 
@@ -108,6 +110,22 @@ export function readerOf(descriptor: number): Reader {
   };
 }
 
+const syncLater = promisify(fsync);
+const block_bytes = 65_536;
+
+/** The first bytes of one open file into another, empty one, which is then positioned behind them. */
+function copyStart(from: number, to: number, length_bytes: number): "reflink" | "copy" {
+  const whole_bytes = length_bytes - (length_bytes % block_bytes);
+  const isShared = whole_bytes > 0 && cloneStart(from, to, whole_bytes);
+  for (let done = isShared ? whole_bytes : 0; done < length_bytes; ) {
+    const copied = copyRange(from, to, done, length_bytes - done);
+    if (copied === 0) throw Object.assign(new Error("the file ends too early"), { code: "EIO" });
+    done += copied;
+  }
+  seekTo(to, length_bytes);
+  return isShared ? "reflink" : "copy";
+}
+
 /** @param mode exact permission bits, whatever the umask. */
 export function writerOf(path: string, mode: number): Writer {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
@@ -121,6 +139,17 @@ export function writerOf(path: string, mode: number): Writer {
       written_bytes += bytes.length;
     },
     sync: () => fsyncSync(descriptor),
+    syncLater: () => syncLater(descriptor),
+    startWith(other, length_bytes) {
+      const from = openToRead((readFlags) => openSync(other, readFlags));
+      try {
+        const how = copyStart(from, descriptor, length_bytes);
+        written_bytes += length_bytes;
+        return how;
+      } finally {
+        closeSync(from);
+      }
+    },
     close() {
       if (open) closeSync(descriptor);
       open = false;

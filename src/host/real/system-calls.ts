@@ -40,6 +40,8 @@ const { functions: libc } = ffi.dlopen("libc.so.6", {
   lgetxattr: { return: "int64", arguments: ["pointer", "pointer", "pointer", "uint64"] },
   llistxattr: { return: "int64", arguments: ["pointer", "pointer", "uint64"] },
   syncfs: { return: "int32", arguments: ["int32"] },
+  copy_file_range: { return: "int64", arguments: ["int32", "pointer", "int32", "pointer", "uint64", "uint32"] },
+  lseek: { return: "int64", arguments: ["int32", "int64", "int32"] },
   flock: { return: "int32", arguments: ["int32", "int32"] },
   ioctl: { return: "int32", arguments: ["int32", "uint64", "pointer"] },
   socket: { return: "int32", arguments: ["int32", "int32", "int32"] },
@@ -152,6 +154,32 @@ export function tryLock(descriptor: number, shared: boolean): boolean {
   const code = lastErrorCode();
   if (code === "EAGAIN" || code === "EWOULDBLOCK") return false;
   throw systemCallError("flock", code);
+}
+
+/** Shares the first bytes of an open file with another (FICLONERANGE); whole blocks only. False where the filesystem cannot. */
+export function cloneStart(from: number, to: number, length_bytes: number): boolean {
+  how.writeBigInt64LE(BigInt(from), 0);
+  how.writeBigUInt64LE(0n, 8);
+  how.writeBigUInt64LE(BigInt(length_bytes), 16);
+  how.writeBigUInt64LE(0n, 24);
+  if (libc.ioctl(to, 0x4020940dn, howPointer) === 0) return true;
+  const code = lastErrorCode();
+  if (["ENOTSUP", "EOPNOTSUPP", "EXDEV", "ENOTTY", "EINVAL", "ENOSYS"].includes(code)) return false;
+  throw systemCallError("ioctl", code);
+}
+
+/** Copies bytes at `offset` of one open file to the same place in another inside the kernel; returns how many. */
+export function copyRange(from: number, to: number, offset: number, length_bytes: number): number {
+  how.writeBigInt64LE(BigInt(offset), 0);
+  facts.writeBigInt64LE(BigInt(offset), 0);
+  const copied = libc.copy_file_range(from, howPointer, to, factsPointer, BigInt(length_bytes), 0);
+  if (copied >= 0n) return Number(copied);
+  throw systemCallError("copy_file_range", lastErrorCode());
+}
+
+/** Where the next write to an open file goes. */
+export function seekTo(descriptor: number, offset: number): void {
+  check("lseek", Number(libc.lseek(descriptor, BigInt(offset), 0)));
 }
 
 /** The uuid of the filesystem of an open file as lower-case hex, or undefined where the kernel does not tell (FS_IOC_GETFSUUID, Linux 6.9). */
