@@ -162,6 +162,16 @@ describe("conditions", () => {
     ]);
   });
 
+  it.each([
+    [true, "True", "Verified"],
+    [false, "False", "VerificationFailed"],
+  ] as const)("says whether what a resource was made from is its publisher's: %s", (isRight, status, reason) => {
+    const source = { isRight, message: "signed by 0123" };
+    expect(conditionsOf([ending("a", "done", {}, { source })], undefined).at(-1)).toEqual({
+      ...{ object: "link/a", type: "SourceVerified", status, reason, message: "signed by 0123" },
+    });
+  });
+
   it("drops the conditions of what was deleted or forgotten, and keeps those of a failed deletion", () => {
     const endings = [
       ending("a", "done", { action: "delete" }),
