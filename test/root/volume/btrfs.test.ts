@@ -1,0 +1,106 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Bench } from "../../storage/bench.ts";
+import type { Storage } from "../../storage/stage.ts";
+import { btrfsStage } from "../../storage/stages-host.ts";
+import { whyNotMount } from "../private-namespace.ts";
+
+let storage: Storage;
+let bench: Bench;
+let count = 0;
+
+beforeAll(async () => {
+  expect(whyNotMount()).toBeUndefined();
+  storage = await btrfsStage.open();
+});
+afterAll(() => storage.close());
+beforeEach(() => {
+  count += 1;
+  bench = new Bench(storage, `btrfs${count}`);
+});
+afterEach(() => bench.close());
+
+const MEBIBYTE = 2 ** 20;
+
+describe("the size of a subvolume", () => {
+  it("is a quota that holds, and may be lowered, but not below what is in it", async () => {
+    await bench.converge();
+    bench.write("file", "x".repeat(8 * MEBIBYTE));
+    execFileSync("sync", ["--file-system", bench.volume.path]);
+    bench.volume = { ...bench.volume, size_bytes: 32 * MEBIBYTE };
+    await bench.converge();
+    expect(() => bench.write("more", "x".repeat(32 * MEBIBYTE))).toThrow(/-122/); // EDQUOT
+    bench.volume = { ...bench.volume, size_bytes: 2 * MEBIBYTE };
+    await expect(bench.converge()).rejects.toThrow(/cannot limit volume .* to 2\.0 MiB: .* MiB are in it/);
+  });
+
+  it("is refused where quotas are not enabled, and says how they are", async () => {
+    execFileSync("btrfs", ["quota", "disable", storage.folder]);
+    try {
+      const { blocked } = await bench.plan();
+      expect(blocked?.message).toContain(`quotas are not enabled on the filesystem of ${storage.folder}`);
+      expect(blocked?.hint).toContain("btrfs quota enable");
+    } finally {
+      execFileSync("btrfs", ["quota", "enable", storage.folder]);
+    }
+  });
+});
+
+describe("a directory in a subvolume's place", () => {
+  it("is foreign and cannot be adopted", async () => {
+    mkdirSync(bench.volume.path);
+    const { blocked } = await bench.plan(true);
+    expect(blocked?.message).toContain("a directory with 0 entries, not made by Rootloom");
+    expect(blocked?.hint).toBe(`move ${bench.volume.path} away`);
+  });
+});
+
+describe("a place that is not on btrfs", () => {
+  it("is refused before anything is made", async () => {
+    const path = join(bench.machine.state, "volumes/x");
+    bench.volume = { ...bench.volume, path, device: path };
+    expect((await bench.plan()).blocked?.message).toMatch(/is on \w+, not on btrfs$/);
+  });
+});
+
+describe("a subvolume that was received", () => {
+  it("with a marker of ours in it is foreign, and says where it comes from", async () => {
+    await bench.converge();
+    const { path } = bench.volume;
+    const copy = `${path}-received`;
+    execFileSync("btrfs", ["-q", "subvolume", "snapshot", "-r", path, `${path}-sent`]);
+    mkdirSync(`${path}-in`);
+    execFileSync("sh", ["-c", `btrfs -q send ${path}-sent | btrfs -q receive ${path}-in`]);
+    execFileSync("btrfs", ["-q", "subvolume", "snapshot", `${path}-in/${path.split("/").at(-1)}-sent`, copy]);
+    bench.volume = { ...bench.volume, path: copy, device: copy };
+    bench.machine.records.clear();
+    expect((await bench.plan()).blocked?.message).toMatch(
+      /a subvolume with .* a copy: its marker names another object$/,
+    );
+  });
+});
+
+describe("another subvolume in it", () => {
+  it("keeps it from being deleted, with nothing removed", async () => {
+    bench.volume = { ...bench.volume, onDelete: "destroy" };
+    await bench.converge();
+    bench.write("file", "kept");
+    execFileSync("btrfs", ["-q", "subvolume", "create", join(bench.volume.path, "theirs")]);
+    writeFileSync(join(bench.volume.path, "theirs/precious"), "x");
+    await expect(bench.planRemoval().then((draft) => bench.apply(draft))).rejects.toThrow(/cannot remove .*theirs/);
+    expect(bench.read("file")).toBe("kept");
+  });
+});
+
+describe("the generation number", () => {
+  it("is another one after a change, and the same without one", async () => {
+    await bench.converge();
+    const generation = () => bench.backend.generation(bench.volume, bench.working());
+    const before = await generation();
+    expect(await generation()).toBe(before);
+    bench.write("file", "x");
+    expect(await generation()).not.toBe(before);
+  });
+});

@@ -1,0 +1,133 @@
+import { execFileSync } from "node:child_process";
+import { copyFileSync, renameSync, writeFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Bench } from "../../storage/bench.ts";
+import type { Storage } from "../../storage/stage.ts";
+import { loopStages } from "../../storage/stages-host.ts";
+import { whyNotMount } from "../private-namespace.ts";
+
+let storage: Storage;
+let bench: Bench;
+let count = 0;
+
+beforeAll(async () => {
+  expect(whyNotMount()).toBeUndefined();
+  storage = (await loopStages[0]?.open()) as Storage;
+});
+afterAll(() => storage.close());
+beforeEach(() => {
+  count += 1;
+  bench = new Bench(storage, `loop${count}`);
+});
+afterEach(() => bench.close());
+
+const message = async () => (await bench.plan()).blocked?.message ?? "";
+
+describe("an image that is not the one that was marked", () => {
+  it("is foreign when another took its place, also while the first is still mounted", async () => {
+    await bench.converge();
+    const { device } = bench.volume;
+    copyFileSync(device, `${device}.other`);
+    renameSync(`${device}.other`, device);
+    expect(await message()).toContain("a copy: its marker names another object");
+  });
+
+  it("is foreign when somebody made a new filesystem in it", async () => {
+    await bench.converge();
+    bench.unmount();
+    execFileSync("mkfs.ext4", ["-q", "-F", bench.volume.device]);
+    expect(await message()).toContain("not with the filesystem that was marked");
+  });
+
+  it("is foreign with signatures of several things, and cannot be adopted", async () => {
+    await bench.converge();
+    bench.unmount();
+    // The head of a squashfs 4, before the superblock of ext4.
+    const head = Buffer.alloc(96);
+    head.write("hsqs");
+    head.writeUInt16LE(4, 28);
+    execFileSync("dd", [`of=${bench.volume.device}`, "conv=notrunc", "status=none"], { input: head });
+    expect(await message()).toContain("signatures of several things");
+    expect((await bench.plan(true)).blocked?.hint).toBe(`move ${bench.volume.device} away`);
+  });
+
+  it("is foreign without a filesystem that we know, and cannot be adopted", async () => {
+    execFileSync("truncate", ["--size=64M", bench.volume.device]);
+    expect(await message()).toContain("an image with no known filesystem, not made by Rootloom");
+    expect((await bench.plan(true)).blocked?.hint).toBe(`move ${bench.volume.device} away`);
+    execFileSync("mkswap", [bench.volume.device], { stdio: "ignore" });
+    expect(await message()).toContain("an image with swap, not made by Rootloom");
+  });
+});
+
+describe("an image of ours", () => {
+  it("that holds another filesystem than is declared is left to a person", async () => {
+    await bench.converge();
+    bench.volume = { ...bench.volume, filesystem: "xfs" };
+    expect(await message()).toMatch(/holds ext4, xfs is declared$/);
+  });
+
+  it("is not mounted while two loop devices stand for it", async () => {
+    await bench.converge();
+    bench.unmount();
+    const { device } = bench.volume;
+    const attached = [1, 2].map(() =>
+      execFileSync("losetup", ["--find", "--show", device], { encoding: "utf8" }).trim(),
+    );
+    try {
+      await expect(bench.converge()).rejects.toThrow(/it is attached twice, as/);
+    } finally {
+      for (const loop of attached) execFileSync("losetup", ["--detach", loop]);
+    }
+    await bench.converge();
+  });
+
+  it("is mounted from the loop device that a killed mount left", async () => {
+    await bench.converge();
+    bench.unmount();
+    const loop = execFileSync("losetup", ["--find", "--show", bench.volume.device], { encoding: "utf8" }).trim();
+    await bench.converge();
+    const { sources } = await bench.backend.observe(bench.volume, bench.working());
+    expect(sources).toEqual([loop]);
+    bench.volume = { ...bench.volume, onDelete: "destroy" };
+    await bench.converge();
+    await bench.apply(await bench.planRemoval());
+    expect(execFileSync("losetup", ["--list", "--noheadings"], { encoding: "utf8" })).not.toContain(`${loop} `);
+  });
+
+  it("is not made too small for its filesystem", async () => {
+    bench.volume = { ...bench.volume, filesystem: "xfs", size_bytes: 64 * 2 ** 20 };
+    const { blocked } = await bench.plan();
+    expect([blocked?.message, blocked?.hint]).toEqual([
+      `cannot create volume ${bench.volume.name}: 64.0 MiB is too small for xfs`,
+      "declare 300.0 MiB or more",
+    ]);
+  });
+});
+
+describe("btrfs in an image", () => {
+  it("is made, grown and labelled, and refuses snapshots, which nobody could mount", async () => {
+    bench.volume = { ...bench.volume, filesystem: "btrfs" };
+    await bench.converge();
+    bench.volume = { ...bench.volume, size_bytes: storage.larger_bytes, label: "two words" };
+    await bench.converge();
+    await expect(bench.backend.snapshot(bench.volume, "first", bench.working())).rejects.toThrow(
+      "a copy of a btrfs device is never mounted beside its origin",
+    );
+  });
+});
+
+describe("a snapshot by hand", () => {
+  it("beside those that we made is not listed, and not removed", async () => {
+    await bench.converge();
+    await bench.backend.snapshot(bench.volume, "ours", bench.working());
+    const folder = `${bench.volume.device}.snapshots`;
+    copyFileSync(`${folder}/ours`, `${folder}/theirs`);
+    writeFileSync(`${folder}/theirs.json`, execFileSync("cat", [`${folder}/ours.json`]));
+    const names = (await bench.backend.snapshots(bench.volume, bench.working())).map(({ name }) => name);
+    expect(names).toEqual(["ours"]);
+    await expect(bench.backend.removeSnapshot(bench.volume, "theirs", bench.working())).rejects.toThrow(
+      "there is none that we made",
+    );
+  });
+});
