@@ -54,6 +54,15 @@ function mount(target: string, ...arguments_: readonly string[]): void {
   mounted.push(target);
 }
 
+/** A small filesystem in a file, whose loop device goes with its mount. */
+function mountExt4(target: string, size_mebibytes: number): void {
+  const image = join(site.directory, "disk.img");
+  writeFileSync(image, "");
+  truncateSync(image, size_mebibytes * MEBIBYTE);
+  execFileSync("mkfs.ext4", ["-q", "-m", "0", image]);
+  mount(target, "-o", "loop", image);
+}
+
 function unmount(target: string): void {
   execFileSync("umount", [target]);
   mounted = mounted.filter((other) => other !== target);
@@ -174,9 +183,15 @@ describe("a full disk", () => {
     expect(leftovers(site)).toEqual([]);
   });
 
-  it("that fills while the image is written leaves the old image current and nothing half-written", () => {
+  it.each(["tmpfs", "ext4"])(
+    "that fills while the image is written leaves the old image current and nothing half-written: %s",
+    fillsWhileWritten,
+  );
+
+  function fillsWhileWritten(filesystem: string): void {
     site = makeSite(live);
-    mount(site.state, "-t", "tmpfs", "-o", "size=160M", "tmpfs");
+    if (filesystem === "tmpfs") mount(site.state, "-t", "tmpfs", "-o", "size=160M", "tmpfs");
+    else mountExt4(site.state, 160);
     converged();
     const image = sha256Of(imageOf(site));
     writeFileSync(rootOf(site, "random"), randomBytes(48 * MEBIBYTE));
@@ -188,7 +203,7 @@ describe("a full disk", () => {
     rmSync(filler());
     converged();
     expect(leftovers(site)).toEqual([]);
-  });
+  }
 
   it("without a byte left is said to be full, and nothing of the store or the images is lost", () => {
     site = makeSite(small);

@@ -9,7 +9,7 @@ import { deathsIn, survive } from "../kills/survive.ts";
 import type { Site } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
 
-/** Only volumes with a filesystem of their own have these; the site's are directories. */
+/** Only volumes with a filesystem of their own have these, and the site's are directories: test/storage kills at each. */
 const OF_MOUNTED_VOLUMES = ["volume.mount", "volume.remount", "volume.mark", "volume.resize", "volume.label"];
 
 /** Before and after each effect; `npm run kills -- --points` goes through the ends of the steps, too. */
