@@ -240,6 +240,16 @@ describe("a changed source", () => {
     });
   });
 
+  test("is taken for one where the marker does not say what the root was made from", () => {
+    expect(plan({ ...ours, marked: undefined }, record)).toMatchObject({
+      operation: "tree.replace",
+      cause: "intentional",
+      reason: expect.stringMatching(/^source changed: /),
+    });
+    const observed = { ...ours, sourceKey: "existing", marked: undefined, drift: undefined };
+    expect(plan(observed, record, existing).reason).toBe("content is live now");
+  });
+
   test("of which the swap was made and not recorded only gets its record", () => {
     const before = { ...record, inputs: { source: "mmdebstrap:old", content: "managed" } };
     expect(plan(ours, before)).toMatchObject({
@@ -376,7 +386,8 @@ describe("a root whose record does not fit", () => {
   });
 
   test("because protection was declared has that recorded", () => {
-    expect(plan(ours, record, { ...resource, protect: true }).reason).toBe("protect is true, false was recorded");
+    const protect = { ...resource, protect: true };
+    expect(plan(ours, record, protect)).toEqual(update(protect, "intentional", "protect is true, false was recorded"));
   });
 });
 

@@ -208,6 +208,7 @@ describe("a volume of ours that differs", () => {
       cause: "corrective",
       reason: "mode is 0777, 0755 is declared",
     });
+    expect(plan({ ...ours, mode: 0o777 }, record)).not.toHaveProperty("hides");
   });
 
   test("in mode by a commit is updated on purpose", () => {
