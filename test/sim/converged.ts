@@ -2,9 +2,12 @@ import type { PassResult } from "../../src/pass/types.ts";
 import { openState } from "../../src/state/state.ts";
 import { checkImage } from "./image.ts";
 import { recordsOf } from "./living.ts";
-import { environmentPath, rootPath, SHARED, type SiteRoot, STATE, volumePath } from "./site.ts";
+import { environmentPath, LOOP, OTHERS, rootPath, SHARED, type SiteRoot, STATE, volumePath } from "./site.ts";
 import { smallTree } from "./tree.ts";
 import type { World } from "./world.ts";
+
+/** Images of volumes are not looked into. */
+const LARGE_BYTES = 1024 * 1024;
 
 /** The pass after a success keeps everything and writes nothing. */
 export async function checkQuiet(world: World, pass: () => Promise<PassResult | undefined>): Promise<void> {
@@ -122,13 +125,19 @@ function mounts(world: World): readonly string[] {
   const declared = Object.entries(world.site.roots).flatMap(([name, root]) =>
     root.mounts.flatMap(({ target, namespace }) => (namespace === "host" ? [`${rootPath(name, root)}${target}`] : [])),
   );
+  // A loop volume is mounted, and stays so when it is only forgotten.
+  if (world.site.volumes[LOOP] !== undefined) declared.push(volumePath(LOOP));
+  const isForgotten = (target: string): boolean =>
+    target === volumePath(LOOP) && world.history.some(({ volumes }) => volumes[LOOP] !== undefined);
   const entries = world.observer.outside.files.mounts().filter(({ target }) => target !== "/");
   const targets = entries.map(({ target }) => target);
   return [
     ...declared.flatMap((target) => (targets.includes(target) ? [] : [`${target} is not mounted`])),
     ...targets.flatMap((target, index) => (targets.indexOf(target) === index ? [] : [`${target} is mounted twice`])),
     ...targets.flatMap((target) =>
-      declared.includes(target) || isCopyOf(target, declared) ? [] : [`${target} is still mounted`],
+      declared.includes(target) || isForgotten(target) || isCopyOf(target, declared)
+        ? []
+        : [`${target} is still mounted`],
     ),
   ];
 }
@@ -157,8 +166,12 @@ function movables(world: World): readonly string[] {
   );
   if (lost.length === 0) return [];
   const found = new Set(
-    [`${STATE}/volumes`, "/srv/hosts"].flatMap((top) =>
-      [...files.scan(top)].flatMap(({ path, type }) => (type === "file" ? [files.readText(`${top}/${path}`)] : [])),
+    [`${STATE}/volumes`, volumePath(LOOP), OTHERS].flatMap((top) =>
+      files.stat(top) === undefined
+        ? []
+        : [...files.scan(top)].flatMap(({ path, type, size }) =>
+            type === "file" && size < LARGE_BYTES ? [files.readText(`${top}/${path}`)] : [],
+          ),
     ),
   );
   return lost.flatMap(([path, content]) =>

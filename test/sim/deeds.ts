@@ -1,7 +1,18 @@
 import type { Random } from "../../src/host/fake/random.ts";
 import { copyElsewhere, copyInPlace } from "./copies.ts";
 import { pick } from "./generate.ts";
-import { CACHE, environmentPath, imagePath, OTHERS, rootPath, SHARED, STATE, volumePath } from "./site.ts";
+import {
+  CACHE,
+  environmentPath,
+  imagePath,
+  LOOP,
+  LOOP_IMAGE,
+  OTHERS,
+  rootPath,
+  SHARED,
+  STATE,
+  volumePath,
+} from "./site.ts";
 import { count, note, type World } from "./world.ts";
 
 /** One thing that somebody else does to the machine; returns what, in words, or undefined where it does not apply. */
@@ -45,6 +56,7 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
       .flatMap(({ target }) => (target === "/" || world.foreignMounts.has(target) ? [] : [target]));
     if (targets.length === 0) return undefined;
     const target = pick(targets, random);
+    world.touched.add(target);
     void world.observer.outside.run("umount", target).catch(() => undefined);
     return target;
   },
@@ -123,6 +135,17 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     world.obstacles.push({ what: `a folder at ${path}`, remove });
     return path;
   },
+  "foreign image": (world, random) => {
+    const { files } = world.observer.outside;
+    if (files.stat(LOOP_IMAGE) !== undefined) return undefined;
+    world.watch.addCanary(write(world, LOOP_IMAGE, "an image of others\n"));
+    const remove = (): void => {
+      world.watch.dropCanary(LOOP_IMAGE);
+      if (files.stat(LOOP_IMAGE) !== undefined) files.rename(LOOP_IMAGE, `${OTHERS}/taken-back-${random.hex(4)}`);
+    };
+    world.obstacles.push({ what: `an image at ${LOOP_IMAGE}`, remove });
+    return LOOP_IMAGE;
+  },
   "link out of a root": (world, random) => {
     const root = aRoot(world, random);
     const { files } = world.observer.outside;
@@ -193,7 +216,7 @@ function aRoot(world: World, random: Random): string | undefined {
 
 function aVolume(world: World, random: Random): string | undefined {
   const paths = Object.keys(world.site.volumes)
-    .filter((name) => name !== "old")
+    .filter((name) => name !== "old" && name !== LOOP)
     .map(volumePath);
   const there = paths.filter(
     (path) => world.observer.outside.files.stat(`${path}/.rootloom/volume.json`) !== undefined,

@@ -95,7 +95,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "forget-protection",
     what: "a removal looks neither at `protect` nor at what it destroys",
-    seeds: 40,
+    seeds: 100,
     install: () =>
       bendRemovals(["tree", "volume"], (plan, record) => {
         if (!record.protect) return plan(record);
@@ -239,20 +239,8 @@ function bendStore(drop: (sql: string) => boolean): (host: FakeHost) => Host {
 }
 
 function withoutWriterSync(files: Files): Files {
-  return {
-    ...files,
-    openWriter: (path, mode) => {
-      const writer = files.openWriter(path, mode);
-      return {
-        write: (bytes) => writer.write(bytes),
-        sync: () => undefined,
-        close: () => writer.close(),
-        get bytes() {
-          return writer.bytes;
-        },
-      };
-    },
-  };
+  const forgets = { sync: { value: () => undefined }, syncLater: { value: async () => undefined } };
+  return { ...files, openWriter: (path, mode) => Object.create(files.openWriter(path, mode), forgets) };
 }
 
 function writeInPlace(files: Files, path: string, content: string | Uint8Array, mode: number): void {

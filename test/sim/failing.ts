@@ -22,7 +22,7 @@ const CALLS: readonly RegExp[] = [
   /^stores\.transaction/,
   /^jobs\.run/,
 ];
-const COMMANDS = ["mount", "umount", "tar", "mmdebstrap", "sh"];
+const COMMANDS = ["mount", "umount", "tar", "mmdebstrap", "sh", "mkfs.ext4", "losetup", "blkid"];
 const CODES: readonly ErrnoCode[] = ["EIO", "ENOSPC", "EBUSY", "EROFS"];
 
 /** undefined where the weather lets nothing fail. */

@@ -1,7 +1,16 @@
 import type { Random } from "../../src/host/fake/random.ts";
-import type { Site, SiteImage, SiteMount, SiteOverlay, SiteRoot, SiteSource, SiteVolume } from "./site.ts";
+import {
+  LOOP,
+  type Site,
+  type SiteImage,
+  type SiteMount,
+  type SiteOverlay,
+  type SiteRoot,
+  type SiteSource,
+  type SiteVolume,
+} from "./site.ts";
 
-const VOLUMES = ["one", "two", "old"];
+const VOLUMES = ["one", "two", "one", "two", "old", LOOP];
 const IMAGES = ["i1", "i2", "i3"];
 const LAYERS = ["hardware/board", "hardware/other", "secret-sauce/key"];
 const LIVE = ["hardware/live1", "hardware/live2"];
@@ -85,6 +94,7 @@ function volumeOf(random: Random): SiteVolume {
     onDelete: random.chance(0.4) ? "destroy" : "retain",
     protect: random.chance(0.2),
     mode: random.chance(0.8) ? "0755" : "0750",
+    label: `label${random.integer(2)}`,
     link: random.chance(0.4) ? `../elsewhere/${random.integer(3)}` : undefined,
   };
 }

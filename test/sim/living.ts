@@ -1,5 +1,5 @@
 import { openState } from "../../src/state/state.ts";
-import { STATE } from "./site.ts";
+import { LOOP, STATE } from "./site.ts";
 import type { World } from "./world.ts";
 
 /** A volume or root with data of people in it, known by its inode. */
@@ -16,10 +16,13 @@ export function livingThings(world: World): readonly Living[] {
   const { files } = world.observer.outside;
   return recordsOf(world).flatMap(({ id, kind, details, protect }) => {
     if (kind !== "volume" && kind !== "tree") return [];
-    const path = String(details.path);
+    // What lies in an image is not seen while that is not mounted: the image stands for it.
+    const isInImage = details.volume === `volume/${LOOP}`;
+    if (isInImage) return [];
+    const path = String(details.device ?? "") === "" ? String(details.path) : String(details.device);
     const stat = files.stat(path);
     const top = String(details.volumePath ?? path);
-    return stat?.type === "directory" ? [{ id, path, inode: stat.inode, protect, top }] : [];
+    return stat?.type === "directory" || stat?.type === "file" ? [{ id, path, inode: stat.inode, protect, top }] : [];
   });
 }
 

@@ -3,6 +3,8 @@ export interface SiteVolume {
   readonly onDelete: "retain" | "destroy";
   readonly protect: boolean;
   readonly mode: "0755" | "0750";
+  /** Of the filesystem of a loop volume. */
+  readonly label: string;
   /** A link in STATE/links beside it. */
   readonly link: string | undefined;
 }
@@ -72,6 +74,10 @@ export function imagePath(name: string): string {
 /** Sha256 of the tarballs that the machine holds, by number. */
 export type Tarballs = readonly { readonly path: string; readonly sha256: string }[];
 
+/** The one volume that is an image file behind a loop device; the others are directories. */
+export const LOOP = "disk";
+export const LOOP_IMAGE = `${STATE}/volumes/${LOOP}.img`;
+
 export function volumePath(name: string): string {
   return name === "old" ? EXISTING : `${STATE}/volumes/${name}`;
 }
@@ -116,9 +122,9 @@ function folderOf(name: string): string {
   return name.endsWith("b") ? "second" : "root";
 }
 
-function volumeSpec(name: string, { onDelete, protect, mode, link }: SiteVolume): object {
+function volumeSpec(name: string, { onDelete, protect, mode, link, label }: SiteVolume): object {
   return {
-    backend: "directory",
+    ...(name === LOOP ? { backend: "loop", size: "16M", filesystem: "ext4", label } : { backend: "directory" }),
     ...(name === "old" ? { path: EXISTING } : {}),
     onDelete,
     protect,

@@ -39,7 +39,7 @@ export interface Watch {
 const WRITES = /^(files\.(write|make|set|rename|remove|openWriter|copy)|processes\.run$)/;
 const MANAGED = [`${STATE}/volumes/`, `${STATE}/artifacts/`, `${STATE}/links/`, `${STATE}/targets/`, `${OTHERS}/`];
 /** What changes mounts, fills trees or puts something in its final place needs an intent in the journal, not only a step. */
-const NEEDS_INTENT = /^"?(mount|umount|tar)\b/;
+const NEEDS_INTENT = /^"?(mount|umount|tar|truncate|mkfs)\b/;
 
 export function createWatch(observer: FakeHost): Watch {
   const { files } = observer.outside;
@@ -125,7 +125,8 @@ function subjectOf(call: Call): string | undefined {
 
 function commandOf(call: Call): readonly string[] {
   const text = call.arguments[0] ?? "";
-  if (!/"file":"(mount|umount|tar)"/.test(text) || text.includes('"privateNamespace":true')) return [];
+  if (!/"file":"(mount|umount|tar|truncate|mkfs\.ext4)"/.test(text) || text.includes('"privateNamespace":true'))
+    return [];
   return [...text.matchAll(/"(?:--directory=)?(\/[^"]*)"/g)].map((match) => match[1] ?? "");
 }
 

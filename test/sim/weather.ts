@@ -180,7 +180,7 @@ interface Slowness {
 function drawSlowness(random: Random, name: WeatherKind): Slowness {
   if (!name.startsWith("slow")) return { durations_ms: {}, victim: undefined };
   const ms = (): number => pick([0, 50, 5_000, 70_000, 7_500_000], random);
-  const durations_ms = { mount: ms(), umount: ms(), tar: ms(), mmdebstrap: ms(), sh: ms() };
+  const durations_ms = { mount: ms(), umount: ms(), tar: ms(), mmdebstrap: ms(), sh: ms(), "mkfs.ext4": ms() };
   if (name === "slow") return { durations_ms, victim: undefined };
   const victim = pick(Object.keys(durations_ms), random);
   return { durations_ms: { ...durations_ms, [victim]: pick([50, 5_000], random) }, victim };

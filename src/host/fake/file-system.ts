@@ -1,5 +1,5 @@
 import type { EntryType } from "../../core/entry.ts";
-import { type Content, contentSize, EMPTY } from "./content.ts";
+import { type Content, contentUse, EMPTY } from "./content.ts";
 import {
   applyToDisk,
   type Change,
@@ -15,7 +15,7 @@ import type { Random } from "./random.ts";
 
 export interface FileSystemOptions {
   readonly type: string;
-  /** Device number as stat gives it: major * 256 + minor. */
+  /** Device number as a FileStat gives it: major * 2^20 + minor. */
   readonly device: number;
   readonly uuid?: string;
   readonly capacity_bytes?: number;
@@ -97,7 +97,7 @@ export class FileSystem {
 
   /** @throws ErrnoError ENOSPC when the file system is full; the content is then as it was. */
   setContent(inode: Inode, content: Content): void {
-    const growth = contentSize(content) - contentSize(inode.content);
+    const growth = contentUse(content) - contentUse(inode.content);
     if (growth > 0 && this.used_bytes + growth > this.capacity_bytes) throw new ErrnoError("ENOSPC", "");
     this.used_bytes += growth;
     inode.content = content;
@@ -131,7 +131,7 @@ export class FileSystem {
       this.touch(directory, true);
     }
     for (const { before } of transaction) {
-      if (before !== undefined && before.links === 0) this.used_bytes -= contentSize(before.content);
+      if (before !== undefined && before.links === 0) this.used_bytes -= contentUse(before.content);
     }
     this.#pending.push(transaction);
   }
@@ -188,9 +188,14 @@ export class FileSystem {
       if (child.type === "directory") this.#reload(child, directory, seen);
       else {
         child.links = seen.has(child) ? child.links + 1 : 1;
-        if (!seen.has(child)) this.used_bytes += contentSize(child.content);
+        if (!seen.has(child)) this.used_bytes += contentUse(child.content);
         seen.add(child);
       }
     }
   }
+}
+
+/** `8:1`, as the kernel's lists name a device. */
+export function deviceText(device: number): string {
+  return `${Math.floor(device / 2 ** 20)}:${device % 2 ** 20}`;
 }

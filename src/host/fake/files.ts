@@ -1,7 +1,8 @@
 import type { Attributes, FileStat, Files, Reader, Writer } from "../ports.ts";
-import { bytesContent, type Content, contentBytes, contentSize, readContent } from "./content.ts";
+import { bytesContent, type Content, contentBytes, contentSize, readContent, startOf } from "./content.ts";
 import { attempt, attemptUnlessMissing, ErrnoError } from "./errno.ts";
 import { type FileContext, isDirectory, makeDirectoryAt, replaceNode, syncParent } from "./file-context.ts";
+import { deviceText } from "./file-system.ts";
 import { type Inode, inodeStat } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";
 import { decode } from "./mount-table.ts";
@@ -116,7 +117,7 @@ function filesystemPart(context: FileContext): FilesystemPart {
     filesystemIdentity: (path) =>
       attempt("name the filesystem of", path, () => {
         const { uuid, device } = kernel.get(encode(path), true).inode.fileSystem;
-        return uuid === undefined ? `device:${device >> 8}:${device & 0xff}` : `uuid:${uuid}`;
+        return uuid === undefined ? `device:${deviceText(device)}` : `uuid:${uuid}`;
       }),
     freeSpace_bytes: (path) =>
       attempt("measure the free space of", path, () => {
@@ -200,8 +201,7 @@ function openFakeWriter(context: FileContext, path: string, mode: number): Write
       }),
     syncLater: async () => undefined,
     startWith(other, length_bytes) {
-      const bytes = readFakeBytes(context, other).subarray(0, length_bytes);
-      this.write(bytes);
+      this.write(startOf(context.kernel.get(encode(other), true).inode.content, length_bytes));
       return "copy";
     },
     sync: () =>

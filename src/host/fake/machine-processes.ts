@@ -1,6 +1,7 @@
 import type { Processes } from "../ports.ts";
 import { archiveCommands } from "./commands/archive.ts";
 import { basicCommands } from "./commands/basic.ts";
+import { deviceCommands } from "./commands/devices.ts";
 import { mountCommands } from "./commands/mount.ts";
 import type { Guard } from "./guard.ts";
 import type { Machine } from "./machine.ts";
@@ -29,7 +30,13 @@ export function createMachineProcesses(
   owner: object,
   pid: number,
 ): Processes {
-  const known = [...basicCommands, ...mountCommands, ...archiveCommands, ...(options.commands ?? [])];
+  const known = [
+    ...basicCommands,
+    ...mountCommands,
+    ...archiveCommands,
+    ...deviceCommands,
+    ...(options.commands ?? []),
+  ];
   const commands = new Map(known.map((command) => [command.name, command]));
   for (const tool of options.missingTools ?? []) commands.delete(tool);
   return createFakeProcesses({
@@ -45,5 +52,7 @@ export function createMachineProcesses(
     unknown: machine.unknownCommands,
     point: guard.point,
     makeFileSystem: (wanted) => machine.makeFileSystem(wanted),
+    loops: machine.loops,
+    unique: () => machine.random.hex(16),
   });
 }

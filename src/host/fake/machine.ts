@@ -5,6 +5,7 @@ import type { CrashKind } from "./faults.ts";
 import { makeParents, syncPath } from "./file-context.ts";
 import { FileSystem, type FileSystemOptions } from "./file-system.ts";
 import { Kernel } from "./kernel.ts";
+import { formatOf, Loops } from "./loops.ts";
 import { MountTable } from "./mount-table.ts";
 import type { ForeignProcess } from "./processes.ts";
 import { createRandom, type Random } from "./random.ts";
@@ -21,7 +22,7 @@ export interface MachineOptions {
 }
 
 const START_MS = Date.UTC(2026, 0, 15, 8);
-const ROOT_DEVICE = 8 * 256 + 1;
+const ROOT_DEVICE = 8 * 2 ** 20 + 1;
 
 /** What outlives a process of ours: disks, mounts, time, other people's processes and repositories. */
 export class Machine {
@@ -29,6 +30,7 @@ export class Machine {
   readonly time: VirtualTime;
   readonly table: MountTable;
   readonly kernel: Kernel;
+  readonly loops = new Loops();
   readonly locks: Locks = new Map();
   readonly listeners: Listeners = new Map();
   readonly processes: ForeignProcess[] = [];
@@ -74,7 +76,7 @@ export class Machine {
     return this.#disk;
   }
 
-  makeFileSystem(options: Pick<FileSystemOptions, "type" | "capacity_bytes">): FileSystem {
+  makeFileSystem(options: Pick<FileSystemOptions, "type" | "capacity_bytes" | "uuid">): FileSystem {
     return new FileSystem({ ...options, device: this.#device++, now_ms: () => this.time.now_ms });
   }
 
@@ -97,6 +99,8 @@ export class Machine {
   /** `kill` leaves the machine as it is; `power` takes mounts, sockets, processes and what was not synced. */
   crash(kind: CrashKind): void {
     if (kind === "kill") return;
+    for (const { image } of this.loops.all) formatOf(image)?.fileSystem.crash(this.random);
+    this.loops.clear();
     this.table.clear();
     this.processes.splice(0);
     this.locks.clear();

@@ -1,6 +1,6 @@
 import type { MountEntry } from "../ports.ts";
 import { ErrnoError } from "./errno.ts";
-import type { FileSystem } from "./file-system.ts";
+import { deviceText, type FileSystem } from "./file-system.ts";
 import type { Inode } from "./inode.ts";
 
 /** A place in the namespace: the same inode below two mounts is two places. */
@@ -139,7 +139,7 @@ export class MountTable {
     return this.#mounts.map((mount) => ({
       id: mount.id,
       parent: mount.at?.covered.mount.id ?? 1,
-      device: `${mount.fileSystem.device >> 8}:${mount.fileSystem.device & 0xff}`,
+      device: deviceText(mount.fileSystem.device),
       root: pathInFileSystem(mount.root),
       target: decode(this.targetOf(mount)),
       options: mount.options,

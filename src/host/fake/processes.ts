@@ -5,6 +5,7 @@ import { ErrnoError } from "./errno.ts";
 import { Crash } from "./faults.ts";
 import type { FileSystem, FileSystemOptions } from "./file-system.ts";
 import { encode, Kernel } from "./kernel.ts";
+import type { Loops } from "./loops.ts";
 import type { MountTable } from "./mount-table.ts";
 
 /** A process of somebody else, with the paths that it holds open. */
@@ -24,7 +25,10 @@ export interface Invocation {
   readonly processes: readonly ForeignProcess[];
   /** A moment at which a fault may strike. */
   readonly point: (stage: string, path: string) => void;
-  readonly makeFileSystem: (options: Pick<FileSystemOptions, "type" | "capacity_bytes">) => FileSystem;
+  readonly makeFileSystem: (options: Pick<FileSystemOptions, "type" | "capacity_bytes" | "uuid">) => FileSystem;
+  readonly loops: Loops;
+  /** 32 hexadecimal digits, each time others. */
+  readonly unique: () => string;
   /** Runs another command in the same place. */
   readonly start: (file: string, values: readonly string[], kernel?: Kernel) => Promise<Answer>;
 }
@@ -55,6 +59,8 @@ export interface ProcessContext {
   readonly unknown: string[];
   readonly point: (stage: string, path: string) => void;
   readonly makeFileSystem: Invocation["makeFileSystem"];
+  readonly loops: Loops;
+  readonly unique: () => string;
 }
 
 /** The process port: a typed table of commands, each acting on the machine in memory. */
@@ -74,6 +80,8 @@ export function createFakeProcesses(context: ProcessContext): Processes {
 async function run(context: ProcessContext, command: Command): Promise<Finished> {
   const table = command.privateNamespace === true ? context.table.copy() : context.table;
   const finished = await execute(context, command, new Kernel(table));
+  // What was mounted in a namespace of its own went with it.
+  if (command.privateNamespace === true) context.loops.sweep(context.table);
   if (!(command.accept ?? [0]).includes(finished.exitCode)) throw failure(command, finished);
   if (command.onLine === undefined) return finished;
   const lines = finished.stdout.replace(/\n$/, "").split("\n");
@@ -109,6 +117,8 @@ async function execute(context: ProcessContext, command: Command, kernel: Kernel
       if (!isOrphan) context.point(`processes.run/${name}/${stage}`, path);
     },
     makeFileSystem: context.makeFileSystem,
+    loops: context.loops,
+    unique: context.unique,
     start: (file, values, other) => execute(context, { ...command, file, arguments: values }, other ?? kernel),
   };
   try {

@@ -1,7 +1,7 @@
 import { contentBytes } from "../content.ts";
 import { notEmulated } from "../errno.ts";
 import { encode, Kernel } from "../kernel.ts";
-import { mountInformation } from "../mount-table.ts";
+import { decode, mountInformation } from "../mount-table.ts";
 import { type Answer, type CommandEmulation, type Invocation, parseArguments } from "../processes.ts";
 import { runScript } from "../shell.ts";
 
@@ -14,11 +14,11 @@ export const basicCommands: readonly CommandEmulation[] = [
   { name: "echo", run: (invocation) => ({ stdout: `${invocation.arguments.join(" ")}\n` }) },
   { name: "printf", run: (invocation) => ({ stdout: invocation.arguments.join(" ").replaceAll("\\n", "\n") }) },
   { name: "cat", run: concatenate },
+  { name: "ls", run: list },
   { name: "mkdir", run: makeDirectories },
   { name: "mknod", run: makeNode },
   { name: "cp", run: copy },
   { name: "test", run: testPath },
-  { name: "blkid", run: showUuid },
   { name: "findmnt", run: () => ({ exitCode: 1 }) },
   { name: "sh", run: shell },
   { name: "env", run: (invocation) => pass(invocation, withoutAssignments(invocation.arguments)) },
@@ -34,6 +34,13 @@ function concatenate({ arguments: paths, kernel, command }: Invocation): Answer 
     return Buffer.from(contentBytes(kernel.get(encode(path), true).inode.content)).toString();
   });
   return { stdout: texts.join("") };
+}
+
+/** ls -A. */
+function list({ arguments: values, kernel }: Invocation): Answer {
+  const { rest } = parseArguments(values, []);
+  const names = [...kernel.directory(encode(rest[0] ?? "/")).inode.entries.keys()].map(decode).sort();
+  return { stdout: names.map((name) => `${name}\n`).join("") };
 }
 
 function makeDirectories({ arguments: values, kernel }: Invocation): Answer {
@@ -82,12 +89,6 @@ function testPath({ arguments: values, kernel }: Invocation): Answer {
     "-r": inode !== undefined,
   };
   return { exitCode: types[flag] === true ? 0 : 1 };
-}
-
-function showUuid({ arguments: values, kernel }: Invocation): Answer {
-  const { rest } = parseArguments(values, ["-o", "--output", "-s", "--match-tag"]);
-  const mount = kernel.table.all.find(({ source }) => source === rest[0]);
-  return mount?.fileSystem.uuid === undefined ? { exitCode: 2 } : { stdout: `${mount.fileSystem.uuid}\n` };
 }
 
 function shell(invocation: Invocation): Promise<Answer> {

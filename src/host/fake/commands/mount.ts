@@ -2,6 +2,7 @@ import { bytesContent } from "../content.ts";
 import { ErrnoError, notEmulated } from "../errno.ts";
 import type { FileSystem } from "../file-system.ts";
 import { encode, type Kernel } from "../kernel.ts";
+import { formatOf } from "../loops.ts";
 import { type Location, type Mount, type MountTable, mountInformation } from "../mount-table.ts";
 import { type Answer, type CommandEmulation, type Invocation, parseArguments } from "../processes.ts";
 import { applyFlags, sizeOf, superOptions } from "./mount-options.ts";
@@ -88,18 +89,31 @@ function attach(invocation: Invocation, request: Request): void {
     applyFlags(mount, request.rules);
     return;
   }
-  const fileSystem = freshFileSystem(invocation, request);
+  const image = request.rules.includes("loop") ? attachImage(invocation, request) : undefined;
+  const fileSystem = image?.fileSystem ?? freshFileSystem(invocation, request);
   const mount = table.attach({
     at,
     fileSystem,
     root: fileSystem.root,
-    source: request.source,
+    source: image?.source ?? request.source,
     options: ["rw", "relatime"],
     superOptions: ["rw", ...superOptions(request.rules)],
     propagation: [],
   });
   if (propagation) mount.propagation = [`shared:${mount.id}`];
   applyFlags(mount, request.rules);
+}
+
+/** As `mount -o loop`: the image gets a device, and the filesystem in it is mounted. */
+function attachImage(
+  { kernel, loops }: Invocation,
+  { source, type }: Request,
+): { readonly fileSystem: FileSystem; readonly source: string } {
+  const { inode } = kernel.get(encode(source), true);
+  const fileSystem = formatOf(inode)?.fileSystem;
+  if (fileSystem === undefined || (type !== undefined && type !== fileSystem.type))
+    throw new ErrnoError("EINVAL", source);
+  return { fileSystem, source: loops.attach(inode).name };
 }
 
 function freshFileSystem(invocation: Invocation, request: Request): FileSystem {
@@ -197,6 +211,7 @@ function unmount(invocation: Invocation, target: string, recursive: boolean): An
     if (answer !== undefined) return answer;
   }
   table.detach(location.mount);
+  if (location.mount.source.startsWith("/dev/loop")) invocation.loops.sweep(table);
   return undefined;
 }
 
