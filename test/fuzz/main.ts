@@ -18,7 +18,8 @@ const directory = mkdtempSync(join(tmpdir(), "rootloom-fuzz-"));
 try {
   for (const name of names) {
     const cases = fuzz(name, from, (minutes * 60_000) / names.length, directory);
-    console.log(`${name}: ${cases} cases from seed ${from}`);
+    const held_mebibytes = Math.round(process.resourceUsage().maxRSS / 1024);
+    console.log(`${name}: ${cases} cases from seed ${from}, ${held_mebibytes} MiB at most so far`);
   }
 } finally {
   rmSync(directory, { recursive: true, force: true });

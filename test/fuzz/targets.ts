@@ -14,6 +14,9 @@ export const TARGETS: ReadonlyMap<string, (random: Random, directory: string) =>
   ),
 ]);
 
+/** What reading odd input may take at most: of the whole process, Node itself and the test runner included. */
+export const MEMORY_LIMIT_BYTES = 512 * 1024 * 1024;
+
 /** Runs seeds from `from` until the time is over (at least one); returns how many. A failure names its seed. */
 export function fuzz(target: string, from: number, duration_ms: number, directory: string): number {
   const begun_ms = performance.now();
@@ -22,10 +25,17 @@ export function fuzz(target: string, from: number, duration_ms: number, director
     const seed = from + cases;
     try {
       TARGETS.get(target)?.(createRandom(seed), directory);
+      requireMemory();
     } catch (cause) {
       throw new Error(`${target} fails: node test/fuzz/main.ts --target "${target}" --seed ${seed}`, { cause });
     }
     cases++;
   } while (performance.now() - begun_ms < duration_ms);
   return cases;
+}
+
+/** The most that this process ever held, so that nothing given back in between is missed. */
+function requireMemory(): void {
+  const held_bytes = process.resourceUsage().maxRSS * 1024;
+  if (held_bytes > MEMORY_LIMIT_BYTES) throw new Error(`it took ${held_bytes} bytes of memory`);
 }
