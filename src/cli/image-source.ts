@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { RootloomError } from "../core/error.ts";
-import type { ResourceId } from "../core/resource.ts";
+import type { OwnedRecord, ResourceId } from "../core/resource.ts";
 import type { Session } from "../pass/types.ts";
 import type { GenerationReport } from "../resources/artifact/generations.ts";
 
@@ -22,6 +22,7 @@ export interface KnownImage {
   /** The generation that is in use; empty where the link is gone. */
   readonly current: string;
   readonly generations: readonly GenerationReport[];
+  readonly record: OwnedRecord;
 }
 
 /**
@@ -52,9 +53,11 @@ export async function findImage({ host, configuration }: Session, given: string)
       given,
       records.map((record) => record.id),
     );
-    const path = String(records.find((record) => record.id === id)?.details.path ?? "");
+    const record = records.find((each) => each.id === id);
+    if (record === undefined) throw new RootloomError(`cannot find ${given}`);
+    const path = String(record.details.path ?? "");
     const current = host.files.readLink(`${path}/${CURRENT}`) ?? "";
-    return { id, path, current, generations: listGenerations(host.files, path, state.instance) };
+    return { id, path, current, record, generations: listGenerations(host.files, path, state.instance) };
   } finally {
     state.close();
   }

@@ -12,6 +12,7 @@ export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>
   explain: async () => (await import("./explain.ts")).explain,
   ls: async () => (await import("./ls.ts")).ls,
   diff: async () => (await import("./diff.ts")).diff,
+  verify: async () => (await import("./verify.ts")).verify,
   approve: async () => (await import("./approve.ts")).approve,
   suspend: async () => (await import("./suspend.ts")).suspend,
   resume: async () => (await import("./resume.ts")).resume,

@@ -12,6 +12,7 @@ import { removeDirectory } from "./generations.ts";
 
 const PROGRESS_PAUSE_MS = 100;
 
+type Context = Pick<ApplyContext, "host" | "cache" | "signal" | "progress">;
 type Packed = JobMap["pack"]["output"];
 type Layout = JobMap["layout"]["output"];
 
@@ -48,7 +49,7 @@ export async function packFilesystem(
   resource: ArtifactResource,
   input: PackInput,
   places: Places,
-  context: ApplyContext,
+  context: Context,
 ): Promise<Packed> {
   const { host, cache, signal } = context;
   const laid = await host.jobs.run("layout", { ...input, manifest: places.manifest }, { signal });
@@ -85,7 +86,7 @@ async function makeSquashfs(
   { compression, sourceDate_s, format }: ArtifactResource,
   { entries }: Layout,
   { image, build, content_bytes }: Work,
-  context: ApplyContext,
+  context: Context,
 ): Promise<void> {
   requireSpace(context.host.files, build, content_bytes);
   const top = entries.find(({ path }) => path === "");
@@ -126,7 +127,7 @@ async function makeErofs(
   { compression, sourceDate_s, name }: ArtifactResource,
   { entries, manifestSha256 }: Layout,
   { image, build, content_bytes }: Work,
-  context: ApplyContext,
+  context: Context,
 ): Promise<void> {
   const { host, signal } = context;
   requireSpace(host.files, build, 2 * content_bytes);
@@ -164,7 +165,7 @@ interface Reading {
 }
 
 /** Runs a tool that reads the entries as a tarball. */
-async function feed(entries: readonly PackEntry[], reading: Reading, context: ApplyContext): Promise<void> {
+async function feed(entries: readonly PackEntry[], reading: Reading, context: Context): Promise<void> {
   const { file, values, top, what, content_bytes, environment = {} } = reading;
   const { host, signal } = context;
   let failure: { readonly thrown: unknown } | undefined;

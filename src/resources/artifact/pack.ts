@@ -4,7 +4,6 @@ import type { JobMap, PackInput } from "../../host/jobs.ts";
 import { takeLease } from "../lease.ts";
 import type { ApplyContext } from "../types.ts";
 import { attributesIn, shortRun } from "./directory.ts";
-import { packFilesystem } from "./filesystem.ts";
 import {
   damageOf,
   type GenerationReport,
@@ -15,6 +14,7 @@ import {
   removeOld,
 } from "./generations.ts";
 import { generationOf, inputsOf, rootLayer } from "./inputs.ts";
+import { make } from "./rebuild.ts";
 
 /**
  * Packs into a directory beside, and renames it to its generation when it is whole and synced. The
@@ -79,11 +79,7 @@ async function packWithRoom(
 ): Promise<JobMap["pack"]["output"]> {
   const { host, signal } = context;
   const places = { image: `${build}/${resource.file}`, manifest: `${build}/${MANIFEST}` };
-  const onProgress = (done: number, total: number) => context.progress("packing", done, total, "bytes");
-  const run = () =>
-    resource.format === "initramfs"
-      ? host.jobs.run("pack", { ...input, ...places }, { signal, onProgress })
-      : packFilesystem(resource, input, { ...places, build }, context);
+  const run = () => make(resource, input, { ...places, build }, context);
   try {
     return await run();
   } catch (thrown) {
