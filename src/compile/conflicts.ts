@@ -47,7 +47,7 @@ function insideTrees(resources: readonly Resource[]): readonly Problem[] {
     if (tree.kind !== "tree") continue;
     for (const other of resources) {
       if (other.kind !== "volume" && other.kind !== "artifact" && other.kind !== "tree") continue;
-      if (other.id === tree.id || !isBelow(other.path, tree.path)) continue;
+      if (!isBelow(other.path, tree.path)) continue;
       const message = `cannot put ${other.id} at ${other.path}: it lies inside ${tree.id}, declared at ${placeText(tree.origin)}`;
       problems.push(at(other.origin, message, "move it out of the root; mount a volume into a root by `mounts`"));
     }

@@ -51,6 +51,13 @@ describe("a volume", () => {
       },
     ],
     [
+      "  backend: lvm\n  group: vg\n  size: 1MiB\n  thinPool: pool\n",
+      {
+        ...{ backend: "lvm", path: "/state/volumes/a", device: "vg/a", identity: "lv:vg/a" },
+        ...{ size_bytes: 1024 ** 2, filesystem: "ext4", thinPool: "pool" },
+      },
+    ],
+    [
       "  backend: loop\n  size: 1MiB\n  mountPoint: /srv/a\n",
       {
         ...{ backend: "loop", path: "/srv/a", device: "/state/volumes/a.img", identity: "path:/state/volumes/a.img" },
@@ -66,6 +73,11 @@ describe("a volume", () => {
     ],
   ])("written as %j is that one", (spec, expected) => {
     expect([...resourcesOf({ "a.yaml": volume("a", spec) }).values()]).toEqual([{ ...base, ...expected }]);
+  });
+
+  it("without a thin pool says nothing of one", () => {
+    const lvm = "  backend: lvm\n  group: vg\n  size: 1MiB\n";
+    expect(resourcesOf({ "a.yaml": volume("a", lvm) }).get("volume/a")).not.toHaveProperty("thinPool");
   });
 
   it("brings its links, which depend on it", () => {
