@@ -50,7 +50,18 @@ function richTarball(): string {
   const path = join(site.directory, "rich.tar.gz");
   execFileSync(
     "tar",
-    ["--create", "--gzip", `--file=${path}`, "--xattrs", "--xattrs-include=*", "--acls", "--sort=name", "."],
+    [
+      "--create",
+      "--gzip",
+      `--file=${path}`,
+      "--xattrs",
+      "--xattrs-include=user.*",
+      "--xattrs-include=trusted.*",
+      "--xattrs-include=security.*",
+      "--acls",
+      "--sort=name",
+      ".",
+    ],
     {
       cwd: top,
     },
