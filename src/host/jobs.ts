@@ -50,6 +50,10 @@ export interface PackInput {
   readonly sourceDate_s: number;
   /** Directory of caches: hashes, segments, decompressed tarballs. */
   readonly cache: string;
+  /** What `layers` just saw of the lowest layer: whoever remembers that needs no look of its own. */
+  readonly seen?: string | undefined;
+  /** An earlier image, found whole in this pass: what both begin with is taken from it. */
+  readonly previous?: { readonly image: string; readonly sha256: string } | undefined;
 }
 
 export interface ManifestDifference {
@@ -83,7 +87,11 @@ export interface Collected {
 /** Long work, one entry a job. Functions stand in `src/pack` and run in a worker thread on the real side. */
 export interface JobMap {
   /** Digest of each layer as an image sees it (excludes applied, hashes from the cache), without packing. */
-  readonly layers: { readonly input: PackInput; readonly output: readonly LayerDigest[] };
+  readonly layers: {
+    readonly input: PackInput;
+    /** `seen`: of a tree that has not changed just now. */
+    readonly output: readonly (LayerDigest & { readonly seen?: string | undefined })[];
+  };
   /** Writes `image`, `manifest` and `report` into the directory, synced and verified; nothing else is touched. */
   readonly pack: {
     readonly input: PackInput & { readonly image: string; readonly manifest: string };
@@ -148,7 +156,13 @@ export interface JobMap {
   };
   /** sha256 and size of a file, from the hash cache where its stamp is known and old enough. */
   readonly hash: {
-    readonly input: { readonly path: string; readonly cache: string; readonly trustCache: boolean };
+    readonly input: {
+      readonly path: string;
+      readonly cache: string;
+      readonly trustCache: boolean;
+      /** The digest it was just written with, kept so that nobody reads it again. */
+      readonly written?: string;
+    };
     readonly output: { readonly sha256: string; readonly size_bytes: number } | undefined;
   };
   /** Reads an image back, member by member, and compares it with its manifest. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
-import type { LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
+import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
 import { nameLinkSets } from "./links.ts";
@@ -8,10 +8,13 @@ import { formatEntry } from "./manifest.ts";
 import { mergeOverlay } from "./merge.ts";
 import { digestOverlay, overlayLayer } from "./overlay-layer.ts";
 import { remembered } from "./remembered.ts";
-import { lookAtLayer, scanLayer } from "./scan-layer.ts";
+import { lookAtLayer, type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
 import { tarballLayer } from "./tarball-layer.ts";
 import type { Layer, PackEntry } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
+import { keepLayer, recallLayer } from "./warm-layer.ts";
+
+type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
 
 /** What an image will hold: one flat list, sorted by `comparePaths`, the top first. */
 export interface Composition {
@@ -66,19 +69,19 @@ export async function composeUnread(
     notes.push(...merged.notes);
     overlays.push(describeOverlay(source, digestOverlay(overlay)));
   }
-  const layers = () => [digestLayer(base), ...overlays];
+  const layers = () => [base.digest(), ...overlays];
   return { entries: nameLinkSets(entries), layers, notes, unread: base.unread };
 }
 
 /** Digests of the layers alone: no merge. */
-export async function digestLayers(context: JobContext, input: PackInput): Promise<LayerDigest[]> {
+export async function digestLayers(context: JobContext, input: PackInput): Promise<JobMap["layers"]["output"]> {
   const excludes = compileExcludes(input.excludes);
-  const digests: LayerDigest[] = [];
+  const digests: JobMap["layers"]["output"][number][] = [];
   for (const [index, source] of input.layers.entries()) {
     if (source.type === "overlay")
       digests.push(describeOverlay(source, digestOverlay(overlayLayer(source, index + 1))));
     else if (source.type === "tree") digests.push(digestTree(context, source, input, excludes));
-    else digests.push(digestLayer(await readLayer(context, source, input, excludes, { attributes: false })));
+    else digests.push((await readLayer(context, source, input, excludes, { attributes: false })).digest());
   }
   return digests;
 }
@@ -86,16 +89,48 @@ export async function digestLayers(context: JobContext, input: PackInput): Promi
 /** A tree that looks as it did has the digest that it had. */
 function digestTree(
   context: JobContext,
-  source: Extract<LayerSource, { readonly type: "tree" }>,
+  source: TreeSource,
   input: PackInput,
   excludes: Excludes,
-): LayerDigest {
+): JobMap["layers"]["output"][number] {
   const options = { cache: input.cache, excludes, asItIs: false, attributes: false };
+  const look = lookAtLayer(context, source, options);
+  const seen = look.settled ? look.digest : undefined;
+  const warm = recallLayer(treeQuestion(source, input), look.digest, false);
+  if (warm) return { ...warm.digest, seen };
   const question = { what: "layer", version: 1, ...source, excludes: input.excludes };
-  return remembered(context, input.cache, question, lookAtLayer(context, source, options), () => {
+  const answer = remembered(context, input.cache, question, look, () => {
     const layer = scanLayer(context, source, options);
     return { answer: digestLayer(layer), seen: layer.seen };
   });
+  return { ...answer, seen };
+}
+
+function treeQuestion(source: TreeSource, { excludes }: PackInput): string {
+  return JSON.stringify([source, excludes]);
+}
+
+/** A layer whose digest is there when its contents are. */
+interface ReadLayer extends Layer {
+  readonly digest: () => LayerDigest;
+  readonly unread: UnreadContents | undefined;
+}
+
+/** A tree as this thread remembers it, where it looks the same, else scanned. */
+function readTree(context: JobContext, source: TreeSource, input: PackInput, options: ScanLayerOptions): ReadLayer {
+  const question = treeQuestion(source, input);
+  const attributes = options.attributes !== false;
+  const seen = input.seen ?? lookAtLayer(context, source, options).digest;
+  const warm = recallLayer(question, seen, attributes);
+  if (warm) return { ...warm.layer, digest: () => warm.digest, unread: undefined };
+  const { entries, name, notes, unread, ...scanned } = scanLayer(context, source, options);
+  const digest = () => {
+    const found = digestLayer({ name, entries, notes });
+    if (scanned.seen.settled)
+      keepLayer(question, { seen: scanned.seen.digest, layer: { name, entries, notes }, digest: found, attributes });
+    return found;
+  };
+  return { entries, name, notes, digest, unread };
 }
 
 async function readLayer(
@@ -104,13 +139,14 @@ async function readLayer(
   input: PackInput,
   excludes: Excludes,
   options: ComposeOptions & { readonly later?: boolean },
-): Promise<Layer & { readonly unread?: UnreadContents }> {
-  if (source.type === "tree") {
-    return scanLayer(context, source, { cache: input.cache, excludes, asItIs: false, ...options });
-  }
-  if (source.type === "tarball") return tarballLayer(context, source, input.cache, excludes);
-  const overlay = overlayLayer(source, 0);
-  return { name: source.name, entries: mergeOverlay([], overlay).entries, notes: [] };
+): Promise<ReadLayer> {
+  if (source.type === "tree")
+    return readTree(context, source, input, { cache: input.cache, excludes, asItIs: false, ...options });
+  const layer: Layer =
+    source.type === "tarball"
+      ? await tarballLayer(context, source, input.cache, excludes)
+      : { name: source.name, entries: mergeOverlay([], overlayLayer(source, 0)).entries, notes: [] };
+  return { ...layer, digest: () => digestLayer(layer), unread: undefined };
 }
 
 function digestLayer(layer: Layer): LayerDigest {

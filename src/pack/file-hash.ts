@@ -14,6 +14,12 @@ export function hashFile(
   if (stat?.type !== "file") return undefined;
   const hashes = openHashCache(files, input.cache, "files");
   const keyOf = (stamp: string) => JSON.stringify([input.path, stamp]);
+  if (input.written !== undefined) {
+    // The rule of two seconds is for what others may change while it is read; nobody else writes what we make.
+    hashes.set(keyOf(stat.stamp), input.written, { ...stat, changed_ms: 0 }, now_ms());
+    hashes.save();
+    return { sha256: input.written, size_bytes: stat.size };
+  }
   const known = input.trustCache ? hashes.get(keyOf(stat.stamp)) : undefined;
   if (known !== undefined) return { sha256: known, size_bytes: stat.size };
   const start_ms = now_ms();

@@ -1,6 +1,8 @@
+import type { JobMap } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
 import { compress } from "./compress.ts";
+import { commonStart, keepImage, type Milestone } from "./last-image.ts";
 import { trailer } from "./newc.ts";
 import { cancelled } from "./scan-layer.ts";
 import { findSegment, makeSegment, type SegmentSettings, type StoredSegment, segmentPath } from "./segment-cache.ts";
@@ -46,13 +48,18 @@ export async function writeImage(
   context: JobContext,
   settings: SegmentSettings,
   found: FoundSegments,
-  path: string,
+  { image: path, previous }: Pick<JobMap["pack"]["input"], "image" | "previous">,
   whileSyncing: (partial: string, image: WrittenImage) => void,
 ): Promise<WrittenImage> {
+  const paths = found.map(({ stored }) => stored?.path);
+  const start = commonStart(settings.files, previous, paths);
   const output = openBeside(settings.files, path, 0o644);
-  const line = new Line(context, settings, new ImageWriter(settings.files, output.writer), found);
+  const writer = new ImageWriter(settings.files, output.writer);
+  const line = new Line(context, settings, writer, found);
   try {
-    for (const each of found) await line.add(each.segment, each.stored);
+    if (previous) writer.startWith(previous.image, start);
+    line.skip(start);
+    for (const each of found.slice(start.length)) await line.add(each.segment, each.stored);
     const image = { ...(await line.finish()), size_bytes: output.writer.bytes };
     const synced = output.writer.syncLater();
     try {
@@ -61,6 +68,7 @@ export async function writeImage(
       await synced;
     }
     output.commit();
+    keepImage(image.sha256, settings.files.stat(path), writer.milestones);
     return image;
   } catch (thrown) {
     await line.idle();
@@ -94,6 +102,12 @@ class Line {
     this.#settings = settings;
     this.#writer = writer;
     this.#total_bytes = found.reduce((sum, { segment, stored }) => sum + (stored ? 0 : segment.raw_bytes), 0);
+  }
+
+  /** Segments that stand in the image already. */
+  skip(start: readonly Milestone[]): void {
+    for (const { segment } of start) this.#used.add(segment);
+    this.#reused = start.length;
   }
 
   /** Returns as soon as there is room for the next one. */

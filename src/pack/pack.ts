@@ -59,7 +59,7 @@ async function packComposition(
   const found = findSegments(context, settings, segments);
   requireSpace(input, found, settings);
   let manifestSha256 = "";
-  const image = await writeImage(context, settings, found, input.image, (partial, { sha256, segmentsReused }) => {
+  const image = await writeImage(context, settings, found, input, (partial, { sha256, segmentsReused }) => {
     unread?.finish();
     manifestSha256 = writeManifest(files, input.manifest, entries).sha256;
     if (segmentsReused === 0) checkWritten(files, partial, sha256);

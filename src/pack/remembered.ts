@@ -5,7 +5,9 @@ import { SETTLED_AFTER_MS } from "./hash-cache.ts";
 import { noteUse } from "./used.ts";
 
 const FIRST_LINE = /^# rootloom answer 1 ([0-9a-f]{64})$/;
-const CHUNK_CHARACTERS = 1 << 16;
+const CHUNK_BYTES = 1 << 17;
+/** Beside a path and a stamp. */
+const SPARE_BYTES = 16;
 
 /** What one walk of a tree saw. While the digest is the same, so is everything that the walk can tell. */
 export interface Seen {
@@ -19,7 +21,8 @@ export interface Seen {
 export class Fingerprint {
   readonly #hash = createHash("sha256");
   readonly #start_ms: number;
-  #text = "";
+  readonly #buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  #length = 0;
   #settled = true;
 
   /** @param start_ms the time before the walk. */
@@ -28,9 +31,12 @@ export class Fingerprint {
   }
 
   add({ path, stamp, mountPoint, changed_ms }: ScannedEntry): void {
-    this.#text += `${path}\0${stamp}${mountPoint ? "\0mount" : ""}\n`;
+    if (this.#length + path.length + stamp.length + SPARE_BYTES > CHUNK_BYTES) this.#flush();
+    this.#write(path);
+    this.#write(mountPoint ? "\0mount\0" : "\0");
+    this.#write(stamp);
+    this.#write("\n");
     if (changed_ms + SETTLED_AFTER_MS > this.#start_ms) this.#settled = false;
-    if (this.#text.length > CHUNK_CHARACTERS) this.#flush();
   }
 
   /** An entry turned out to be another one than the walk saw. */
@@ -43,9 +49,13 @@ export class Fingerprint {
     return { digest: this.#hash.digest("hex"), settled: this.#settled };
   }
 
+  #write(text: string): void {
+    this.#length += this.#buffer.write(text, this.#length, "latin1");
+  }
+
   #flush(): void {
-    this.#hash.update(this.#text, "latin1");
-    this.#text = "";
+    this.#hash.update(this.#buffer.subarray(0, this.#length));
+    this.#length = 0;
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
 import type { Files, Writer } from "../host/ports.ts";
 import { fill } from "./content.ts";
+import type { Milestone } from "./last-image.ts";
 import { release } from "./room.ts";
 import type { StoredSegment } from "./segment-cache.ts";
 
@@ -13,7 +14,8 @@ const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
 export class ImageWriter {
   readonly #files: Files;
   readonly #writer: Writer;
-  readonly #image = createHash("sha256");
+  readonly milestones: Milestone[] = [];
+  #image = createHash("sha256");
   #unsynced_bytes = 0;
   #syncing: Promise<void> | undefined;
   #failure: { readonly thrown: unknown } | undefined;
@@ -52,8 +54,24 @@ export class ImageWriter {
       });
   }
 
+  /** Begins with what an earlier image begins with. */
+  startWith(image: string, start: readonly Milestone[]): void {
+    const last = start.at(-1);
+    if (!last) return;
+    this.#writer.startWith(image, last.end_bytes);
+    this.#image = last.hash.copy();
+    this.milestones.push(...start);
+  }
+
   /** Adds a stored segment. False, with nothing written, when it is not what was stored. */
   addStored(segment: StoredSegment): boolean {
+    const isWhole = this.#copy(segment);
+    if (isWhole)
+      this.milestones.push({ segment: segment.path, end_bytes: this.#writer.bytes, hash: this.#image.copy() });
+    return isWhole;
+  }
+
+  #copy(segment: StoredSegment): boolean {
     if (segment.bytes) {
       this.add(segment.bytes);
       release(segment.bytes);

@@ -161,9 +161,9 @@ describe("an image", () => {
     expect(names).toEqual(expect.arrayContaining(["tmp", "sys", "usr/include/sys/types.h"]));
     expect(names.filter((name) => /^(tmp|sys|usr\/src)\b/.test(name))).toEqual(["sys", "tmp"]);
     writeTree(root, { "tmp/b": "b" });
-    expect(await jobTable.layers(input, context)).toEqual([before]);
+    expect((await jobTable.layers(input, context))[0]?.digest).toBe(before?.digest);
     writeTree(root, { "etc/hostname": "other\n" });
-    expect(await jobTable.layers(input, context)).not.toEqual([before]);
+    expect((await jobTable.layers(input, context))[0]?.digest).not.toBe(before?.digest);
   });
 
   it("holds the image's own nodes, in a directory made for them", async () => {

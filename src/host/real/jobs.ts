@@ -14,6 +14,9 @@ export interface JobsOptions {
 /** A pass without changes asks for two jobs at once: what the roots hold, and what the images would. */
 const PREPARED = Math.min(2, availableParallelism());
 
+/** Jobs that read a root as an image has it, and remember it for the next of them. */
+const PACKING: ReadonlySet<keyof JobMap> = new Set(["layers", "layout", "pack", "difference"] as const);
+
 type RunOptions = NonNullable<Parameters<Jobs["run"]>[2]>;
 
 /**
@@ -23,6 +26,7 @@ type RunOptions = NonNullable<Parameters<Jobs["run"]>[2]>;
 export function createJobs(options: JobsOptions): Jobs {
   const turns = new Turns(availableParallelism());
   const idle: Worker[] = [];
+  const packers = new WeakSet<Worker>();
   const start = (): Worker => {
     const module = options.worker ?? new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url);
     // Descriptors from openat2 are closed through node:fs, which Node would warn of in a worker.
@@ -37,6 +41,11 @@ export function createJobs(options: JobsOptions): Jobs {
     });
     return worker;
   };
+  /** Whoever packed before remembers the tree; the others are left to the other jobs. */
+  const takeIdle = (packing: boolean): Worker | undefined => {
+    const index = idle.findLastIndex((worker) => packers.has(worker) === packing);
+    return index < 0 ? idle.pop() : idle.splice(index, 1)[0];
+  };
   return {
     prepare() {
       for (let started = idle.length; started < PREPARED; started++) {
@@ -47,7 +56,8 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     async run<K extends keyof JobMap>(job: K, input: JobMap[K]["input"], settings: RunOptions = {}) {
       const release = await turns.take(settings.signal, job);
-      const worker = idle.pop() ?? start();
+      const worker = takeIdle(PACKING.has(job)) ?? start();
+      if (PACKING.has(job)) packers.add(worker);
       try {
         const answer = await ask(worker, { job, input } as Request, settings);
         worker.unref();

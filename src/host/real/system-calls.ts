@@ -241,8 +241,8 @@ function readFacts(): NodeFacts {
     links: factsView.getUint32(16, true),
     major: isDevice ? factsView.getUint32(128, true) : 0,
     minor: isDevice ? factsView.getUint32(132, true) : 0,
-    // The inode in halves: overlayfs uses all 64 bits, more than a number holds.
-    stamp: `${factsView.getUint32(36, true)}.${factsView.getUint32(32, true)}.${size}.${modified_s}.${factsView.getUint32(120, true)}.${changed_s}.${changed_ns}`,
+    // As the kernel gives them: inode and size, then ctime, then mtime. Numbers as text would cost as much as the call.
+    stamp: facts.toString("base64", 32, 48) + facts.toString("base64", 96, 108) + facts.toString("base64", 112, 124),
     changed_ms: changed_s * 1_000 + changed_ns / 1e6,
     mountId: unsigned64(144),
     mountRoot: (factsView.getUint32(8, true) & attributeMountRoot) !== 0,

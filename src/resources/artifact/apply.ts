@@ -1,12 +1,21 @@
 import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
+import type { PackInput } from "../../host/jobs.ts";
 import { checkHostPath, isWithin } from "../limits.ts";
 import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
 import { prepareDirectory, sweepBuilds, sweepTemporaries, temporaryPlace } from "./directory.ts";
-import { CURRENT, damageOf, type GenerationReport, listGenerations, readReport, removeOld } from "./generations.ts";
+import {
+  CURRENT,
+  damageOf,
+  type GenerationReport,
+  keepDigests,
+  listGenerations,
+  readReport,
+  removeOld,
+} from "./generations.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
-import { whoseIs } from "./observe.ts";
+import { packedGeneration, whoseIs } from "./observe.ts";
 import { packGeneration, whileNobodyIsIn } from "./pack.ts";
 import { provideBase } from "./tarball.ts";
 
@@ -24,7 +33,8 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   sweepBuilds(files, resource.path);
   await provideBase(resource, context);
   const input = packInput(files, resource, cache);
-  const generation = generationOf(inputsOf(resource, await host.jobs.run("layers", input, { signal })));
+  const layers = await host.jobs.run("layers", input, { signal });
+  const generation = generationOf(inputsOf(resource, layers));
   const standing = await wholeGeneration(resource, generation, context);
   if (standing !== undefined) {
     await switchTo(resource, standing.generation, context);
@@ -33,13 +43,28 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
     return outcome(resource, standing, context, `found packed already as generation ${generation}`, []);
   }
   const current = files.readLink(`${resource.path}/${CURRENT}`) ?? "";
-  const report = await packGeneration(resource, input, current, context);
+  const previous = await previousImage(resource, current, context);
+  const report = await packGeneration(resource, { ...input, previous, seen: layers[0]?.seen }, current, context);
   await switchTo(resource, report.generation, context);
   const removed = await retain(resource, report.generation, context);
   // A damaged one was only set aside until its successor stood.
   sweepBuilds(files, resource.path);
+  await keepDigests(host, resource.path, report, context);
   const notes = [...report.notes, ...(removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [])];
   return outcome(resource, report, context, `packed as generation ${report.generation}`, notes);
+}
+
+/** The image that stands now, where it is what the record says: the new one may begin with its bytes. */
+async function previousImage(
+  { id, path }: ArtifactResource,
+  current: string,
+  context: ApplyContext,
+): Promise<PackInput["previous"]> {
+  const packed = packedGeneration(context.owned(id), undefined);
+  if (packed?.generation !== current) return undefined;
+  const { host, cache, signal } = context;
+  const damage = await damageOf(host, path, packed, { cache, trustCache: true, signal });
+  return damage === undefined ? { image: `${path}/${current}/${packed.file}`, sha256: packed.sha256 } : undefined;
 }
 
 /** Points `current` back at the recorded generation, found whole once more. */

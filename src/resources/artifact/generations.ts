@@ -102,6 +102,23 @@ export async function damageOf(
   return undefined;
 }
 
+/** Notes what was just written, so that the next pass need not read it to know it. */
+export async function keepDigests(
+  host: Host,
+  path: string,
+  report: GenerationReport,
+  { cache, signal }: { readonly cache: string; readonly signal: AbortSignal },
+): Promise<void> {
+  const directory = `${path}/${report.generation}`;
+  const written = { cache, trustCache: true };
+  await host.jobs.run("hash", { ...written, path: `${directory}/${report.file}`, written: report.sha256 }, { signal });
+  await host.jobs.run(
+    "hash",
+    { ...written, path: `${directory}/${MANIFEST}`, written: report.manifestSha256 },
+    { signal },
+  );
+}
+
 /** Removes generations beyond the newest `keep`, never the current one. Returns their names. */
 export function removeOld(
   files: Files,

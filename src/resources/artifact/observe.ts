@@ -159,7 +159,8 @@ async function observeInputs(
   const { host, cache, signal } = context;
   await provideBase(resource, context);
   const input = packInput(host.files, resource, cache);
-  const inputs = inputsOf(resource, await host.jobs.run("layers", input, { signal }));
+  const layers = await host.jobs.run("layers", input, { signal });
+  const inputs = inputsOf(resource, layers);
   const wanted = generationOf(inputs);
   const manifest = `${resource.path}/${found.generation}/${MANIFEST}`;
   const changed = found.generation !== "" && changedInputs(inputs, found.packed).length > 0;
@@ -169,7 +170,7 @@ async function observeInputs(
     removed,
     changed: edited,
     lines,
-  } = await host.jobs.run("difference", { ...input, manifest }, { signal });
+  } = await host.jobs.run("difference", { ...input, manifest, seen: layers[0]?.seen }, { signal });
   const more = added + removed + edited - lines.length;
   return { inputs, wanted, difference: more > 0 ? [...lines, `... ${more} more paths`] : lines };
 }

@@ -1,0 +1,38 @@
+import type { LayerDigest } from "../host/jobs.ts";
+import type { Layer } from "./types.ts";
+
+/** Entries kept in one thread, all layers together: some 40 MB. Larger trees are scanned again. */
+const ENTRIES_MAX = 100_000;
+
+/** A tree as it was when it was last scanned, with every content hashed. */
+export interface WarmLayer {
+  /** `Seen.digest` of the walk that found it: while a walk sees the same, the tree holds the same. */
+  readonly seen: string;
+  readonly layer: Layer;
+  readonly digest: LayerDigest;
+  /** Whether extended attributes were looked for. */
+  readonly attributes: boolean;
+}
+
+/** By the question that was asked, the latest last. It spares a daemon the making of entries, never the look at the tree. */
+const kept = new Map<string, WarmLayer>();
+
+export function recallLayer(question: string, seen: string, attributes: boolean): WarmLayer | undefined {
+  const found = kept.get(question);
+  if (found?.seen !== seen || (attributes && !found.attributes)) return undefined;
+  kept.delete(question);
+  kept.set(question, found);
+  return found;
+}
+
+export function keepLayer(question: string, warm: WarmLayer): void {
+  kept.delete(question);
+  if (warm.layer.entries.length > ENTRIES_MAX) return;
+  kept.set(question, warm);
+  let entries = [...kept.values()].reduce((sum, { layer }) => sum + layer.entries.length, 0);
+  for (const [oldest, { layer }] of kept) {
+    if (entries <= ENTRIES_MAX) break;
+    kept.delete(oldest);
+    entries -= layer.entries.length;
+  }
+}
