@@ -224,6 +224,16 @@ describe("values", () => {
       volume("  backend: loop\n  size: 1G\n  filesystem: xfs\n  label: thirteen-byte\n"),
       "it has 13 bytes",
     ],
+    [
+      "a space in an xfs label",
+      volume('  backend: loop\n  size: 1G\n  filesystem: xfs\n  label: "a b"\n'),
+      "cannot use the label `a b`: it holds a space",
+    ],
+    [
+      "options of a subvolume, which has no mount of its own",
+      volume("  backend: btrfs\n  mountOptions: [noatime]\n"),
+      "cannot use `mountOptions`: backend btrfs",
+    ],
     ["a path that leads out", volume("  backend: directory\n  path: ../x\n"), "it leads out by `..`"],
     [
       "a link",

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createFiles } from "../../../src/host/real/files.ts";
-import { checkHostPath, checkPath, NO_LIMITS, parseLimits } from "../../../src/resources/limits.ts";
+import { checkHostPath, checkPath, checkPlace, NO_LIMITS, parseLimits } from "../../../src/resources/limits.ts";
 
 const limits = { ...NO_LIMITS, paths: ["/srv/build", "/tools-i686", "/root/work"], file: "/etc/rootloom/limits.yaml" };
 const STATE = "/var/lib/rootloom";
@@ -159,5 +159,26 @@ describe("the limits file", () => {
     ["paths: [\n", "cannot use the limits in limits.yaml"],
   ])("%j is refused", (text, why) => {
     expect(() => parseLimits(text, "limits.yaml")).toThrow(why);
+  });
+});
+
+describe("a place of storage", () => {
+  const given = { ...NO_LIMITS, pools: ["tank/roots"], volumeGroups: ["vg0"], file: "limits.yaml" };
+
+  test("that is listed may be used, and so may a dataset below a listed one", () => {
+    expect(checkPlace("pool", "tank/roots", given)).toBeUndefined();
+    expect(checkPlace("pool", "tank/roots/debian", given)).toBeUndefined();
+    expect(checkPlace("volumeGroup", "vg0", given)).toBeUndefined();
+  });
+
+  test.each([
+    ["pool", "tank", "cannot use pool tank", "pools"],
+    ["pool", "tank/roots2", "cannot use pool tank/roots2", "pools"],
+    ["volumeGroup", "vg0/x", "cannot use volume group vg0/x", "volumeGroups"],
+    ["device", "/dev/sda", "cannot use device /dev/sda", "devices"],
+  ] as const)("%s %s is refused, and says what to add where", (type, value, what, list) => {
+    const refused = checkPlace(type, value, given);
+    expect(refused?.message).toBe(`${what}: this host's limits do not allow it`);
+    expect(refused?.hint).toBe(`add it to \`${list}\` in limits.yaml`);
   });
 });
