@@ -47,7 +47,7 @@ export const behaviours: Readonly<Record<string, Check>> = {
   "finishes a growth that was interrupted": async (bench) => {
     await bench.converge();
     const device = await bench.backend.observe(bench.volume, bench.working());
-    execFileSync("truncate", [`--size=${bench.storage.larger_bytes}`, bench.volume.device]);
+    bench.storage.extend?.(bench.volume, bench.storage.larger_bytes);
     bench.volume = { ...bench.volume, size_bytes: bench.storage.larger_bytes };
     const seen = await bench.backend.observe(bench.volume, bench.working());
     assert.equal(Math.round((seen.size_bytes ?? 0) / 2 ** 20), Math.round((device.size_bytes ?? 0) / 2 ** 20));

@@ -3,12 +3,15 @@ import { stages } from "./stages.ts";
 
 /**
  * The conformance suite as a program, for a guest and for people: `node test/storage/main.ts [--backend NAME]...
- * [--only TEXT]`. Prints each behaviour as it is shown, then the matrix; exits with 1 when one failed.
+ * [--only TEXT] [--part K/N]`: all, those whose name has the text, every N-th from the K-th. Prints each behaviour as it is shown, then the matrix; exits with 1 when one failed.
  */
 async function main(words: readonly string[]): Promise<number> {
   const wanted = words.flatMap((word, index) => (words[index - 1] === "--backend" ? [word] : []));
   const only = words[words.indexOf("--only") + 1] ?? "";
   const filter = words.includes("--only") ? only : "";
+  const [part = 1, parts = 1] = (words.includes("--part") ? (words[words.indexOf("--part") + 1] ?? "") : "1/1")
+    .split("/")
+    .map(Number);
   const chosen = stages.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   if (chosen.length === 0) throw new Error(`no such backend; there are ${stages.map(({ name }) => name).join(", ")}`);
   let failed = 0;
@@ -21,8 +24,8 @@ async function main(words: readonly string[]): Promise<number> {
     }
     const storage = await stage.open();
     try {
-      for (const name of Object.keys(behaviours)) {
-        if (name in stage.cannot || !name.includes(filter)) continue;
+      for (const [index, name] of Object.keys(behaviours).entries()) {
+        if (name in stage.cannot || !name.includes(filter) || index % parts !== part - 1) continue;
         const start_ms = performance.now();
         const error = await show(storage, name).then(
           () => undefined,

@@ -22,6 +22,8 @@ export interface Storage {
   readonly larger_bytes: number;
   /** Puts something of somebody else's, with a file `precious` in it, in the place of a volume's device, unmounted. */
   makeForeign(volume: VolumeResource): Promise<void>;
+  /** Makes the device larger and not the filesystem in it, as an interrupted growth does. Absent where there is no such thing. */
+  readonly extend?: (volume: VolumeResource, size_bytes: number) => void;
   /** True where nobody can look into what is not mounted. */
   readonly unseen?: boolean;
   /** Copies an unmounted volume's device by hand, markers and all, and returns a volume of the same name whose device is the copy. */

@@ -106,6 +106,9 @@ function loopStage(filesystem: "ext4" | "xfs"): Stage {
           copyFileSync(`${volume.device}.rootloom.json`, `${device}.rootloom.json`);
           return { ...volume, device, identity: `path:${device}` };
         },
+        extend: ({ device }, size_bytes) => {
+          execFileSync("truncate", [`--size=${size_bytes}`, device]);
+        },
         soil: async (volume) => soilImage(volume, filesystem),
         bytes: ({ device }) => createHash("sha256").update(readFileSync(device)).digest("hex"),
       })),

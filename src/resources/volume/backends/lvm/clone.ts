@@ -7,11 +7,12 @@ import { giveNewUuid, probe, readOnlyOptions } from "../filesystem.ts";
 import { settlePrivately } from "../private-mount.ts";
 import { attachAt } from "../read-only.ts";
 import { temporaryName } from "../temporary.ts";
-import { activate, groupOf, lvm, requireVolume, volumeOf } from "./commands.ts";
-import { makeEmpty, place, sweepVolumes } from "./create.ts";
+import { activate, findIn, groupOf, lvm, pathOf, readGroup, requireVolume, volumeOf } from "./commands.ts";
+import { makeEmpty, place, READING, sweepGroup, sweepVolumes, temporaryDevice } from "./create.ts";
+import { markerOf } from "./marker.ts";
 import { mountPointOf } from "./observe.ts";
 import type { LogicalVolume } from "./parse.ts";
-import { type FoundSnapshot, findSnapshots, hasRoom, removeSnapshot, snapshot } from "./snapshots.ts";
+import { hasRoom, removeSnapshot, snapshot, snapshotsIn, whyNoSnapshots } from "./snapshots.ts";
 
 /** In the snapshot's own thin pool a clone shares its blocks; anywhere else it is a full copy. */
 export async function cloneFrom(
@@ -20,15 +21,14 @@ export async function cloneFrom(
   target: VolumeResource,
   working: Working,
 ): Promise<Means> {
-  const { volume: source } = await requireFound(origin, name, working);
+  const source = await requireSource(origin, name, working);
   await sweepVolumes(target, working);
-  const group = groupOf(target.device);
-  const temporary = `${group}/${temporaryName(target, working)}`;
-  const shares = source.type === "V" && group === source.group && target.thinPool === source.pool;
+  const temporary = temporaryDevice(target, working);
+  const shares = source.type === "V" && groupOf(target.device) === source.group && target.thinPool === source.pool;
   if (shares) await cloneThin(source, temporary, working);
   else await copyInto(source, target, temporary, working);
-  const { mapperPath: device } = await requireVolume(temporary, working);
-  const { type } = await probe(working.host, device);
+  const device = pathOf(temporary);
+  const type = markerOf(source)?.filesystem ?? "";
   await settlePrivately(working, { device, type, withoutNotes: true });
   await giveNewUuid(working.host, { device, type });
   await place(target, temporary, working);
@@ -41,22 +41,21 @@ export async function attachReadOnly(
   name: string | undefined,
   working: Working,
 ): Promise<Attachment> {
-  await sweepVolumes(volume, working);
   if (name !== undefined) {
-    const { volume: source } = await requireFound(volume, name, working);
+    const source = await requireSource(volume, name, working);
     return attachDevice(volume, source, { what: `snapshot ${name}`, copied: true }, working);
   }
-  const live = await requireVolume(volume.device, working);
+  const group = await readGroup(volume, working);
+  await sweepGroup(volume, group, working);
+  const live = findIn(group, volume.device) ?? (await requireVolume(volume, working));
   const mountPoint = mountPointOf(live, working);
   if (mountPoint === undefined)
     return attachDevice(volume, live, { what: "the unmounted volume", copied: false }, working);
-  const { type } = await probe(working.host, live.mapperPath);
-  if (type === "btrfs" || !(await hasRoom(volume, working)))
+  if (whyNoSnapshots(live) !== "" || !hasRoom(group, live))
     return { path: mountPoint, means: "read from the mounted volume", frozen: false, detach: async () => undefined };
-  const reading = temporaryName({ name: "reading" }, working, "");
-  await removeSnapshot(volume, reading, working);
+  const reading = temporaryName(READING, working, "");
   await snapshot(volume, reading, working);
-  const { volume: source } = await requireFound(volume, reading, working);
+  const source = await requireSource(volume, reading, working);
   const what = `an ${live.type === "V" ? "lvm thin snapshot" : "lvm snapshot"} of this moment`;
   const attached = await attachDevice(volume, source, { what, copied: true }, working);
   const detach = async () => {
@@ -66,12 +65,13 @@ export async function attachReadOnly(
   return { ...attached, detach };
 }
 
-async function requireFound(volume: VolumeSubject, name: string, working: Working): Promise<FoundSnapshot> {
-  const found = await findSnapshots(volume, working);
-  requireSnapshot(found, volume, name);
-  const snapshotFound = found.find((each) => each.name === name) as FoundSnapshot;
-  await activate(snapshotFound.volume, working);
-  return snapshotFound;
+async function requireSource(volume: VolumeSubject, name: string, working: Working): Promise<LogicalVolume> {
+  const found = snapshotsIn(await readGroup(volume, working), volume, working);
+  const { identity } = requireSnapshot(found, volume, name);
+  const source = found.find((each) => each.identity === identity)?.volume;
+  if (source === undefined) throw new RootloomError(`cannot use snapshot ${name} of volume ${volume.name}: it is gone`);
+  await activate(source, working);
+  return source;
 }
 
 async function attachDevice(
@@ -105,10 +105,9 @@ async function copyInto(
       { hint: "declare at least the origin's size" },
     );
   await makeEmpty(target, temporary, working);
-  const { mapperPath } = await requireVolume(temporary, working);
   // What is not written reads as zeros in a thin volume only.
   const conversions = target.thinPool === undefined ? "notrunc,fsync" : "sparse,notrunc,fsync";
-  const words = [`if=${source.mapperPath}`, `of=${mapperPath}`, "bs=4M", `conv=${conversions}`, "status=none"];
+  const words = [`if=${source.mapperPath}`, `of=${pathOf(temporary)}`, "bs=4M", `conv=${conversions}`, "status=none"];
   const { host, signal } = working;
   await host.processes.run({ file: "dd", arguments: words, hostNamespace: true, timeout_ms: 0, signal });
 }

@@ -6,7 +6,12 @@ import { type LogicalVolume, parseGroups, parseVolumes, type VolumeGroup } from 
 /** udevd listens there. */
 const UDEV_SOCKET = "/run/udev/control";
 const REPORT = ["--reportformat", "json", "--units", "b", "--nosuffix"];
-const VOLUME_FIELDS = "vg_name,lv_name,lv_uuid,lv_size,lv_attr,lv_tags,origin,pool_lv,lv_path,lv_dm_path";
+const GROUP_FIELDS = "vg_name,vg_free,vg_extent_size";
+const VOLUME_FIELDS = "lv_name,lv_uuid,lv_size,lv_attr,lv_tags,origin,pool_lv,lv_path,lv_dm_path";
+
+export interface Group extends VolumeGroup {
+  readonly volumes: readonly LogicalVolume[];
+}
 
 /** Runs a command of LVM where the host's mounts are. Without udevd, LVM makes the device nodes itself. */
 export function lvm(looking: Looking, [file = "", ...rest]: readonly string[]): Promise<Finished> {
@@ -21,12 +26,19 @@ export function lvm(looking: Looking, [file = "", ...rest]: readonly string[]): 
   });
 }
 
-/** @throws RootloomError when the group is not there: that a volume cannot be seen does not say that it is gone. */
-export async function requireGroup(volume: VolumeSubject, looking: Looking): Promise<VolumeGroup> {
+/**
+ * A volume's group with all its logical volumes, as they are now.
+ * @throws RootloomError when the group is not there: that a volume cannot be seen does not say that it is gone.
+ */
+export async function readGroup(volume: Pick<VolumeSubject, "name" | "device">, looking: Looking): Promise<Group> {
   const name = groupOf(volume.device);
-  const { stdout } = await lvm(looking, ["vgs", ...REPORT, "--options", "vg_name,vg_free,vg_extent_size"]);
-  const group = parseGroups(stdout).find((each) => each.name === name);
-  if (group !== undefined) return group;
+  const read = (command: string, fields: string) => lvm(looking, [command, ...REPORT, "--options", fields]);
+  const rows = parseVolumes((await read("lvs", `${VOLUME_FIELDS},${GROUP_FIELDS}`)).stdout);
+  const volumes = rows.filter(({ group }) => group === name);
+  // A group without logical volumes is in no row of theirs.
+  const group =
+    volumes[0]?.inGroup ?? parseGroups((await read("vgs", GROUP_FIELDS)).stdout).find((each) => each.name === name);
+  if (group !== undefined) return { ...group, volumes };
   throw new RootloomError(`cannot look at volume ${volume.name}: there is no volume group ${name}`, {
     hint: `look with: vgs; make it with: vgcreate ${name} DEVICE`,
     retry: "waiting",
@@ -34,21 +46,18 @@ export async function requireGroup(volume: VolumeSubject, looking: Looking): Pro
   });
 }
 
-/** All logical volumes of a group that exists. */
-export async function listVolumes(group: string, looking: Looking): Promise<readonly LogicalVolume[]> {
-  const { stdout } = await lvm(looking, ["lvs", ...REPORT, "--options", VOLUME_FIELDS, group]);
-  return parseVolumes(stdout);
+/** The logical volume of a device's name; undefined where there is none. */
+export function findIn({ volumes }: Group, device: string): LogicalVolume | undefined {
+  return volumes.find(({ name }) => name === volumeOf(device));
 }
 
-/** One logical volume of a group that exists; undefined where there is none of the name. */
-export async function findVolume(device: string, looking: Looking): Promise<LogicalVolume | undefined> {
-  return (await listVolumes(groupOf(device), looking)).find(({ name }) => name === volumeOf(device));
-}
-
-export async function requireVolume(device: string, looking: Looking): Promise<LogicalVolume> {
-  const found = await findVolume(device, looking);
+export async function requireVolume(
+  volume: Pick<VolumeSubject, "name" | "device">,
+  looking: Looking,
+): Promise<LogicalVolume> {
+  const found = findIn(await readGroup(volume, looking), volume.device);
   if (found !== undefined) return found;
-  throw new RootloomError(`cannot use ${device}: there is no such logical volume`, { hint: "plan again" });
+  throw new RootloomError(`cannot use ${volume.device}: there is no such logical volume`, { hint: "plan again" });
 }
 
 /** Makes a device of it, and wakes one that an interrupted command left asleep. */
@@ -61,6 +70,11 @@ export async function activate(found: LogicalVolume, working: Working): Promise<
 /** Removes one logical volume, which nothing uses. */
 export async function removeVolume(device: string, working: Working): Promise<void> {
   await lvm(working, ["lvremove", "--yes", "--force", device]);
+}
+
+/** `/dev/GROUP/NAME`. */
+export function pathOf(device: string): string {
+  return `/dev/${device}`;
 }
 
 export function groupOf(device: string): string {

@@ -38,7 +38,7 @@ export const lvmBackend: VolumeBackend = {
 };
 
 async function mark(volume: VolumeResource, working: Working): Promise<void> {
-  const found = await requireVolume(volume.device, working);
+  const found = await requireVolume(volume, working);
   await activate(found, working);
   const { type, uuid } = await probe(working.host, found.mapperPath);
   await markVolume(found, { filesystem: type, filesystemUuid: uuid, volume: volume.name }, working);
@@ -47,7 +47,7 @@ async function mark(volume: VolumeResource, working: Working): Promise<void> {
 async function resize(volume: VolumeResource, working: Working): Promise<void> {
   const { host, signal } = working;
   const { size_bytes = 0, path: mountPoint } = volume;
-  const found = await requireVolume(volume.device, working);
+  const found = await requireVolume(volume, working);
   const device = found.mapperPath;
   const type = filesystemOf(volume);
   if (found.size_bytes < size_bytes) await lvm(working, ["lvextend", "--size", `${size_bytes}b`, volume.device]);
@@ -64,7 +64,7 @@ async function resize(volume: VolumeResource, working: Working): Promise<void> {
 }
 
 async function relabel(volume: VolumeResource, working: Working): Promise<void> {
-  const { mapperPath: device } = await requireVolume(volume.device, working);
+  const { mapperPath: device } = await requireVolume(volume, working);
   const { path: mountPoint, label = "" } = volume;
   await labelFilesystem(working.host, { device, type: filesystemOf(volume), mountPoint, label });
 }
@@ -76,7 +76,7 @@ async function destroy(volume: VolumeSubject, working: Working): Promise<void> {
 
 async function attach(volume: VolumeResource, working: Working): Promise<void> {
   const { host, signal } = working;
-  const found = await requireVolume(volume.device, working);
+  const found = await requireVolume(volume, working);
   await activate(found, working);
   const { mountOptions, path } = volume;
   const options = mountOptions.length === 0 ? [] : ["--options", mountOptions.join(",")];

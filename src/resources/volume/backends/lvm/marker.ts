@@ -56,7 +56,7 @@ export function whyAlien(found: LogicalVolume, { instance }: Pick<Looking, "inst
       ? "marked by something that cannot be read"
       : "not made by Rootloom";
   if (marker.instance !== instance) return `made by another installation (${marker.instance.slice(0, 8)})`;
-  return marker.uuid === found.uuid ? undefined : "a copy: its marker names another logical volume";
+  return marker.uuid === found.uuid ? undefined : "a copy: its marker names another object";
 }
 
 /** Why it is not this volume; undefined when it is. */

@@ -2,7 +2,7 @@ import { topEntries } from "../../top.ts";
 import { type Device, type Looking, NO_DEVICE, type VolumeSubject } from "../backend.ts";
 import { deviceLines, filesystemSize_bytes, isKnownFilesystem, type Probe, probe, probeText } from "../filesystem.ts";
 import { readPrivately } from "../private-mount.ts";
-import { findVolume, requireGroup } from "./commands.ts";
+import { findIn, readGroup } from "./commands.ts";
 import { markerOf, whyForeign } from "./marker.ts";
 import type { LogicalVolume } from "./parse.ts";
 
@@ -13,8 +13,8 @@ const POOLS = ["t", "T", "d", "D", "e"];
 const NOTHING: Probe = { found: "nothing", type: "", label: "", uuid: "" };
 
 export async function observeLogicalVolume(volume: VolumeSubject, looking: Looking): Promise<Device> {
-  const { extent_bytes } = await requireGroup(volume, looking);
-  const found = await findVolume(volume.device, looking);
+  const group = await readGroup(volume, looking);
+  const found = findIn(group, volume.device);
   if (found === undefined) return NO_DEVICE;
   const { isActive, isSuspended } = found;
   // A device that sleeps would hold the probe for ever.
@@ -26,7 +26,7 @@ export async function observeLogicalVolume(volume: VolumeSubject, looking: Looki
     filesystem: probed?.type ?? (reason === undefined ? (markerOf(found)?.filesystem ?? "") : ""),
     label: probed?.label ?? "",
     size_bytes: await usableSize(found, probed, looking),
-    granularity_bytes: extent_bytes,
+    granularity_bytes: group.extent_bytes,
     sources: [...new Set([found.mapperPath, found.path])],
   };
   if (reason === undefined) return { ...base, state: "ours" };

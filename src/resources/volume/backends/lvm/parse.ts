@@ -19,6 +19,7 @@ export interface LogicalVolume {
   readonly path: string;
   /** `/dev/mapper/GROUP-NAME`, as the kernel lists the source of a mount. */
   readonly mapperPath: string;
+  readonly inGroup: VolumeGroup;
 }
 
 export interface VolumeGroup {
@@ -45,24 +46,31 @@ export function parseVolumes(text: string): readonly LogicalVolume[] {
       isSuspended: attributes[4] === "s" || attributes[4] === "S",
       path: row.lv_path ?? "",
       mapperPath: row.lv_dm_path ?? "",
+      inGroup: toGroup(row),
     };
   });
 }
 
 /** What `vgs` printed, likewise. */
 export function parseGroups(text: string): readonly VolumeGroup[] {
-  return rows(text, "vg").map((row) => ({
+  return rows(text, "vg").map(toGroup);
+}
+
+function toGroup(row: Row): VolumeGroup {
+  return {
     name: row.vg_name ?? "",
     free_bytes: Number(row.vg_free ?? 0),
     extent_bytes: Number(row.vg_extent_size ?? 0),
-  }));
+  };
 }
+
+type Row = Readonly<Record<string, string>>;
 
 interface Report {
-  readonly report?: readonly Readonly<Record<string, readonly Readonly<Record<string, string>>[]>>[];
+  readonly report?: readonly Readonly<Record<string, readonly Row[]>>[];
 }
 
-function rows(text: string, kind: string): readonly Readonly<Record<string, string>>[] {
+function rows(text: string, kind: string): readonly Row[] {
   try {
     return ((JSON.parse(text) as Report).report ?? []).flatMap((report) => report[kind] ?? []);
   } catch (cause) {

@@ -1,33 +1,21 @@
 import { RootloomError } from "../../../../core/error.ts";
 import type { Capabilities, Looking, Snapshot, VolumeSubject, Working } from "../backend.ts";
 import { requireSnapshot } from "../copies.ts";
-import { probe } from "../filesystem.ts";
-import { checkSnapshotName, temporaryName } from "../temporary.ts";
-import {
-  findVolume,
-  groupOf,
-  listVolumes,
-  lvm,
-  removeVolume,
-  requireGroup,
-  requireVolume,
-  volumeOf,
-} from "./commands.ts";
-import { sweepVolumes } from "./create.ts";
+import { sweepAttached } from "../read-only.ts";
+import { checkSnapshotName } from "../temporary.ts";
+import { findIn, type Group, lvm, readGroup, removeVolume, requireVolume, volumeOf } from "./commands.ts";
+import { sweepGroup, temporaryDevice } from "./create.ts";
 import { markerOf, markVolume, whyAlien } from "./marker.ts";
 import type { LogicalVolume } from "./parse.ts";
 
 const FULL_SIZE_NOTE = "outside a thin pool, a snapshot takes room for the whole volume, and a clone is a full copy";
 
 export async function capabilities(volume: VolumeSubject, looking: Looking): Promise<Capabilities> {
-  const found = await findVolume(volume.device, looking);
-  const filesystem = found === undefined ? "" : markerOf(found)?.filesystem;
+  const found = findIn(await readGroup(volume, looking), volume.device);
   const base = { atomic: true, grows: true, generation: false } as const;
-  if (filesystem === "btrfs") {
-    const note = "a copy of a btrfs device is never mounted beside its origin";
-    return { ...base, snapshots: undefined, clones: undefined, note };
-  }
-  if (found?.type === "V") return { ...base, snapshots: "lvm thin snapshot", clones: "lvm thin snapshot", note: "" };
+  const note = whyNoSnapshots(found);
+  if (note !== "") return { ...base, snapshots: undefined, clones: undefined, note };
+  if (found?.type === "V") return { ...base, snapshots: "lvm thin snapshot", clones: "lvm thin snapshot", note };
   return { ...base, snapshots: "lvm snapshot", clones: "copy", note: FULL_SIZE_NOTE };
 }
 
@@ -36,8 +24,9 @@ export interface FoundSnapshot extends Snapshot {
   readonly volume: LogicalVolume;
 }
 
-export async function findSnapshots(volume: VolumeSubject, looking: Looking): Promise<readonly FoundSnapshot[]> {
-  const found = (await listVolumes(groupOf(volume.device), looking)).flatMap((each) => {
+/** Those that we made of a volume, oldest first. */
+export function snapshotsIn(group: Group, volume: VolumeSubject, looking: Looking): readonly FoundSnapshot[] {
+  const found = group.volumes.flatMap((each) => {
     const marker = markerOf(each);
     if (whyAlien(each, looking) !== undefined || marker?.volume !== volume.name || marker.snapshot === "") return [];
     if (each.name !== snapshotVolume(volume, marker.snapshot)) return [];
@@ -47,64 +36,71 @@ export async function findSnapshots(volume: VolumeSubject, looking: Looking): Pr
 }
 
 export async function snapshotsOf(volume: VolumeSubject, looking: Looking): Promise<readonly Snapshot[]> {
-  return (await findSnapshots(volume, looking)).map(plain);
+  return snapshotsIn(await readGroup(volume, looking), volume, looking).map(plain);
 }
 
 /** Taken under a name of ours, marked with its own uuid, and given its name. It is read-only. */
 export async function snapshot(volume: VolumeSubject, name: string, working: Working): Promise<Snapshot> {
   checkSnapshotName(name);
-  const before = (await findSnapshots(volume, working)).find((each) => each.name === name);
+  const group = await readGroup(volume, working);
+  const before = snapshotsIn(group, volume, working).find((each) => each.name === name);
   if (before !== undefined) return plain(before);
-  await requirePossible(volume, name, working);
-  await sweepVolumes(volume, working);
-  const group = groupOf(volume.device);
-  const temporary = `${group}/${temporaryName(volume, working)}`;
-  await takeSnapshot(volume.device, temporary, working);
-  const made = await requireVolume(temporary, working);
-  const { type, uuid } = await probe(working.host, made.mapperPath);
+  const origin = requirePossible(volume, name, group);
+  await sweepGroup(volume, group, working);
+  const temporary = temporaryDevice(volume, working);
+  await takeSnapshot(origin, temporary, working);
+  const made = await requireVolume({ name: volume.name, device: temporary }, working);
   const createdAt = new Date(working.host.clock.now_ms()).toISOString();
-  const marker = { filesystem: type, filesystemUuid: uuid, volume: volume.name, createdAt, snapshot: name };
-  await markVolume(made, marker, working);
-  await lvm(working, ["lvrename", group, volumeOf(temporary), snapshotVolume(volume, name)]);
-  return requireSnapshot(await snapshotsOf(volume, working), volume, name);
+  const { filesystem = "", filesystemUuid = "" } = markerOf(origin) ?? {};
+  await markVolume(made, { filesystem, filesystemUuid, volume: volume.name, createdAt, snapshot: name }, working);
+  await lvm(working, ["lvrename", group.name, made.name, snapshotVolume(volume, name)]);
+  return { name, createdAt, identity: made.uuid };
 }
 
 /**
  * Of a thin volume in its pool; of another with room for a change of every block, so that it cannot overflow. The kernel
  * holds a mounted filesystem still while it is taken, which leaves its journal empty.
  */
-async function takeSnapshot(origin: string, device: string, working: Working): Promise<void> {
-  const { type } = await requireVolume(origin, working);
+async function takeSnapshot({ type, group, name }: LogicalVolume, device: string, working: Working): Promise<void> {
   const how = type === "V" ? ["--setactivationskip", "n"] : ["--extents", "100%ORIGIN"];
-  const words = ["--yes", "--snapshot", "--permission", "r", ...how, "--name", volumeOf(device), origin];
-  await lvm(working, ["lvcreate", ...words]);
+  const words = ["--yes", "--snapshot", "--permission", "r", ...how, "--name", volumeOf(device)];
+  await lvm(working, ["lvcreate", ...words, `${group}/${name}`]);
 }
 
 export async function removeSnapshot(volume: VolumeSubject, name: string, working: Working): Promise<void> {
-  const there = await findVolume(`${groupOf(volume.device)}/${snapshotVolume(volume, name)}`, working);
-  if (there === undefined) return;
-  requireSnapshot(await snapshotsOf(volume, working), volume, name);
-  await sweepVolumes(volume, working);
-  await removeVolume(`${there.group}/${there.name}`, working);
+  const group = await readGroup(volume, working);
+  const device = `${group.name}/${snapshotVolume(volume, name)}`;
+  if (findIn(group, device) === undefined) return;
+  requireSnapshot(snapshotsIn(group, volume, working), volume, name);
+  await sweepAttached(volume, working);
+  await removeVolume(device, working);
 }
 
 /** Snapshots of a volume that is to go. A plain one goes with its origin: one that is not ours stops it all. */
 export async function removeSnapshots(volume: VolumeSubject, working: Working): Promise<void> {
-  await sweepVolumes(volume, working);
-  const name = volumeOf(volume.device);
-  const all = await listVolumes(groupOf(volume.device), working);
-  const foreign = all.find(
-    (each) => each.origin === name && each.type !== "V" && whyAlien(each, working) !== undefined,
-  );
+  const group = await readGroup(volume, working);
+  const isOfIt = ({ origin, type }: LogicalVolume) => origin === volumeOf(volume.device) && type !== "V";
+  const foreign = group.volumes.find((each) => isOfIt(each) && whyAlien(each, working) !== undefined);
+  const hint = `lvremove ${group.name}/${foreign?.name}, or \`rootloom forget volume/${volume.name}\``;
   if (foreign !== undefined)
     throw new RootloomError(
-      `cannot delete volume ${volume.name}: its snapshot ${foreign.group}/${foreign.name} is ${whyAlien(foreign, working)}`,
-      {
-        hint: `lvremove ${foreign.group}/${foreign.name}, or \`rootloom forget volume/${volume.name}\``,
-      },
+      `cannot delete volume ${volume.name}: its snapshot ${group.name}/${foreign.name} is ${whyAlien(foreign, working)}`,
+      { hint },
     );
-  for (const found of await findSnapshots(volume, working))
-    await removeVolume(`${found.volume.group}/${found.volume.name}`, working);
+  await sweepGroup(volume, group, working);
+  for (const found of snapshotsIn(group, volume, working))
+    await removeVolume(`${group.name}/${found.volume.name}`, working);
+}
+
+/** Whether a snapshot can be taken: a plain one needs room for the whole volume. */
+export function hasRoom(group: Group, origin: LogicalVolume): boolean {
+  return origin.type === "V" || origin.size_bytes <= group.free_bytes;
+}
+
+/** Why no snapshot of it can be read; empty when one can. */
+export function whyNoSnapshots(origin: LogicalVolume | undefined): string {
+  const isBtrfs = origin !== undefined && markerOf(origin)?.filesystem === "btrfs";
+  return isBtrfs ? "a copy of a btrfs device is never mounted beside its origin" : "";
 }
 
 /** `before-upgrade` of `debian` is the logical volume `debian.before-upgrade`. */
@@ -112,23 +108,19 @@ function snapshotVolume(volume: VolumeSubject, name: string): string {
   return `${volumeOf(volume.device)}.${name}`;
 }
 
-async function requirePossible(volume: VolumeSubject, name: string, working: Working): Promise<void> {
+function requirePossible(volume: VolumeSubject, name: string, group: Group): LogicalVolume {
   const refuse = (why: string, hint: string) =>
     new RootloomError(`cannot take snapshot ${name} of volume ${volume.name}: ${why}`, { hint });
-  const { snapshots, note } = await capabilities(volume, working);
-  if (snapshots === undefined) throw refuse(note, "use snapshots of btrfs itself: a volume of the btrfs backend");
-  const device = `${groupOf(volume.device)}/${snapshotVolume(volume, name)}`;
-  if ((await findVolume(device, working)) !== undefined)
+  const origin = findIn(group, volume.device);
+  if (origin === undefined) throw refuse(`there is no ${volume.device}`, "plan again");
+  const note = whyNoSnapshots(origin);
+  if (note !== "") throw refuse(note, "use snapshots of btrfs itself: a volume of the btrfs backend");
+  const device = `${group.name}/${snapshotVolume(volume, name)}`;
+  if (findIn(group, device) !== undefined)
     throw refuse(`${device} is there, and not made by Rootloom`, "choose another name, or lvrename it");
-  if (!(await hasRoom(volume, working)))
+  if (!hasRoom(group, origin))
     throw refuse("its volume group has no room for it", "vgextend it, or keep the volume in a thin pool");
-}
-
-/** Whether a snapshot can be taken: a plain one needs room for the whole volume. */
-export async function hasRoom(volume: VolumeSubject, looking: Looking): Promise<boolean> {
-  const [group, found] = [await requireGroup(volume, looking), await findVolume(volume.device, looking)];
-  if (found === undefined) return false;
-  return found.type === "V" || found.size_bytes <= group.free_bytes;
+  return origin;
 }
 
 function plain({ name, createdAt, identity }: Snapshot): Snapshot {
