@@ -4,6 +4,7 @@ import type { LayerSource } from "../host/jobs.ts";
 import type { Files, JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
 import { decompressStream } from "./compress.ts";
+import { formatSize } from "./notes.ts";
 import { cancelled } from "./scan-layer.ts";
 import { readChunks } from "./segment-cache.ts";
 
@@ -21,6 +22,7 @@ export async function plainTarball(context: JobContext, source: TarballSource, c
   const codec = codecOf(context.files, source.path);
   if (codec === "none") return source.path;
   context.files.makeDirectories(`${cache}/tarballs`, 0o700);
+  const limit_bytes = plainLimit_bytes(context.files, cache);
   const output = openBeside(context.files, path, 0o600);
   try {
     const size_bytes = context.files.stat(source.path)?.size ?? 0;
@@ -29,6 +31,7 @@ export async function plainTarball(context: JobContext, source: TarballSource, c
     const chunks = observe(readChunks(context.files, source.path, 0, size_bytes), (chunk) => given.update(chunk));
     for await (const chunk of decompressStream(chunks, codec)) {
       if (context.cancelled()) throw cancelled();
+      if (output.writer.bytes + chunk.length > limit_bytes) throw tooLarge(source.path, cache, limit_bytes);
       output.writer.write(chunk);
     }
     if (given.digest("hex") !== source.sha256) {
@@ -41,6 +44,21 @@ export async function plainTarball(context: JobContext, source: TarballSource, c
     if (thrown instanceof RootloomError) throw thrown;
     throw new RootloomError(`cannot decompress the tarball ${source.path}: ${String(thrown)}`, { cause: thrown });
   }
+}
+
+/** What a tarball may take at most without its compression: it never fills the disk that others need. */
+export function plainLimit_bytes(files: Files, cache: string): number {
+  return Math.floor(files.freeSpace_bytes(cache) * 0.9);
+}
+
+export function tooLarge(path: string, cache: string, limit_bytes: number): RootloomError {
+  const why = `it unpacks to more than ${formatSize(limit_bytes)}, nine tenths of what is free in ${cache}`;
+  return new RootloomError(`cannot decompress the tarball ${path}: ${why}`, {
+    hint: "look whether it is the tarball that you mean; make room, or give a cache on a larger disk with --cache",
+    retry: "waiting",
+    // Not NoSpace: older generations must not go for it.
+    condition: "TooLarge",
+  });
 }
 
 function* observe(chunks: Iterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void): Generator<Uint8Array> {

@@ -50,6 +50,24 @@ describe("a tarball layer", () => {
     });
   }
 
+  it.each(["gzip", "zstd"])(
+    "that unpacks by %s to nearly all that is free is refused, and leaves nothing",
+    async (tool) => {
+      const work = temporaryDirectory();
+      const [path, cache] = [join(work, "bomb.tar"), join(work, "cache")];
+      writeFileSync(path, Buffer.alloc(8 << 20));
+      execFileSync(tool, ["-q", path, ...(tool === "zstd" ? ["-o", `${path}.x`] : ["-S", ".x"])]);
+      const small = { ...context, files: { ...context.files, freeSpace_bytes: () => 4 << 20 } };
+      await expect(
+        compose(small, packInput(cache, [tarball(`${path}.x`)]), { attributes: false }),
+      ).rejects.toMatchObject({
+        message: expect.stringMatching(/bomb\.tar\.x: it unpacks to more than 3\.6 MiB, nine tenths of what is free/),
+        condition: "TooLarge",
+      });
+      expect(readdirSync(join(cache, "tarballs"))).toEqual([]);
+    },
+  );
+
   it("packs to the same bytes as its tree, with nothing extracted", async () => {
     const work = temporaryDirectory();
     const path = join(work, "root.tar.gz");

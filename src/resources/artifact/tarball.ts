@@ -1,6 +1,7 @@
 import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { Files } from "../../host/ports.ts";
+import { plainLimit_bytes, tooLarge } from "../../pack/plain-tarball.ts";
 import type { ObserveContext } from "../types.ts";
 
 type Context = Pick<ObserveContext, "host" | "cache" | "signal">;
@@ -10,6 +11,10 @@ const TOOLS = [
   { magic: "fd377a585a00", tool: "xz", debian: "xz-utils" },
   { magic: "425a68", tool: "bzip2", debian: "bzip2" },
 ] as const;
+
+/** Of `ulimit -f`: the kernel ends a tool that writes more. */
+const BLOCK_BYTES = 512;
+const DECOMPRESS = 'umask 077 && ulimit -f "$4" && exec "$1" -dc -- "$2" > "$3"';
 
 /** Two images of one tarball are looked at in parallel: it is decompressed once. */
 const running = new Map<string, Promise<void>>();
@@ -51,11 +56,12 @@ async function decompress(
     });
   }
   host.files.makeDirectories(`${cache}/tarballs`, 0o700);
+  const limit_bytes = plainLimit_bytes(host.files, cache);
   const partial = `${path}.${host.clock.random(6)}.partial`;
   try {
     await host.processes.run({
       file: "sh",
-      arguments: ["-c", 'umask 077 && exec "$1" -dc -- "$2" > "$3"', "sh", tool, location, partial],
+      arguments: ["-c", DECOMPRESS, "sh", tool, location, partial, String(Math.floor(limit_bytes / BLOCK_BYTES))],
       timeout_ms: 0,
       signal,
     });
@@ -66,7 +72,9 @@ async function decompress(
     }
     host.files.rename(partial, path);
   } catch (thrown) {
-    if (host.files.stat(partial) !== undefined) host.files.removeFile(partial);
+    const written = host.files.stat(partial);
+    if (written !== undefined) host.files.removeFile(partial);
+    if ((written?.size ?? 0) + BLOCK_BYTES > limit_bytes) throw tooLarge(location, cache, limit_bytes);
     throw thrown;
   }
 }
