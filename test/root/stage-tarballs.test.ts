@@ -96,7 +96,7 @@ describe("a stage tarball on this host", () => {
     const ran = run("apply", "--yes");
     expect([ran.exitCode, ran.stdout]).toEqual([1, expect.stringMatching(/sha512 of .* is [0-9a-f]{128}/)]);
     expect(verdict()).toMatch(/^False: cannot use the source of tree small: sha512/);
-    // Stalled, not tried again; the condition stays as it is.
+    // Asked by a person it is tried again, and is as wrong as before.
     run("apply", "--yes");
     expect(verdict()).toMatch(/^False/);
   });
