@@ -15,5 +15,6 @@ export default {
   tempDirName: ".cache/mutants/sandbox",
   // Of the compiler it asks a function that this one has no more; the tests need none of its settings.
   ignorePatterns: ["tsconfig.json", ".cache", "state", "desired", "systemd", ".ci"],
+  warnings: { slow: false },
   allowEmpty: false,
 };
