@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Draft } from "../../src/core/step.ts";
 import type { Host } from "../../src/host/ports.ts";
@@ -123,6 +123,7 @@ export const behaviours: Readonly<Record<string, Check>> = {
   "clones a snapshot into a volume with the same tree": async (bench) => {
     const { digest } = await clone(bench);
     assert.equal(treeDigest(bench.volume.path), digest);
+    assert.deepEqual(readdirSync(join(bench.volume.path, ".rootloom")), ["volume.json"]);
   },
   "keeps a clone independent of its origin": async (bench) => {
     const { origin, digest } = await clone(bench);
@@ -340,6 +341,7 @@ async function clone(bench: Bench) {
   const origin = bench.volume;
   bench.write("file", "same");
   writeFileSync(join(origin.path, "top"), "same");
+  writeFileSync(join(origin.path, ".rootloom/note"), "of the origin");
   const digest = treeDigest(origin.path);
   const working = bench.working();
   await bench.backend.snapshot(origin, "first", working);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Bench } from "../../storage/bench.ts";
@@ -91,6 +91,21 @@ describe("another subvolume in it", () => {
     writeFileSync(join(bench.volume.path, "theirs/precious"), "x");
     await expect(bench.planRemoval().then((draft) => bench.apply(draft))).rejects.toThrow(/cannot remove .*theirs/);
     expect(bench.read("file")).toBe("kept");
+  });
+});
+
+describe("a snapshot of a subvolume", () => {
+  it("takes no writes, and is no part of the next one", async () => {
+    await bench.converge();
+    bench.write("file", "x");
+    await bench.backend.snapshot(bench.volume, "first", bench.working());
+    await bench.backend.snapshot(bench.volume, "second", bench.working());
+    const folder = join(bench.volume.path, ".rootloom/snapshots");
+    expect(() => writeFileSync(join(folder, "first/data/file"), "y")).toThrow("EROFS");
+    expect(readdirSync(join(folder, "second/.rootloom/snapshots")).filter((name) => name !== "first.json")).toEqual([
+      "first",
+    ]);
+    expect(readdirSync(join(folder, "second/.rootloom/snapshots/first"))).toEqual([]);
   });
 });
 
