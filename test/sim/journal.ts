@@ -5,6 +5,8 @@ import { STATE } from "./site.ts";
 /** What the journal holds, followed by the SQL that is run; read anew whenever something may have been lost. */
 export interface JournalWatch {
   readonly saw: (call: Call) => void;
+  /** A transaction begins: what the one before it did and never committed is not there. */
+  readonly begins: () => void;
   readonly unsure: () => void;
   readonly hasOpenStep: () => boolean;
   /** An open step with an effect of which the intent was written. */
@@ -19,6 +21,7 @@ export function createJournalWatch(observer: FakeHost): JournalWatch {
   /** Open steps, each with whether it has an intent. */
   let open: Map<string, boolean> | undefined;
   const removals = new Map<string, number>();
+  let uncommitted: Call[] = [];
 
   function read(): Map<string, boolean> {
     if (open !== undefined) return open;
@@ -36,16 +39,23 @@ export function createJournalWatch(observer: FakeHost): JournalWatch {
     hasOpenStep: () => read().size > 0,
     hasIntent: () => [...read().values()].includes(true),
     removals,
+    begins: () => {
+      uncommitted = [];
+    },
     saw: (call) => {
-      if (call.name !== "stores.run") return;
-      const [sql = "", ...values] = call.arguments;
-      if (sql.startsWith("insert into steps")) {
-        if (DELETES.test(values[3] ?? "")) removals.set(values[1] ?? "", (removals.get(values[1] ?? "") ?? 0) + 1);
-        open?.set(values[0] ?? "", false);
-      } else if (sql.startsWith("insert into effects")) open?.set(values[1] ?? "", true);
-      else if (sql.startsWith("update steps set ended_at")) open?.delete(values.at(-1) ?? "");
+      if (call.name === "stores.run") uncommitted.push(call);
+      if (call.name !== "stores.transaction") return;
+      for (const { arguments: values } of uncommitted.splice(0)) follow(values);
     },
   };
+
+  function follow([sql = "", ...values]: readonly string[]): void {
+    if (sql.startsWith("insert into steps")) {
+      if (DELETES.test(values[3] ?? "")) removals.set(values[1] ?? "", (removals.get(values[1] ?? "") ?? 0) + 1);
+      open?.set(values[0] ?? "", false);
+    } else if (sql.startsWith("insert into effects")) open?.set(values[1] ?? "", true);
+    else if (sql.startsWith("update steps set ended_at")) open?.delete(values.at(-1) ?? "");
+  }
 }
 
 function openSteps(database: ReturnType<FakeHost["stores"]["open"]>) {

@@ -75,6 +75,7 @@ export function createWatch(observer: FakeHost): Watch {
     around: (weather, pid) => ({
       before: (call) => {
         calls += 1;
+        if (call.name === "stores.transaction") journal.begins();
         checkWrite(call, pid());
         try {
           weather.before?.(call);

@@ -72,34 +72,37 @@ function openDatabase(context: StoreContext, inode: Inode, path: string, mode: "
     if (!open) throw new RootloomError(`cannot use the store ${path}: it is closed`);
     return prepared(stored, sql);
   };
-  const commit = (before: string): void => {
-    if (signature(stored) !== before) saveFile(inode, stored);
+  // The file is written before the commit: where the disk is full, nothing of the transaction is there.
+  const whole = <T>(body: () => T): T => {
+    const before = signature(stored);
+    connection.exec("BEGIN");
+    inside = true;
+    try {
+      const result = body();
+      if (signature(stored) !== before) saveFile(inode, stored);
+      connection.exec("COMMIT");
+      return result;
+    } catch (thrown) {
+      connection.exec("ROLLBACK");
+      throw thrown;
+    } finally {
+      inside = false;
+    }
   };
   const database: Database = {
     run: (sql, ...values) => {
       if (mode === "read") throw new RootloomError(`cannot write to the store ${path}: it is open for reading`);
-      const before = inside ? "" : signature(stored);
-      prepare(sql).run(...values);
-      if (!inside) commit(before);
+      if (inside) prepare(sql).run(...values);
+      else whole(() => prepare(sql).run(...values));
     },
     all: (sql, ...values) => prepare(sql).all(...values) as Record<string, SqlValue>[],
     transaction: (body) => {
       if (inside) throw new RootloomError(`cannot begin a transaction in ${path}: one is open`);
-      const before = signature(stored);
-      connection.exec("BEGIN");
-      inside = true;
-      try {
+      return whole(() => {
         const result = body();
         context.guard.point("stores.transaction/commit", path);
-        connection.exec("COMMIT");
-        commit(before);
         return result;
-      } catch (thrown) {
-        connection.exec("ROLLBACK");
-        throw thrown;
-      } finally {
-        inside = false;
-      }
+      });
     },
     close: () => {
       open = false;
