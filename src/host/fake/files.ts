@@ -1,3 +1,4 @@
+import { toTreePath } from "../../core/entry.ts";
 import type { Attributes, FileStat, Files, Reader, Writer } from "../ports.ts";
 import { bytesContent, type Content, contentBytes, contentSize, readContent, startOf } from "./content.ts";
 import { attempt, attemptUnlessMissing, ErrnoError } from "./errno.ts";
@@ -67,7 +68,7 @@ function writingPart(context: FileContext): Omit<Files, keyof ReadingPart | keyo
       }),
     writeLink: (path, target) =>
       attempt("write the link", path, () => {
-        const node = { type: "symlink", target: encodeTarget(target) } as const;
+        const node = { type: "symlink", target: toTreePath(target) } as const;
         const isLink = (inode: Inode): boolean => inode.type === "symlink";
         replaceNode(context, encode(path), node, { owner: 0, group: 0, mode: 0o777 }, isLink);
       }),
@@ -215,8 +216,4 @@ function openFakeWriter(context: FileContext, path: string, mode: number): Write
       return size;
     },
   };
-}
-
-function encodeTarget(target: string): string {
-  return Buffer.from(target, "utf8").toString("latin1");
 }

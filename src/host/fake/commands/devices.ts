@@ -1,6 +1,6 @@
 import { contentSize, type Format } from "../content.ts";
 import { ErrnoError } from "../errno.ts";
-import { deviceText } from "../file-system.ts";
+import { deviceText, type FileSystem } from "../file-system.ts";
 import type { Inode } from "../inode.ts";
 import { encode } from "../kernel.ts";
 import { formatOf } from "../loops.ts";
@@ -22,6 +22,18 @@ export const deviceCommands: readonly CommandEmulation[] = [
   { name: "e2label", run: relabel },
   { name: "losetup", run: setUpLoop },
 ];
+
+/** As `mount -o loop`: the image gets a device, and the filesystem in it is mounted. */
+export function attachImage(
+  { kernel, loops }: Invocation,
+  { source, type }: { readonly source: string; readonly type: string | undefined },
+): { readonly fileSystem: FileSystem; readonly source: string } {
+  const { inode } = kernel.get(encode(source), true);
+  const fileSystem = formatOf(inode)?.fileSystem;
+  if (fileSystem === undefined || (type !== undefined && type !== fileSystem.type))
+    throw new ErrnoError("EINVAL", source);
+  return { fileSystem, source: loops.attach(inode).name };
+}
 
 function truncate({ arguments: values, kernel }: Invocation): Answer {
   const { options, rest } = parseArguments(values, ["-s", "--size"]);

@@ -2,9 +2,9 @@ import { bytesContent } from "../content.ts";
 import { ErrnoError, notEmulated } from "../errno.ts";
 import type { FileSystem } from "../file-system.ts";
 import { encode, type Kernel } from "../kernel.ts";
-import { formatOf } from "../loops.ts";
 import { type Location, type Mount, type MountTable, mountInformation } from "../mount-table.ts";
 import { type Answer, type CommandEmulation, type Invocation, parseArguments } from "../processes.ts";
+import { attachImage } from "./devices.ts";
 import { applyFlags, sizeOf, superOptions } from "./mount-options.ts";
 
 const PROPAGATIONS = ["shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"];
@@ -102,18 +102,6 @@ function attach(invocation: Invocation, request: Request): void {
   });
   if (propagation) mount.propagation = [`shared:${mount.id}`];
   applyFlags(mount, request.rules);
-}
-
-/** As `mount -o loop`: the image gets a device, and the filesystem in it is mounted. */
-function attachImage(
-  { kernel, loops }: Invocation,
-  { source, type }: Request,
-): { readonly fileSystem: FileSystem; readonly source: string } {
-  const { inode } = kernel.get(encode(source), true);
-  const fileSystem = formatOf(inode)?.fileSystem;
-  if (fileSystem === undefined || (type !== undefined && type !== fileSystem.type))
-    throw new ErrnoError("EINVAL", source);
-  return { fileSystem, source: loops.attach(inode).name };
 }
 
 function freshFileSystem(invocation: Invocation, request: Request): FileSystem {
