@@ -108,11 +108,14 @@ async function makeSquashfs(
         ];
   const fixed = ["-tar", "-noappend", "-no-recovery", "-no-xattrs", "-no-exports"];
   const values = ["-", image, ...fixed, ...topOptions, ...packed, "-quiet", "-no-progress"];
+  // The top belongs to whoever runs it: an ordinary user does so as the root of a namespace.
+  const isRoot = context.host.processes.userId === 0;
+  const asRoot = isRoot ? [] : ["--map-root-user", "--", "mksquashfs"];
   await feed(
     entries,
     {
-      file: "mksquashfs",
-      values,
+      file: isRoot ? "mksquashfs" : "unshare",
+      values: [...asRoot, ...values],
       top: false,
       what: `making ${format}`,
       content_bytes,
