@@ -99,9 +99,9 @@ async function copyInto(
   temporary: string,
   working: Working,
 ): Promise<void> {
-  if ((target.size_bytes ?? 0) < source.size_bytes)
+  if ((target.size_bytes ?? 0) < source.content_bytes)
     throw new RootloomError(
-      `cannot clone into volume ${target.name}: ${sizeText(target.size_bytes ?? 0)} is declared, its origin has ${sizeText(source.size_bytes)}`,
+      `cannot clone into volume ${target.name}: ${sizeText(target.size_bytes ?? 0)} is declared, its origin has ${sizeText(source.content_bytes)}`,
       { hint: "declare at least the origin's size" },
     );
   await makeEmpty(target, temporary, working);

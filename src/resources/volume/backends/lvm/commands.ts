@@ -7,7 +7,7 @@ import { type LogicalVolume, parseGroups, parseVolumes, type VolumeGroup } from 
 const UDEV_SOCKET = "/run/udev/control";
 const REPORT = ["--reportformat", "json", "--units", "b", "--nosuffix"];
 const GROUP_FIELDS = "vg_name,vg_free,vg_extent_size";
-const VOLUME_FIELDS = "lv_name,lv_uuid,lv_size,lv_attr,lv_tags,origin,pool_lv,lv_path,lv_dm_path";
+const VOLUME_FIELDS = "lv_name,lv_uuid,lv_size,lv_attr,lv_tags,origin,origin_size,pool_lv,lv_path,lv_dm_path";
 
 export interface Group extends VolumeGroup {
   readonly volumes: readonly LogicalVolume[];

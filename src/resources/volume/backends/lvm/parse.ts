@@ -6,6 +6,8 @@ export interface LogicalVolume {
   readonly name: string;
   readonly uuid: string;
   readonly size_bytes: number;
+  /** Of what is read from it: of a plain snapshot its origin's, since its own is that of its room for changes. */
+  readonly content_bytes: number;
   readonly tags: readonly string[];
   /** Of a snapshot: the logical volume in the group that it was taken of; else empty. */
   readonly origin: string;
@@ -37,6 +39,7 @@ export function parseVolumes(text: string): readonly LogicalVolume[] {
       name: row.lv_name ?? "",
       uuid: row.lv_uuid ?? "",
       size_bytes: Number(row.lv_size ?? 0),
+      content_bytes: Number((attributes.startsWith("s") ? row.origin_size : row.lv_size) ?? 0),
       tags: (row.lv_tags ?? "").split(",").filter((tag) => tag !== ""),
       origin: row.origin ?? "",
       pool: row.pool_lv ?? "",
