@@ -86,9 +86,10 @@ export async function* readMembers(
 export async function skipZeros(bytes: PulledBytes): Promise<void> {
   for (;;) {
     const part = await bytes.part(PART_BYTES);
-    const end = part.findIndex((byte) => byte !== 0);
-    if (end >= 0) bytes.giveBack(part.subarray(end));
-    if (end >= 0 || part.length === 0) return;
+    let end = 0;
+    while (part[end] === 0) end++;
+    if (end < part.length) bytes.giveBack(part.subarray(end));
+    if (end < part.length || part.length === 0) return;
   }
 }
 
