@@ -26,7 +26,7 @@ export const FORMATS: Readonly<Record<Format, FormatFacts>> = {
   initramfs: {
     file: "initramfs.cpio",
     codecs: {
-      gzip: { ending: ".gz", levels: [1, 9, 6], symbol: "RD_GZIP" },
+      gzip: { ending: ".gz", levels: [1, 9, 5], symbol: "RD_GZIP" },
       zstd: { ending: ".zst", levels: [1, 19, 3], symbol: "RD_ZSTD" },
       none: {},
     },

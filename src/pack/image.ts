@@ -12,9 +12,9 @@ import { noteUse } from "./used.ts";
 
 /** Segments on their way at one time, and their bytes: a large one goes alone. */
 const IN_FLIGHT_MAX = 4;
-const IN_FLIGHT_BYTES_MAX = 24 << 20;
+const IN_FLIGHT_BYTES_MAX = 20 << 20;
 /** Segments that may be ready before it is their turn. */
-const WAITING_MAX = 16;
+const WAITING_MAX = 8;
 
 /** The segments of an image, in its order, with what the cache has of them. */
 export type FoundSegments = readonly { readonly segment: Segment; readonly stored: StoredSegment | undefined }[];

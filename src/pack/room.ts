@@ -1,5 +1,5 @@
 const ROUND_BYTES = 1 << 20;
-const KEPT_MAX = 4;
+const KEPT_BYTES_MAX = 16 << 20;
 
 /**
  * Memory that is used again. Fresh memory for each segment would set the garbage collector going every few of them, which
@@ -16,9 +16,13 @@ export class Room {
   }
 
   giveBack(memory: Uint8Array): void {
+    const kept_bytes = this.#free.reduce((sum, each) => sum + each.length, memory.length);
+    if (kept_bytes > KEPT_BYTES_MAX) {
+      release(memory);
+      return;
+    }
     this.#free.push(memory);
     this.#free.sort((a, b) => a.length - b.length);
-    if (this.#free.length > KEPT_MAX) this.#free.shift();
   }
 }
 

@@ -51,7 +51,7 @@ export function row(work: string, ours: Measured, other: string, theirs: Measure
 export function table(rows: readonly Row[]): string {
   const lines = rows.map(
     ({ work, rootloom_s, other, other_s, ratio, bar, note }) =>
-      `| ${work} | ${show(rootloom_s)} | ${other} | ${show(other_s)} | ${ratio.toFixed(2)} | ${bar} | ${note} |`,
+      `| ${work} | ${show(rootloom_s)} | ${other} | ${show(other_s)} | ${Number.isNaN(ratio) ? "-" : ratio.toFixed(2)} | ${bar} | ${note} |`,
   );
   return ["| work | Rootloom s | beside | s | times | bar | |", "|---|---:|---|---:|---:|---|---|", ...lines].join(
     "\n",
@@ -68,7 +68,7 @@ function middle(measured: readonly Measured[]): Measured {
 }
 
 function show(seconds: number): string {
-  return seconds.toFixed(seconds < 1 ? 3 : 2);
+  return Number.isNaN(seconds) ? "-" : seconds.toFixed(seconds < 1 ? 3 : 2);
 }
 
 function round(value: number): number {

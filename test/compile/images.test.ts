@@ -29,7 +29,7 @@ describe("an image", () => {
       origin: { document: "Image/i", file: "desired/images/i.yaml", line: 1, column: 1 },
       ...{ protect: false, onDelete: "retain", format: "initramfs", path: "/state/artifacts/i" },
       ...{ file: "initramfs.cpio.gz", excludes: DEFAULT_EXCLUDES, init: "/init" },
-      ...{ compression: { codec: "gzip", level: 6 }, sourceDate_s: 0, packPolicy: "onChange", generations: 3 },
+      ...{ compression: { codec: "gzip", level: 5 }, sourceDate_s: 0, packPolicy: "onChange", generations: 3 },
       target: undefined,
     });
     expect(names({ overlays } as ArtifactResource)).toEqual(["common"]);

@@ -18,7 +18,7 @@ export const imageSchema: JsonSchema = fields(
         level: whole(
           1,
           19,
-          "gzip 1 to 9, default 6 (squashfs 9); zstd 1 to 19, default 3 (squashfs 15); lz4hc 1 to 12, default 9; the others have none.",
+          "gzip 1 to 9, default 5 (squashfs 9); zstd 1 to 19, default 3 (squashfs 15); lz4hc 1 to 12, default 9; the others have none.",
         ),
       },
       "How the image is compressed.",

@@ -17,6 +17,9 @@ const PREPARED = Math.min(2, availableParallelism());
 /** Jobs that read a root as an image has it, and remember it for the next of them. */
 const PACKING: ReadonlySet<keyof JobMap> = new Set(["layers", "layout", "pack", "difference"] as const);
 
+/** What a walk makes is garbage at once: more room for it only makes the process larger. */
+const YOUNG_MB = 8;
+
 type RunOptions = NonNullable<Parameters<Jobs["run"]>[2]>;
 
 /**
@@ -33,6 +36,7 @@ export function createJobs(options: JobsOptions): Jobs {
     const worker = new Worker(module, {
       workerData: { mountNamespace: options.mountNamespace },
       trackUnmanagedFds: false,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
     worker.on("error", () => undefined); // heard by the job; nothing is lost on an idle one
     worker.on("exit", () => {
