@@ -54,14 +54,18 @@ const MODULES = [
 /** Boots it, runs the script, and waits until the guest has ended by itself or the time is over. */
 export async function runInLvmGuest(guest: LvmGuest): Promise<LvmGuestEnd> {
   const directory = mkdtempSync(join(tmpdir(), "rootloom-guest-"));
+  // Its memory and disks are written all the time: on the host's own disk it would wait for that.
+  const fast = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "rootloom-guest-"));
   const out = join(directory, "out");
   mkdirSync(out);
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  const remove = (): void => {
+    for (const each of [directory, fast]) rmSync(each, { recursive: true, force: true });
+  };
   try {
     writeFileSync(join(out, "script"), guest.script);
     writeFileSync(join(out, "start"), start(guest.disks_mib.length));
-    const disks = guest.disks_mib.map((size_mib, index) => makeDisk(directory, index, size_mib));
-    const console = await boot(directory, { initrd: makeInitrd(directory, out), disks }, guest.timeout_ms);
+    const disks = guest.disks_mib.map((size_mib, index) => makeDisk(fast, index, size_mib));
+    const console = await boot(fast, { initrd: makeInitrd(directory, out), disks }, guest.timeout_ms);
     const read = (name: string): string | undefined =>
       existsSync(join(out, name)) ? readFileSync(join(out, name), "utf8") : undefined;
     return { exitCode: Number(read("exit") ?? -1), log: read("log") ?? "", console, read, remove };
@@ -126,21 +130,21 @@ busybox poweroff -f
 `;
 }
 
-/** In a process namespace of its own, whose end takes every process of the guest along. */
+/** In a process namespace of its own, whose end takes every process of the guest along; it ends with us. */
 function boot(
   directory: string,
   { initrd, disks }: { readonly initrd: string; readonly disks: readonly string[] },
   timeout_ms: number,
 ): Promise<string> {
   const arguments_ = [
-    ...["--pid", "--fork", "--kill-child", "--", join(KERNEL, "linux")],
+    ...["--pdeathsig", "KILL", "--", "unshare", "--pid", "--fork", "--kill-child", "--", join(KERNEL, "linux")],
     ...[`mem=${MEMORY}`, `initrd=${initrd}`, `uml_dir=${directory}/`, "umid=guest"],
     ...disks.map((disk, index) => `ubd${index}=${disk}`),
     ...["con=null", "con0=null,fd:1", "ssl=null", "panic=1", "quiet"],
   ];
   const environment = { ...process.env, TMPDIR: directory };
   return new Promise((resolve, reject) => {
-    const child = spawn("unshare", arguments_, { stdio: ["ignore", "pipe", "pipe"], env: environment });
+    const child = spawn("setpriv", arguments_, { stdio: ["ignore", "pipe", "pipe"], env: environment });
     let printed = "";
     const keep = (chunk: Buffer): void => {
       printed += chunk.toString("latin1");

@@ -70,9 +70,10 @@ vgcreate --quiet vg00 $ROOTLOOM_TEST_DISKS
 mkdir -p /etc/rootloom /media /srv/site
 cd /srv/site
 echo 'volumeGroups: [vg00]' >/etc/rootloom/limits.yaml
-echo 'paths: [/media' >>/etc/rootloom/limits.yaml
-for name in $names; do echo ", /tools-$name, /cross-tools-$name" >>/etc/rootloom/limits.yaml; done
-echo ']' >>/etc/rootloom/limits.yaml
+echo 'paths:' >>/etc/rootloom/limits.yaml
+for path in /media $(printf '/tools-%s /cross-tools-%s ' i686 i686 x86_64 x86_64 x86_64-64 x86_64-64); do
+	echo "  - $path" >>/etc/rootloom/limits.yaml
+done
 cp -r ${join(project, "test/examples/baby/desired")} .
 git init -q .
 git add -A

@@ -61,7 +61,7 @@ async function usableSize(
 ): Promise<number | undefined> {
   const device = found.mapperPath;
   if (probed === undefined || !isKnownFilesystem(probed.type)) return found.size_bytes;
-  const mountPoint = mountPointOf(found, { host });
+  const mountPoint = uncovered(mountPointOf(found, { host }), found, { host });
   const size_bytes = await filesystemSize_bytes(host, { device, type: probed.type, mountPoint });
   return size_bytes + UNUSED_END_BYTES < found.size_bytes ? size_bytes : found.size_bytes;
 }
@@ -71,6 +71,16 @@ async function topLines(found: LogicalVolume, probed: Probe | undefined, looking
   if (mountPoint !== undefined) return [`in it: ${topEntries(looking.host.files, mountPoint)}`];
   const entries = probed === undefined ? undefined : await readPrivately(looking, found.mapperPath, probed.type);
   return entries === undefined ? [] : [`in it: ${entries}`];
+}
+
+/** Where its content can be seen: not where something else is mounted over it. */
+function uncovered(
+  mountPoint: string | undefined,
+  { mapperPath, path }: LogicalVolume,
+  { host }: Pick<Looking, "host">,
+): string | undefined {
+  const source = host.files.mounts().findLast(({ target }) => target === mountPoint)?.source;
+  return source === mapperPath || source === path ? mountPoint : undefined;
 }
 
 /** Where a logical volume is mounted. */
