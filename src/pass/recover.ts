@@ -8,8 +8,9 @@ import { now } from "./journal.ts";
 import type { PassRequest } from "./types.ts";
 
 /**
- * Deals with what a kill left open in the journal, before anything is observed: each kind completes
- * or undoes its half-done effect, then the entry is closed. What a recovery cannot mend it throws, and the entry stays open.
+ * Deals with what a kill left open in the journal, before anything is observed: each kind completes or undoes its
+ * half-done effects, and when all of a step are mended its entry is closed. What a recovery cannot mend it throws, and
+ * the entry stays open: so it does when we are killed between two effects of one step.
  */
 export async function recover(
   state: OpenedState,
@@ -18,36 +19,44 @@ export async function recover(
   request: PassRequest,
   runId: string,
 ): Promise<void> {
-  for (const open of state.openEffects()) {
-    const kind = open.stepId.slice(0, open.stepId.indexOf("/")) as ResourceKind;
-    const context: ApplyContext = {
-      ...places,
-      host,
-      // What a kill left is mended from what is here.
-      network: { offline: true, caFile: undefined },
-      signal: request.signal,
-      runId,
-      revision: "",
-      owned: (id) => state.record(id),
-      effect: async (_name, _details, run) => run(),
-      progress: () => undefined,
-      log: () => undefined,
-    };
+  for (const [step, effects] of Map.groupBy(state.openEffects(), (effect) => effect.step)) {
+    const context = contextOf(state, host, places, request, runId);
     try {
-      await recoveries[kind]?.(open, context);
-      state.closeStep(open.step, "recovered after an interruption", now(host));
+      for (const effect of effects) await recoveries[kindOf(effect.stepId)]?.(effect, context);
+      state.closeStep(step, "recovered after an interruption", now(host));
     } catch (thrown) {
       const error = asRootloomError(thrown);
+      const id = effects[0]?.stepId ?? "";
       request.onEvent({
         type: "apply_errored",
-        id: open.stepId,
-        message: `cannot recover ${open.stepId}: ${error.message}`,
+        id,
+        message: `cannot recover ${id}: ${error.message}`,
         hint: error.hint ?? "it is tried again in the next pass",
         retry: "transient",
       });
     }
   }
   closeIdle(state, host);
+}
+
+function kindOf(stepId: string): ResourceKind {
+  return stepId.slice(0, stepId.indexOf("/")) as ResourceKind;
+}
+
+function contextOf(state: OpenedState, host: Host, places: Places, request: PassRequest, runId: string): ApplyContext {
+  return {
+    ...places,
+    host,
+    // What a kill left is mended from what is here.
+    network: { offline: true, caFile: undefined },
+    signal: request.signal,
+    runId,
+    revision: "",
+    owned: (id) => state.record(id),
+    effect: async (_name, _details, run) => run(),
+    progress: () => undefined,
+    log: () => undefined,
+  };
 }
 
 /** Steps that were killed before their first effect, or that had none: there is nothing to recover. */

@@ -148,6 +148,39 @@ describe("found by the simulation", () => {
     expect(mounted(next)).toEqual(["/"]);
   });
 
+  it("a step that a kill left is closed only when all its effects are mended: a swap that was cut in two is seen to", async () => {
+    const root = (suite: string): string =>
+      `${HEAD}kind: Root\nmetadata: {name: debian}\nspec: {volume: builds, source: {mmdebstrap: {suite: ${suite}}}}\n`;
+    const place = "desired/roots/debian.yaml";
+    const top = `${STATE}/volumes/builds/root`;
+    const host = exampleHost(
+      {
+        faults: {
+          after: (call) => {
+            if (call.name === "files.rename" && call.arguments[0] === top) throw new Crash("kill");
+          },
+        },
+      },
+      { [place]: root("bookworm") },
+    );
+    expect((await pass(host, "apply")).result).toBe("converged");
+    host.repository.commit({ [place]: root("trixie") });
+    await expect(pass(host, "apply", { approveAll: true })).rejects.toThrow("crashed");
+    expect(host.outside.files.stat(top)).toBeUndefined();
+    const closed: boolean[] = [];
+    const next = host.restart({
+      faults: {
+        before: (call) => {
+          if (!call.arguments.includes("recovered after an interruption")) return;
+          closed.push(host.outside.files.stat(top) !== undefined);
+        },
+      },
+    });
+    await pass(next, "apply");
+    expect(closed).toEqual([true]);
+    expect(openState(next, STATE, "read").openSteps()).toEqual([]);
+  });
+
   it("an image that is removed is whole or not there, at every moment; what a kill leaves of it goes, too", async () => {
     const image = `${HEAD}kind: Image\nmetadata: {name: debian}\nspec: {root: debian, onDelete: destroy}\n`;
     const current = `${STATE}/artifacts/debian/current`;
