@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../kit.ts";
@@ -20,6 +21,7 @@ export async function makeZfsBed(directory: string, { size_mib = 512 } = {}): Pr
   const pool = `bed${process.pid}`;
   const image = join(directory, "pool.img");
   const covered: string[] = [];
+  const lock = await takeTurn();
   let server: ChildProcess | undefined;
 
   const stop = async (): Promise<void> => {
@@ -28,6 +30,7 @@ export async function makeZfsBed(directory: string, { size_mib = 512 } = {}): Pr
     if (server !== undefined) await end(server);
     for (const place of covered.reverse()) run("umount", place);
     rmSync(image, { force: true });
+    lock.stdin?.end();
   };
 
   try {
@@ -51,6 +54,15 @@ export async function makeZfsBed(directory: string, { size_mib = 512 } = {}): Pr
     zpool: (...arguments_) => run("zpool", ...arguments_),
     stop,
   };
+}
+
+/** One bed at a time, since the server's places are the same for all; the turn ends with us, however we end. */
+async function takeTurn(): Promise<ChildProcess> {
+  const holder = spawn("flock", [import.meta.filename, "sh", "-c", "echo held; cat"], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  await once(holder.stdout, "data");
+  return holder;
 }
 
 function run(file: string, ...arguments_: readonly string[]): string {

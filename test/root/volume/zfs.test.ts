@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Bench } from "../../storage/bench.ts";
-import { behaviours, show } from "../../storage/conformance.ts";
 import type { Storage } from "../../storage/stage.ts";
 import { zfsStage } from "../../storage/stage-zfs.ts";
 import { whyNotMount } from "../private-namespace.ts";
@@ -13,7 +12,7 @@ let count = 0;
 beforeAll(async () => {
   expect(whyNotMount()).toBeUndefined();
   storage = await zfsStage.open();
-});
+}, 600_000);
 afterAll(() => storage.close());
 beforeEach(() => {
   count += 1;
@@ -22,12 +21,6 @@ beforeEach(() => {
 afterEach(() => bench.close());
 
 const zfs = (...arguments_: readonly string[]): string => execFileSync("zfs", arguments_, { encoding: "utf8" });
-
-describe("zfs in the conformance suite", () => {
-  const shown = Object.keys(behaviours).filter((name) => !(name in zfsStage.cannot));
-
-  it.each(shown)("%s", (behaviour) => show(storage, behaviour));
-});
 
 describe("the marker of a dataset", () => {
   it("means nothing where it is inherited", async () => {
