@@ -205,6 +205,20 @@ function writingContract(start: Start): void {
       expect(files.stat(at("file"))?.mode).toBe(0o640);
     });
 
+    it("begins a file with the first bytes of another, and goes on behind them", async () => {
+      const { files, at } = start();
+      const whole = "0123456789abcdef".repeat(10_000);
+      files.writeFile(at("from"), whole, OURS);
+      const writer = files.openWriter(at("file"), 0o600);
+      expect(["reflink", "copy"]).toContain(writer.startWith(at("from"), 100_001));
+      writer.write(Buffer.from("and more"));
+      expect(writer.bytes).toBe(100_009);
+      await writer.syncLater();
+      writer.close();
+      expect(files.readText(at("file"))).toBe(`${whole.slice(0, 100_001)}and more`);
+      expect(files.readText(at("from"))).toBe(whole);
+    });
+
     it("copies a file to a new name, and refuses one that is taken", () => {
       const { files, at } = start();
       files.writeFile(at("from"), "content", OURS);
