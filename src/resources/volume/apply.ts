@@ -60,15 +60,16 @@ export const deleteVolume: Executor<"volume.delete"> = async (step, context) => 
   const backend = backendOf(volume);
   check(volume, context);
   const found = await backend.observe(volume, context);
-  const place = volume.device === "" ? volume.path : volume.device;
+  const place = placeOf(volume);
   if (found.state === "absent") return { record: undefined, result: "found gone already" };
-  if (found.state !== "ours")
-    throw new RootloomError(`cannot delete volume ${record.name}: ${place} is ${found.what}`, { hint: "plan again" });
+  if (found.state !== "ours") throw notOurs(volume, found);
   requireNothingKept(volume, backend, context.host.files);
   const entry = requireMount(volume, backend, found, context);
   // One effect: killed between the two, nobody could see in the unmounted volume whether it may go.
   await context.effect("volume.delete", describe(volume), async () => {
     if (entry !== undefined) await backend.detach(volume, entry, context);
+    // Unmounting may have waited, and something else may stand there by now.
+    await requireOurs(volume, backend, context);
     await destroy(volume, backend, context);
   });
   return { record: undefined, result: `deleted with all data ${volume.device === "" ? "below" : "of"} ${place}` };
@@ -120,6 +121,20 @@ function requireMount(
   });
 }
 
+async function requireOurs(volume: VolumeSubject, backend: VolumeBackend, context: ApplyContext): Promise<void> {
+  const found = await backend.observe(volume, context);
+  if (found.state !== "ours") throw notOurs(volume, found);
+}
+
+function notOurs(volume: VolumeSubject, { state, what }: Device): RootloomError {
+  const is = state === "absent" ? "gone" : what;
+  return new RootloomError(`cannot delete volume ${volume.name}: ${placeOf(volume)} is ${is}`, { hint: "plan again" });
+}
+
+function placeOf({ device, path }: VolumeSubject): string {
+  return device === "" ? path : device;
+}
+
 function isMounted({ sources }: Device, files: Files): boolean {
   return files.mounts().some(({ source }) => sources.includes(source));
 }
@@ -151,8 +166,7 @@ function requireNothingKept(volume: VolumeSubject, { mounts }: VolumeBackend, fi
 }
 
 function inTheWay(resource: VolumeResource, what: string): RootloomError {
-  const place = resource.device === "" ? resource.path : resource.device;
-  return new RootloomError(`cannot create volume ${resource.name}: ${place} is ${what}`, {
+  return new RootloomError(`cannot create volume ${resource.name}: ${placeOf(resource)} is ${what}`, {
     hint: `rootloom adopt ${resource.id}, or move it away`,
   });
 }

@@ -119,3 +119,18 @@ describe("the generation number", () => {
     expect(await generation()).not.toBe(before);
   });
 });
+
+describe("a reading of the live volume", () => {
+  it("removes what a killed one left, and no snapshot that only ends like it", async () => {
+    await bench.converge();
+    const names = async () => (await bench.backend.snapshots(bench.volume, bench.working())).map(({ name }) => name);
+    await bench.backend.snapshot(bench.volume, "20261121T121500.123Z-none-reading", bench.working());
+    await bench.backend.attachReadOnly(bench.volume, undefined, bench.working());
+    expect(await names()).toHaveLength(2);
+    bench.machine.run++;
+    const { detach } = await bench.backend.attachReadOnly(bench.volume, undefined, bench.working());
+    expect(await names()).toHaveLength(2);
+    await detach();
+    expect(await names()).toEqual(["20261121T121500.123Z-none-reading"]);
+  });
+});

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, renameSync, writeFileSync } from "node:fs";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { copyFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Bench } from "../../storage/bench.ts";
 import type { Storage } from "../../storage/stage.ts";
 import { loopStages } from "../../storage/stages-host.ts";
@@ -129,5 +129,42 @@ describe("a snapshot by hand", () => {
     await expect(bench.backend.removeSnapshot(bench.volume, "theirs", bench.working())).rejects.toThrow(
       "there is none that we made",
     );
+  });
+});
+
+describe("a reading of the live volume", () => {
+  it("removes what a killed one left, and no snapshot that only ends like it", async () => {
+    await bench.converge();
+    const names = async () => (await bench.backend.snapshots(bench.volume, bench.working())).map(({ name }) => name);
+    await bench.backend.snapshot(bench.volume, "20261121T121500.123Z-none-reading", bench.working());
+    await bench.backend.attachReadOnly(bench.volume, undefined, bench.working());
+    expect(await names()).toHaveLength(2);
+    bench.machine.run++;
+    const { detach } = await bench.backend.attachReadOnly(bench.volume, undefined, bench.working());
+    expect(await names()).toHaveLength(2);
+    await detach();
+    expect(await names()).toEqual(["20261121T121500.123Z-none-reading"]);
+  });
+});
+
+describe("an image that took the place of ours while it was unmounted to be deleted", () => {
+  it("stays", async () => {
+    await bench.converge();
+    bench.volume = { ...bench.volume, onDelete: "destroy" };
+    await bench.converge();
+    const draft = await bench.planRemoval();
+    const { device } = bench.volume;
+    const { processes } = bench.machine.host;
+    const run = processes.run.bind(processes);
+    vi.spyOn(processes, "run").mockImplementation(async (command) => {
+      const finished = await run(command);
+      if (command.file === "umount") {
+        renameSync(device, `${device}.ours`);
+        writeFileSync(device, "theirs");
+      }
+      return finished;
+    });
+    await expect(bench.apply(draft)).rejects.toThrow(/^cannot delete volume .* not made by Rootloom|a copy/);
+    expect(readFileSync(device, "utf8")).toBe("theirs");
   });
 });

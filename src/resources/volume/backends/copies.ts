@@ -3,6 +3,7 @@ import { RootloomError } from "../../../core/error.ts";
 import type { Files } from "../../../host/ports.ts";
 import { identityOf, OWN_FOLDER, ownership, readMarker, writeMarker } from "../../marker.ts";
 import type { Looking, Snapshot, VolumeSubject, Working } from "./backend.ts";
+import { isTemporaryName } from "./temporary.ts";
 
 /** Where the snapshots of a volume that stands at its path lie: in it, so that they share its filesystem and its end. */
 export function snapshotFolder({ path }: Pick<VolumeSubject, "path">): string {
@@ -28,6 +29,14 @@ export function leftSnapshots(folder: string, { host, instance }: Working): read
   const names = host.files.list(folder) ?? [];
   const start = `.rootloom-${instance.slice(0, 8)}-`;
   return names.filter((name) => name.startsWith(start)).map((name) => posix.join(folder, name));
+}
+
+/** What a reading takes of a live volume has this for the end of its name. */
+export const READING = { name: "reading" };
+
+/** Snapshots that killed readings left, told by the whole of their name: only one run at a time works on a volume. */
+export function leftReadings(found: readonly Snapshot[], working: Working): readonly Snapshot[] {
+  return found.filter(({ name }) => isTemporaryName(name, READING, working, ""));
 }
 
 /** Marks what was made, from beside it; `path` is the snapshot in its place, or still under its temporary name. */

@@ -6,9 +6,11 @@ import type { Attachment, Means, Snapshot, VolumeSubject, Working } from "../bac
 import { leftBeside, makeParent, temporaryPath } from "../beside.ts";
 import {
   copyContent,
+  leftReadings,
   leftSnapshots,
   markedSnapshots,
   markSnapshot,
+  READING,
   requireSnapshot,
   snapshotFolder,
   snapshotPath,
@@ -80,9 +82,9 @@ export async function attachReadOnly(
   working: Working,
 ): Promise<Attachment> {
   if (name !== undefined) return readAt(volume, name, working);
-  const reading = temporaryName({ name: "reading" }, working, "");
-  for (const left of markedSnapshots(snapshotFolder(volume), volume, working))
-    if (left.name.endsWith("-reading")) await removeSnapshot(volume, left.name, working);
+  const reading = temporaryName(READING, working, "");
+  for (const left of leftReadings(markedSnapshots(snapshotFolder(volume), volume, working), working))
+    await removeSnapshot(volume, left.name, working);
   await snapshot(volume, reading, working);
   const detach = () => removeSnapshot(volume, reading, working);
   return {

@@ -3,7 +3,7 @@ import { RootloomError } from "../../../../core/error.ts";
 import type { VolumeResource } from "../../../../core/resource.ts";
 import type { Attachment, Capabilities, Looking, Means, Snapshot, VolumeSubject, Working } from "../backend.ts";
 import { makeParent, temporaryPath } from "../beside.ts";
-import { leftSnapshots, markedSnapshots, markSnapshot, requireSnapshot } from "../copies.ts";
+import { leftReadings, leftSnapshots, markedSnapshots, markSnapshot, READING, requireSnapshot } from "../copies.ts";
 import { giveNewUuid, probe, readOnlyOptions } from "../filesystem.ts";
 import { settlePrivately } from "../private-mount.ts";
 import { attachAt, sweepAttached } from "../read-only.ts";
@@ -102,7 +102,9 @@ export async function attachReadOnly(
     return attachImage(volume, { image: volume.device, what: "the unmounted image", copied: false }, working);
   if ((await whyNoSnapshots(volume, host)) !== "")
     return { path: mount.target, means: "read from the mounted volume", frozen: false, detach: async () => undefined };
-  const reading = temporaryName({ name: "reading" }, working, "");
+  for (const left of leftReadings(snapshotsOf(volume, working), working))
+    await removeSnapshot(volume, left.name, working);
+  const reading = temporaryName(READING, working, "");
   await snapshot(volume, reading, working);
   const attached = await attachImage(
     volume,

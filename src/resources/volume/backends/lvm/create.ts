@@ -2,15 +2,13 @@ import { RootloomError } from "../../../../core/error.ts";
 import type { VolumeResource } from "../../../../core/resource.ts";
 import { sizeText } from "../../../../core/size.ts";
 import type { Looking, Obstacle, VolumeSubject, Working } from "../backend.ts";
+import { READING } from "../copies.ts";
 import { makeFilesystem, probe } from "../filesystem.ts";
 import { tooSmall } from "../minimum.ts";
 import { sweepAttached } from "../read-only.ts";
 import { isTemporaryName, temporaryName } from "../temporary.ts";
 import { type Group, groupOf, lvm, pathOf, readGroup, removeVolume, requireVolume, volumeOf } from "./commands.ts";
 import { markVolume } from "./marker.ts";
-
-/** Its snapshots of a moment have this for a name. */
-export const READING = { name: "reading" };
 
 /** Makes an empty logical volume, its filesystem and its marker under a name of ours, and gives it its name. */
 export async function createLogicalVolume(volume: VolumeResource, working: Working): Promise<void> {

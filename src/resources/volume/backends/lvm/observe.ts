@@ -43,7 +43,8 @@ export async function observeLogicalVolume(volume: VolumeSubject, looking: Looki
 
 /** Where one of our volumes has got a filesystem of somebody's, it is not ours any more. */
 function whyAnotherFilesystem(found: LogicalVolume, probed: Probe | undefined): string | undefined {
-  if (probed === undefined || probed.uuid === markerOf(found)?.filesystemUuid) return undefined;
+  if (probed === undefined) return undefined;
+  if (probed.found === "one" && probed.uuid === markerOf(found)?.filesystemUuid) return undefined;
   return "not with the filesystem that was marked";
 }
 

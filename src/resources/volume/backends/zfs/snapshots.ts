@@ -91,7 +91,9 @@ export async function removeSnapshots(volume: VolumeSubject, working: Working): 
   const clones = (await Promise.all(found.map(({ name }) => clonesOf(`${volume.device}@${name}`, working)))).flat();
   await requireRemovable(volume, { snapshots: found, clones }, working);
   for (const clone of clones) await zfs(working, ["promote", clone]);
-  for (const { name } of await allSnapshots(volume, working)) await destroyDataset(working, `${volume.device}@${name}`);
+  // What somebody took meanwhile stays, and with it the dataset.
+  for (const { name, alien } of await allSnapshots(volume, working))
+    if (alien === undefined) await destroyDataset(working, `${volume.device}@${name}`);
 }
 
 interface FoundSnapshot extends Snapshot {
