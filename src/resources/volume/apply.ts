@@ -115,9 +115,16 @@ function requireMount(
 ): MountEntry | undefined {
   if (!mounts) return undefined;
   const entry = mountOf(host.files, volume.path, device);
-  if (entry !== undefined) return entry;
-  throw new RootloomError(`cannot delete volume ${volume.name}: it is not mounted at ${volume.path}, or not alone`, {
-    hint: "plan again",
+  if (entry === undefined)
+    throw new RootloomError(`cannot delete volume ${volume.name}: it is not mounted at ${volume.path}, or not alone`, {
+      hint: "plan again",
+    });
+  const elsewhere = host.files.mounts().find(({ id, source }) => device.sources.includes(source) && id !== entry.id);
+  if (elsewhere === undefined) return entry;
+  throw new RootloomError(`cannot delete volume ${volume.name}: it is also mounted at ${elsewhere.target}`, {
+    hint: `umount ${elsewhere.target}`,
+    retry: "waiting",
+    condition: "Mounted",
   });
 }
 

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Bench } from "../../storage/bench.ts";
 import type { Storage } from "../../storage/stage.ts";
@@ -166,5 +167,22 @@ describe("an image that took the place of ours while it was unmounted to be dele
     });
     await expect(bench.apply(draft)).rejects.toThrow(/^cannot delete volume .* not made by Rootloom|a copy/);
     expect(readFileSync(device, "utf8")).toBe("theirs");
+  });
+});
+
+describe("an image that is also mounted elsewhere", () => {
+  it("is not deleted, and stays mounted at its own place", async () => {
+    await bench.converge();
+    bench.volume = { ...bench.volume, onDelete: "destroy" };
+    await bench.converge();
+    const place = join(bench.machine.top, "theirs");
+    mkdirSync(place);
+    execFileSync("mount", ["--bind", join(bench.volume.path, ".rootloom"), place]);
+    const draft = await bench.planRemoval();
+    await expect(bench.apply(draft)).rejects.toThrow(`it is also mounted at ${place}`);
+    expect(bench.isMounted()).toBe(true);
+    bench.unmount(place);
+    await bench.apply(draft);
+    expect(existsSync(bench.volume.device)).toBe(false);
   });
 });
