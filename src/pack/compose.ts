@@ -96,7 +96,7 @@ function digestTree(
   const options = { cache: input.cache, excludes, asItIs: false, attributes: false };
   const look = lookAtLayer(context, source, options);
   const seen = look.settled ? look.digest : undefined;
-  const warm = recallLayer(treeQuestion(source, input), look.digest, false);
+  const warm = recallLayer(context.files, treeQuestion(source, input), look.digest, false);
   if (warm) return { ...warm.digest, seen };
   const question = { what: "layer", version: 1, ...source, excludes: input.excludes };
   const answer = remembered(context, input.cache, question, look, () => {
@@ -121,13 +121,18 @@ function readTree(context: JobContext, source: TreeSource, input: PackInput, opt
   const question = treeQuestion(source, input);
   const attributes = options.attributes !== false;
   const seen = input.seen ?? lookAtLayer(context, source, options).digest;
-  const warm = recallLayer(question, seen, attributes);
+  const warm = recallLayer(context.files, question, seen, attributes);
   if (warm) return { ...warm.layer, digest: () => warm.digest, unread: undefined };
   const { entries, name, notes, unread, ...scanned } = scanLayer(context, source, options);
   const digest = () => {
     const found = digestLayer({ name, entries, notes });
     if (scanned.seen.settled)
-      keepLayer(question, { seen: scanned.seen.digest, layer: { name, entries, notes }, digest: found, attributes });
+      keepLayer(context.files, question, {
+        seen: scanned.seen.digest,
+        layer: { name, entries, notes },
+        digest: found,
+        attributes,
+      });
     return found;
   };
   return { entries, name, notes, digest, unread };

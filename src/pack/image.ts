@@ -68,7 +68,7 @@ export async function writeImage(
       await synced;
     }
     output.commit();
-    keepImage(image.sha256, settings.files.stat(path), writer.milestones);
+    keepImage(settings.files, path, image.sha256, writer.milestones);
     return image;
   } catch (thrown) {
     await line.idle();

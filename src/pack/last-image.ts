@@ -16,16 +16,19 @@ interface LastImage {
   readonly milestones: readonly Milestone[];
 }
 
-/** Images that this thread has written, by their digest. */
-const written = new Map<string, LastImage>();
+/** Images that this thread has written, by the files that it wrote them through, and their digest. */
+const memory = new WeakMap<Files, Map<string, LastImage>>();
 
 /** The file as it was written. Its ctime is left out: the rename of its directory's build changes it. */
 function fileKey({ inode, born, size, modified_s }: FileStat): string {
   return [inode, born, size, modified_s].join(" ");
 }
 
-export function keepImage(sha256: string, stat: FileStat | undefined, milestones: readonly Milestone[]): void {
+export function keepImage(files: Files, path: string, sha256: string, milestones: readonly Milestone[]): void {
+  const stat = files.stat(path);
   if (stat === undefined) return;
+  const written = memory.get(files) ?? new Map<string, LastImage>();
+  memory.set(files, written);
   written.delete(sha256);
   written.set(sha256, { file: fileKey(stat), milestones });
   for (const oldest of [...written.keys()].slice(0, -IMAGES_MAX)) written.delete(oldest);
@@ -40,7 +43,7 @@ export function commonStart(
   previous: { readonly image: string; readonly sha256: string } | undefined,
   segments: readonly (string | undefined)[],
 ): readonly Milestone[] {
-  const known = previous && written.get(previous.sha256);
+  const known = previous && memory.get(files)?.get(previous.sha256);
   const stat = known && files.stat(previous.image);
   if (!known || !stat || fileKey(stat) !== known.file) return [];
   const differs = known.milestones.findIndex(({ segment }, index) => segments[index] !== segment);

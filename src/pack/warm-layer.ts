@@ -1,4 +1,5 @@
 import type { LayerDigest } from "../host/jobs.ts";
+import type { Files } from "../host/ports.ts";
 import type { Layer } from "./types.ts";
 
 /** Entries kept in one thread, all layers together: some 40 MB. Larger trees are scanned again. */
@@ -14,18 +15,24 @@ export interface WarmLayer {
   readonly attributes: boolean;
 }
 
-/** By the question that was asked, the latest last. It spares a daemon the making of entries, never the look at the tree. */
-const kept = new Map<string, WarmLayer>();
+/**
+ * By the question that was asked, the latest last. It spares a daemon the making of entries, never the look at the tree.
+ * Each is kept with the files that it was read through, and is gone with them.
+ */
+const memory = new WeakMap<Files, Map<string, WarmLayer>>();
 
-export function recallLayer(question: string, seen: string, attributes: boolean): WarmLayer | undefined {
-  const found = kept.get(question);
-  if (found?.seen !== seen || (attributes && !found.attributes)) return undefined;
+export function recallLayer(files: Files, question: string, seen: string, attributes: boolean): WarmLayer | undefined {
+  const kept = memory.get(files);
+  const found = kept?.get(question);
+  if (!kept || found?.seen !== seen || (attributes && !found.attributes)) return undefined;
   kept.delete(question);
   kept.set(question, found);
   return found;
 }
 
-export function keepLayer(question: string, warm: WarmLayer): void {
+export function keepLayer(files: Files, question: string, warm: WarmLayer): void {
+  const kept = memory.get(files) ?? new Map<string, WarmLayer>();
+  memory.set(files, kept);
   kept.delete(question);
   if (warm.layer.entries.length > ENTRIES_MAX) return;
   kept.set(question, warm);

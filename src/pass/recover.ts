@@ -1,6 +1,7 @@
 import { asRootloomError } from "../core/error.ts";
 import type { ResourceKind } from "../core/resource.ts";
-import type { Host } from "../host/ports.ts";
+import { isTemporary } from "../core/temporary.ts";
+import type { Files, Host } from "../host/ports.ts";
 import { recoveries } from "../resources/index.ts";
 import type { ApplyContext, Places } from "../resources/types.ts";
 import type { OpenedState } from "../state/state.ts";
@@ -37,6 +38,14 @@ export async function recover(
     }
   }
   closeIdle(state, host);
+  for (const directory of [places.state, `${places.state}/reports`]) sweepTemporaries(host.files, directory);
+}
+
+/** Files of the state's own that a kill left half written: the reports, the installation's id. */
+function sweepTemporaries(files: Files, directory: string): void {
+  for (const name of files.list(directory) ?? [])
+    if (isTemporary(name) && files.stat(`${directory}/${name}`)?.type === "file")
+      files.removeFile(`${directory}/${name}`);
 }
 
 function kindOf(stepId: string): ResourceKind {

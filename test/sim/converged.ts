@@ -38,10 +38,21 @@ export function checkConverged(world: World): void {
     ...environments(world),
     ...Object.keys(world.site.images).flatMap((name) => checkImage(world, name)),
     ...movables(world),
+    ...leftovers(world),
   ];
   const [first] = wrong;
   if (first !== undefined) world.watch.report("result", wrong.slice(0, 3).join("; "));
   for (const fault of journal(world)) world.watch.report("journal", fault);
+}
+
+/** What a kill left half written among the state's own files is gone. */
+function leftovers(world: World): readonly string[] {
+  const { files } = world.observer.outside;
+  return [STATE, `${STATE}/reports`].flatMap((directory) =>
+    (files.list(directory) ?? []).flatMap((name) =>
+      name.startsWith(".rootloom-new-") ? [`${directory}/${name} is left`] : [],
+    ),
+  );
 }
 
 function volumes(world: World): readonly string[] {

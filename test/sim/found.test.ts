@@ -181,6 +181,46 @@ describe("found by the simulation", () => {
     expect(openState(next, STATE, "read").openSteps()).toEqual([]);
   });
 
+  it("a report that a kill left half written goes in the next pass, also when that has nothing else to do", async () => {
+    const reports = `${STATE}/reports`;
+    const host = exampleHost({
+      faults: {
+        after: (call) => {
+          if (call.name === "files/written" && call.arguments[0] === `${reports}/latest.md`) throw new Crash("kill");
+        },
+      },
+    });
+    await expect(pass(host, "apply")).rejects.toThrow("crashed");
+    host.outside.writeFile(`${reports}/.rootloom-new-notes`, "of others\n");
+    expect(host.outside.files.list(reports)).toHaveLength(3);
+    const next = host.restart({ faults: {} });
+    expect((await pass(next, "apply")).result).toBe("converged");
+    expect(next.files.list(reports)).toEqual([".rootloom-new-notes", "latest.json"]);
+  });
+
+  it("an image that begins as the one before is written from that one, by the process that wrote it alone", async () => {
+    const change = (text: string) => ({ "desired/overlays/secret-sauce/demo/etc/rootloom/secret": `${text}\n` });
+    const packed = async (on: FakeHost): Promise<number> => {
+      const from = on.calls.length;
+      expect((await pass(on, "apply")).result).toBe("converged");
+      return on.calls.slice(from).filter(({ name }) => name === "writer.startWith").length;
+    };
+    // What was changed just now is read again, so that the first few packs have no start in common.
+    const later = (on: FakeHost, text: string) => {
+      on.repository.commit(change(text));
+      return on.advance(10_000);
+    };
+    const host = exampleHost();
+    await packed(host);
+    await later(host, "another");
+    await packed(host);
+    await later(host, "a third");
+    expect(await packed(host)).toBe(1);
+    const next = host.restart({});
+    await later(next, "a fourth");
+    expect(await packed(next)).toBe(0);
+  });
+
   it("an image that is removed is whole or not there, at every moment; what a kill leaves of it goes, too", async () => {
     const image = `${HEAD}kind: Image\nmetadata: {name: debian}\nspec: {root: debian, onDelete: destroy}\n`;
     const current = `${STATE}/artifacts/debian/current`;

@@ -184,27 +184,28 @@ function openFakeWriter(context: FileContext, path: string, mode: number): Write
     fileSystem.setContent(inode, { kind: "bytes", bytes: written.slice(0, size) });
     flushed = size;
   };
+  const write = (bytes: Uint8Array): void => {
+    const growth = size + bytes.length - contentSize(inode.content);
+    if (fileSystem.used_bytes + growth > fileSystem.capacity_bytes) {
+      flush();
+      throw new ErrnoError("ENOSPC", path);
+    }
+    if (size + bytes.length > written.length) {
+      const larger = new Uint8Array(Math.max(written.length * 2, size + bytes.length));
+      larger.set(written.subarray(0, size));
+      written = larger;
+    }
+    written.set(bytes, size);
+    size += bytes.length;
+  };
   return {
-    write: (bytes) =>
+    write: (bytes) => attempt("write", path, () => write(bytes)),
+    syncLater: async () => flush(),
+    startWith: (other, length_bytes) =>
       attempt("write", path, () => {
-        const growth = size + bytes.length - contentSize(inode.content);
-        if (fileSystem.used_bytes + growth > fileSystem.capacity_bytes) {
-          flush();
-          throw new ErrnoError("ENOSPC", path);
-        }
-        if (size + bytes.length > written.length) {
-          const larger = new Uint8Array(Math.max(written.length * 2, size + bytes.length));
-          larger.set(written.subarray(0, size));
-          written = larger;
-        }
-        written.set(bytes, size);
-        size += bytes.length;
+        write(startOf(context.kernel.get(encode(other), true).inode.content, length_bytes));
+        return "copy";
       }),
-    syncLater: async () => undefined,
-    startWith(other, length_bytes) {
-      this.write(startOf(context.kernel.get(encode(other), true).inode.content, length_bytes));
-      return "copy";
-    },
     sync: () =>
       attempt("sync", path, () => {
         context.point("synced", path);

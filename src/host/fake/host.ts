@@ -156,7 +156,8 @@ function wrapFiles(files: Files, guard: Guard): Files {
           ...(["writeFile", "writeLink", "makeNode", "makeDirectory", "setAttributes"] as const),
           ...(["removeFile", "removeDirectory"] as const),
         ]),
-      openWriter: (path, mode) => guard.wrap("writer", files.openWriter(path, mode), ["write", "sync", "close"]),
+      openWriter: (path, mode) =>
+        guard.wrap("writer", files.openWriter(path, mode), ["write", "startWith", "sync", "close"]),
     },
     MUTATING_FILES,
   );
