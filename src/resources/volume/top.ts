@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { Json } from "../../core/digest.ts";
-import type { EntryType } from "../../core/entry.ts";
+import { type EntryType, showPath, toTreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { Files } from "../../host/ports.ts";
 import { identityOf, type Marker, OWN_FOLDER, ownership, readMarker, writeMarker } from "../marker.ts";
@@ -69,9 +69,14 @@ export function markTop(
 
 /** The first entries of a directory, for a person who is to say whether it may be adopted. */
 export function topEntries(files: Files, path: string): string {
-  const names = (files.list(path) ?? []).filter((name) => name !== OWN_FOLDER);
-  const more = names.length > NAMED_ENTRIES_MAX ? `, and ${names.length - NAMED_ENTRIES_MAX} more` : "";
-  return names.length === 0 ? "nothing" : `${names.slice(0, NAMED_ENTRIES_MAX).join(", ")}${more}`;
+  return namesText((files.list(path) ?? []).filter((name) => name !== OWN_FOLDER));
+}
+
+/** The first of these names. Whoever chose them does not write on the terminal of whoever reads them. */
+export function namesText(names: readonly string[]): string {
+  const shown = names.slice(0, NAMED_ENTRIES_MAX).map((name) => showPath(toTreePath(name)));
+  const more = names.length > shown.length ? `, and ${names.length - shown.length} more` : "";
+  return names.length === 0 ? "nothing" : `${shown.join(", ")}${more}`;
 }
 
 export function describe(type: EntryType, entries: number): string {

@@ -117,6 +117,12 @@ describe("what is not ours", () => {
     expect(statSync(volume.path, { throwIfNoEntry: false })?.ctimeMs).toBe(before);
   });
 
+  test("shows what is in it without the characters that would write on a terminal", async () => {
+    mkdirSync(join(volume.path, "a\u001b[2Kb\nc"), { recursive: true });
+    const { operation, details } = await plan();
+    expect([operation, details]).toEqual(["volume.adopt", ["type: directory", "in it: a\\x1b[2Kb\\x0ac"]]);
+  });
+
   test("a copy of a volume, marker and all, is foreign", async () => {
     await apply(await plan());
     const copy = join(machine.state, "volumes/copy");

@@ -21,7 +21,7 @@ export interface VolumeBackend {
 
   // ------------------------------------------------------------ the device
 
-  /** Reads what stands under the device's final name, and whose it is. Writes nothing, and mounts nothing. */
+  /** Reads what stands under the device's final name, and whose it is. Writes nothing, and mounts nothing that anybody sees. */
   observe(volume: VolumeSubject, looking: Looking): Promise<Device>;
   /** Why it cannot be made here, before anything is: a parent or a pool is missing, too small for the filesystem; undefined when it can. */
   obstacle(volume: VolumeResource, looking: Looking): Promise<Obstacle | undefined>;

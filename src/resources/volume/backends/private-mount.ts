@@ -1,12 +1,12 @@
 import type { Host } from "../../../host/ports.ts";
 import { OWN_FOLDER } from "../../marker.ts";
 import { shellLine } from "../../mount/commands.ts";
+import { namesText } from "../top.ts";
 import type { Looking } from "./backend.ts";
 import { isKnownFilesystem, readOnlyOptions } from "./filesystem.ts";
 
 /** A place that exists everywhere; in a mount namespace of its own nothing else is hidden by a mount on it. */
 const PLACE = "/mnt";
-const NAMES_MAX = 8;
 
 /** The first entries of an unmounted filesystem, read without a write; undefined where that cannot be. */
 export async function readPrivately(
@@ -26,9 +26,7 @@ export async function readPrivately(
     signal,
   });
   if (exitCode !== 0) return undefined;
-  const names = stdout.split("\n").filter((name) => name !== "" && name !== OWN_FOLDER && name !== "lost+found");
-  const more = names.length > NAMES_MAX ? `, and ${names.length - NAMES_MAX} more` : "";
-  return names.length === 0 ? "nothing" : `${names.slice(0, NAMES_MAX).join(", ")}${more}`;
+  return namesText(stdout.split("\n").filter((name) => name !== "" && name !== OWN_FOLDER && name !== "lost+found"));
 }
 
 /**
