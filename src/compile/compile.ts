@@ -1,7 +1,6 @@
 import type { Digest } from "../core/digest.ts";
 import { toTreePath } from "../core/entry.ts";
 import type {
-  DesiredFile,
   DesiredGraph,
   MountResource,
   OverlayResource,
@@ -15,9 +14,10 @@ import { sortProblems } from "../documents/problems.ts";
 import type { Document, Problem } from "../documents/types.ts";
 import type { SourceFile } from "../source/types.ts";
 import { findConflicts, findCycle } from "./conflicts.ts";
-import { type CompileContext, findDocument, isBelow, ofKind } from "./context.ts";
+import { type CompileContext, findDocument, indexDocuments, ofKind } from "./context.ts";
 import { compileImage } from "./images.ts";
 import { compileLaidOverlay, compileOverlay, laidPathsOf } from "./overlays.ts";
+import { PathIndex } from "./path-index.ts";
 import { compilePolicy } from "./policy.ts";
 import { compileRoot } from "./roots.ts";
 import { compileTarget } from "./targets.ts";
@@ -51,9 +51,9 @@ export function compile(input: CompileInput): {
     baseDirectory: input.baseDirectory,
     digest: input.digest,
     policy,
-    documents: expansion.documents,
+    documents: indexDocuments(expansion.documents),
     overlays: input.overlays,
-    file: (path) => desiredFile(path, input.files ?? []),
+    file: desiredFiles(input.files ?? []),
     report: (document, path, message, hint) => problems.push({ ...document.locate(path), message, hint }),
   };
   const resources = inOrder(dependOnPlaces(compileResources(context)));
@@ -89,20 +89,22 @@ function compileResources(context: CompileContext): readonly Resource[] {
   ];
 }
 
-function desiredFile(path: string, files: readonly SourceFile[]): DesiredFile | undefined {
-  const name = toTreePath(path);
-  const found = files.find((file) => file.path === name && file.type === "file");
-  return found === undefined ? undefined : { path, sha256: found.sha256, content: found.content };
+function desiredFiles(files: readonly SourceFile[]): CompileContext["file"] {
+  const regular = new Map(files.filter(({ type }) => type === "file").map((file) => [file.path, file]));
+  return (path) => {
+    const found = regular.get(toTreePath(path));
+    return found === undefined ? undefined : { path, sha256: found.sha256, content: found.content };
+  };
 }
 
 /** What stands inside a volume depends on it: parents come first, whoever declared them. */
 function dependOnPlaces(resources: readonly Resource[]): readonly Resource[] {
-  const volumes = resources.filter((resource) => resource.kind === "volume");
+  const volumes = new PathIndex<ResourceId>();
+  for (const resource of resources) if (resource.kind === "volume") volumes.add(resource.path, resource.id);
   return resources.map((resource) => {
     const place = placeOf(resource);
     if (place === undefined) return resource;
-    const parents = volumes.filter(({ id, path }) => isBelow(place, path) && !resource.dependsOn.includes(id));
-    return { ...resource, dependsOn: [...resource.dependsOn, ...parents.map(({ id }) => id)] };
+    return { ...resource, dependsOn: [...new Set([...resource.dependsOn, ...volumes.above(place)])] };
   });
 }
 

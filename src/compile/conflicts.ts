@@ -1,7 +1,7 @@
 import { showPath } from "../core/entry.ts";
 import type { Origin, OverlayResource, Resource, ResourceId } from "../core/resource.ts";
 import type { Problem } from "../documents/types.ts";
-import { isBelow } from "./context.ts";
+import { PathIndex } from "./path-index.ts";
 
 /** What a resource claims of the host, in a form that two resources never share. */
 function claimsOf(resource: Resource): readonly string[] {
@@ -43,11 +43,11 @@ function sharedIdentities(resources: readonly Resource[]): readonly Problem[] {
 
 function insideTrees(resources: readonly Resource[]): readonly Problem[] {
   const problems: Problem[] = [];
-  for (const tree of resources) {
-    if (tree.kind !== "tree") continue;
-    for (const other of resources) {
-      if (other.kind !== "volume" && other.kind !== "artifact" && other.kind !== "tree") continue;
-      if (!isBelow(other.path, tree.path)) continue;
+  const trees = new PathIndex<Resource>();
+  for (const resource of resources) if (resource.kind === "tree") trees.add(resource.path, resource);
+  for (const other of resources) {
+    if (other.kind !== "volume" && other.kind !== "artifact" && other.kind !== "tree") continue;
+    for (const tree of trees.above(other.path)) {
       const message = `cannot put ${other.id} at ${other.path}: it lies inside ${tree.id}, declared at ${placeText(tree.origin)}`;
       problems.push(at(other.origin, message, "move it out of the root; mount a volume into a root by `mounts`"));
     }

@@ -15,7 +15,7 @@ export interface CompileContext {
   readonly baseDirectory: string | undefined;
   readonly digest: Digest;
   readonly policy: HostPolicy;
-  readonly documents: readonly ExpandedDocument[];
+  readonly documents: DocumentIndex;
   readonly overlays: readonly OverlaySource[];
   /** A regular file of the documents' folder. */
   readonly file: (path: string) => DesiredFile | undefined;
@@ -27,8 +27,26 @@ export interface CompileContext {
   ) => void;
 }
 
+/** Documents of each kind in their order, and the first of each name: a tree has thousands that name each other. */
+export type DocumentIndex = ReadonlyMap<
+  DocumentKind,
+  { readonly all: readonly ExpandedDocument[]; readonly named: ReadonlyMap<string, ExpandedDocument> }
+>;
+
+export function indexDocuments(documents: readonly ExpandedDocument[]): DocumentIndex {
+  const index = new Map<DocumentKind, { all: ExpandedDocument[]; named: Map<string, ExpandedDocument> }>();
+  for (const document of documents) {
+    const { all, named } = index.get(document.kind) ?? { all: [], named: new Map<string, ExpandedDocument>() };
+    index.set(document.kind, { all, named });
+    all.push(document);
+    if (!named.has(document.name)) named.set(document.name, document);
+  }
+  return index;
+}
+
 export function ofKind<K extends DocumentKind>(context: CompileContext, kind: K): readonly Expanded<K>[] {
-  return context.documents.filter((document): document is Expanded<K> => document.kind === kind);
+  // The index keeps the kinds apart.
+  return (context.documents.get(kind)?.all ?? []) as readonly Expanded<K>[];
 }
 
 export function findDocument<K extends DocumentKind>(
@@ -36,7 +54,7 @@ export function findDocument<K extends DocumentKind>(
   kind: K,
   name: string | undefined,
 ): Expanded<K> | undefined {
-  return ofKind(context, kind).find((document) => document.name === name);
+  return context.documents.get(kind)?.named.get(name ?? "") as Expanded<K> | undefined;
 }
 
 /** Where a resource comes from; the document's top unless a path is given. */

@@ -77,8 +77,19 @@ function keyringOf(
 ): { readonly keyring?: DesiredFile } {
   if (path === undefined) return {};
   const found = context.file(path);
-  if (found !== undefined) return { keyring: found };
-  const message = `cannot find the keyring \`${path}\` in the folder of the documents`;
-  context.report(document, ["spec", "source", kind, "keyring"], message, "commit the file of public keys there");
-  return {};
+  const report = (message: string, hint: string): void =>
+    context.report(document, ["spec", "source", kind, "keyring"], message, hint);
+  if (found === undefined) {
+    report(
+      `cannot find the keyring \`${path}\` in the folder of the documents`,
+      "commit the file of public keys there",
+    );
+    return {};
+  }
+  // Of what is read as text there is no copy that a tool could open.
+  if (found.content === "") {
+    const hint = "rename it: keys/release.asc";
+    report(`cannot use the keyring \`${path}\`: files with this ending are read as documents`, hint);
+  }
+  return { keyring: found };
 }

@@ -35,15 +35,20 @@ export function suggest(word: string, candidates: readonly string[], fallback: s
 function withoutCommonEnds(left: string, right: string): [string, string] {
   const shorter = Math.min(left.length, right.length);
   let start = 0;
-  while (start < shorter && left[start] === right[start]) start++;
+  while (start < shorter && left.charCodeAt(start) === right.charCodeAt(start)) start++;
   let end = 0;
-  while (end < shorter - start && left.at(-1 - end) === right.at(-1 - end)) end++;
+  while (end < shorter - start && left.charCodeAt(left.length - 1 - end) === right.charCodeAt(right.length - 1 - end))
+    end++;
   return [left.slice(start, left.length - end), right.slice(start, right.length - end)];
 }
 
 /** Exact up to the limit; beyond it, some number above it. Cells farther than the limit from the diagonal are not looked at. */
 function editDistance(left: string, right: string, limit: number): number {
   const far = limit + 1;
+  // What is left of a name that differs in one place: nothing is filled in for it.
+  if (left.length === 0 || right.length === 0) return Math.max(left.length, right.length);
+  if (left.length === 1 && right.length === 1) return 1;
+  if (limit === 1 && Math.max(left.length, right.length) > 2) return far;
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
   for (let row = 1; row <= left.length; row += 1) {

@@ -84,6 +84,18 @@ describe("a bootstrap", () => {
       ],
     ]);
   });
+
+  it("cannot have a keyring that is read as a document: no tool could open it", () => {
+    const written = { ...files("debootstrap: {suite: s, keyring: keys/release.kconfig}"), "keys/release.kconfig": "" };
+    expect(problemsOf(written)).toEqual([
+      [
+        expect.stringContaining(
+          "cannot use the keyring `keys/release.kconfig`: files with this ending are read as documents",
+        ),
+        "rename it: keys/release.asc",
+      ],
+    ]);
+  });
 });
 
 describe("a clone", () => {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { toTreePath } from "../../src/core/entry.ts";
+import { isText } from "../../src/source/texts.ts";
 import type { Snapshot, SourceFile } from "../../src/source/types.ts";
 
 /** A file of a made-up tree: its text, or more where that matters. */
@@ -45,7 +46,8 @@ function toFile(path: string, written: Written): SourceFile {
     return { ...base, type: "symlink", size: written.link.length, sha256: "", target: written.link, content: "" };
   }
   const { text, executable = false } = typeof written === "string" ? { text: written } : written;
-  const content = `/cache/blobs/${path}`;
+  // What is read as text is in no file of the cache.
+  const content = isText(path) ? "" : `/cache/blobs/${path}`;
   return {
     ...base,
     type: "file",

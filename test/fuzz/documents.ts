@@ -83,11 +83,12 @@ export function oddTree(random: Random): Record<string, string> {
 
 /** Reads and compiles a tree as a pass does. @throws when a promise about hostile documents is broken. */
 export function checkTree(files: Readonly<Record<string, string>>): LoadedDocuments {
-  const begun_ms = performance.now();
+  const begun = process.threadCpuUsage();
   const loaded = loadDocuments(snapshotOf(files));
   const defaults = { jobs: 2, memory_bytes: 1024 };
   const { graph, problems } = compile({ ...loaded, state: "/state", baseDirectory: "/work", defaults, digest: sha256 });
-  const took_ms = performance.now() - begun_ms;
+  const used = process.threadCpuUsage(begun);
+  const took_ms = (used.user + used.system) / 1000;
   if (took_ms > TIME_MS_MAX) throw new Error(`took ${Math.round(took_ms)} ms`);
   for (const { file, line, column, message } of [...loaded.problems, ...problems]) {
     if (file === "" || line < 1 || column < 1 || message === "")
