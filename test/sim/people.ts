@@ -32,8 +32,11 @@ export async function help(world: World, result: PassResult | undefined): Promis
   return helped;
 }
 
-/** A protected thing whose declaration is gone: it stays, and a person lets it go. */
+/** A thing whose declaration is gone, and that is protected or cannot be looked into: it stays, and a person lets it go. */
 function isLeftover(step: Step): boolean {
   const message = step.blocked?.message ?? "";
-  return step.blocked?.condition === "Refused" && /^cannot (remove|delete) .*(protected|stands in it)/.test(message);
+  return (
+    step.blocked?.condition === "Refused" &&
+    /^cannot (remove|delete) .*(protected|stands in it|is not mounted at)/.test(message)
+  );
 }
