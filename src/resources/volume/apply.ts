@@ -65,6 +65,7 @@ export const deleteVolume: Executor<"volume.delete"> = async (step, context) => 
   if (found.state !== "ours") throw notOurs(volume, found);
   requireNothingKept(volume, backend, context.host.files);
   const entry = requireMount(volume, backend, found, context);
+  await backend.requireRemovable(volume, context);
   // One effect: killed between the two, nobody could see in the unmounted volume whether it may go.
   await context.effect("volume.delete", describe(volume), async () => {
     if (entry !== undefined) await backend.detach(volume, entry, context);

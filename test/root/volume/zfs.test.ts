@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Bench } from "../../storage/bench.ts";
 import type { Storage } from "../../storage/stage.ts";
 import { zfsStage } from "../../storage/stage-zfs.ts";
@@ -58,6 +58,7 @@ describe("destroying a dataset", () => {
   it("is refused while a dataset of somebody's is below it", async () => {
     zfs("create", "-o", "canmount=noauto", `${bench.volume.device}/theirs`);
     await expect(bench.apply(await bench.planRemoval())).rejects.toThrow(/datasets are below it: .*\/theirs/);
+    expect(bench.isMounted()).toBe(true);
     expect(zfs("list", "-H", "-o", "name", `${bench.volume.device}/theirs`)).toContain("/theirs");
   });
 
@@ -65,7 +66,29 @@ describe("destroying a dataset", () => {
     await bench.backend.snapshot(bench.volume, "ours", bench.working());
     zfs("snapshot", `${bench.volume.device}@theirs`);
     await expect(bench.apply(await bench.planRemoval())).rejects.toThrow(/@theirs is not made by Rootloom/);
+    expect(bench.isMounted()).toBe(true);
     expect(zfs("list", "-H", "-r", "-t", "snapshot", "-o", "name", bench.volume.device)).toContain("@ours");
+  });
+
+  it("spares a snapshot that somebody takes meanwhile, and with it the dataset", async () => {
+    await bench.backend.snapshot(bench.volume, "ours", bench.working());
+    const draft = await bench.planRemoval();
+    const { processes } = bench.machine.host;
+    const run = processes.run.bind(processes);
+    let looks = 0;
+    vi.spyOn(processes, "run").mockImplementation(async (command) => {
+      const finished = await run(command);
+      const [verb, ...words] = command.arguments ?? [];
+      if (verb === "get" && words.includes("-H") && words.includes("origin")) looks++;
+      // The second look for clones: all was found to be ours.
+      if (looks === 2) {
+        zfs("snapshot", `${bench.volume.device}@theirs`);
+        looks++;
+      }
+      return finished;
+    });
+    await expect(bench.apply(draft)).rejects.toThrow(/^cannot destroy /);
+    expect(zfs("list", "-H", "-r", "-t", "snapshot", "-o", "name", bench.volume.device)).toContain("@theirs");
   });
 
   it("leaves a clone of ours whole, which takes over what they shared", async () => {

@@ -42,6 +42,8 @@ export interface VolumeBackend {
   resize(volume: VolumeResource, working: Working): Promise<void>;
   /** Gives the filesystem its declared label; mounted where `mounts`. */
   relabel(volume: VolumeResource, working: Working): Promise<void>;
+  /** @throws RootloomError while something of somebody's hangs on it, which would go along. Asked before it is detached. */
+  requireRemovable(volume: VolumeSubject, working: Working): Promise<void>;
   /** Removes it with its snapshots and its marker. The kind has made sure that it is ours, and detached. */
   destroy(volume: VolumeSubject, working: Working): Promise<void>;
 

@@ -43,6 +43,7 @@ export const directoryBackend: VolumeBackend = {
   mark: async (volume, working) => markTop(volume, working, { path: volume.path, details: { adopted: true } }),
   resize: () => unable("resize"),
   relabel: () => unable("label"),
+  requireRemovable: async () => undefined,
   destroy,
   attach: () => unable("mount"),
   remount: () => unable("mount"),

@@ -41,6 +41,7 @@ export const btrfsBackend: VolumeBackend = {
   mark: (volume, working) => mark(volume, volume.path, working),
   resize: (volume, { host }) => limitSubvolume(host, volume, volume.size_bytes),
   relabel: () => unable("label"),
+  requireRemovable: async () => undefined,
   destroy,
   attach: () => unable("mount"),
   remount: () => unable("mount"),

@@ -32,6 +32,7 @@ export const loopBackend: VolumeBackend = {
   mark: (volume, working) => markImage(volume, working, { path: volume.device, adopted: true }),
   resize,
   relabel,
+  requireRemovable: async () => undefined,
   destroy,
   attach,
   remount,

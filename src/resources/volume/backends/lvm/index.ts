@@ -9,7 +9,14 @@ import { activate, groupOf, lvm, removeVolume, requireVolume } from "./commands.
 import { createLogicalVolume, filesystemOf, obstacle, sweepVolumes } from "./create.ts";
 import { markVolume } from "./marker.ts";
 import { observeLogicalVolume } from "./observe.ts";
-import { capabilities, removeSnapshot, removeSnapshots, snapshot, snapshotsOf } from "./snapshots.ts";
+import {
+  capabilities,
+  removeSnapshot,
+  removeSnapshots,
+  requireOwnSnapshots,
+  snapshot,
+  snapshotsOf,
+} from "./snapshots.ts";
 
 /** A logical volume with a filesystem, plain or in a thin pool. Its marker is a tag, keyed by its uuid. */
 export const lvmBackend: VolumeBackend = {
@@ -24,6 +31,7 @@ export const lvmBackend: VolumeBackend = {
   mark,
   resize,
   relabel,
+  requireRemovable: requireOwnSnapshots,
   destroy,
   attach,
   remount: remountWith,

@@ -76,8 +76,17 @@ export async function removeSnapshot(volume: VolumeSubject, name: string, workin
   await removeVolume(device, working);
 }
 
-/** Snapshots of a volume that is to go. A plain one goes with its origin: one that is not ours stops it all. */
+/** Snapshots of a volume that is to go. */
 export async function removeSnapshots(volume: VolumeSubject, working: Working): Promise<void> {
+  await requireOwnSnapshots(volume, working);
+  const group = await readGroup(volume, working);
+  await sweepGroup(volume, group, working);
+  for (const found of snapshotsIn(group, volume, working))
+    await removeVolume(`${group.name}/${found.volume.name}`, working);
+}
+
+/** A plain snapshot goes with its origin: one that is not ours keeps that. */
+export async function requireOwnSnapshots(volume: VolumeSubject, working: Looking): Promise<void> {
   const group = await readGroup(volume, working);
   const isOfIt = ({ origin, type }: LogicalVolume) => origin === volumeOf(volume.device) && type !== "V";
   const foreign = group.volumes.find((each) => isOfIt(each) && whyAlien(each, working) !== undefined);
@@ -87,9 +96,6 @@ export async function removeSnapshots(volume: VolumeSubject, working: Working): 
       `cannot delete volume ${volume.name}: its snapshot ${group.name}/${foreign.name} is ${whyAlien(foreign, working)}`,
       { hint },
     );
-  await sweepGroup(volume, group, working);
-  for (const found of snapshotsIn(group, volume, working))
-    await removeVolume(`${group.name}/${found.volume.name}`, working);
 }
 
 /** Whether a snapshot can be taken: a plain one needs room for the whole volume. */

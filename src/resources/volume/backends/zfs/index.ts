@@ -19,6 +19,7 @@ import { MARKER, whyForeign } from "./marker.ts";
 import type { Property } from "./parse.ts";
 import { attachReadOnly, mountDataset, removeNotes } from "./read.ts";
 import {
+  findRemovable,
   madeWith,
   removeSnapshots,
   removeZfsSnapshot,
@@ -53,6 +54,7 @@ export const zfsBackend: VolumeBackend = {
   relabel: async ({ name }) => {
     throw new RootloomError(`cannot label volume ${name}: a dataset has no label`, { hint: "leave `label` out" });
   },
+  requireRemovable,
   destroy,
   attach: ({ device, path, mountOptions }, working) => mountDataset(device, path, mountOptions.join(","), working),
   remount: remountWith,
@@ -130,13 +132,22 @@ async function resize({ device, size_bytes }: VolumeResource, working: Working):
 }
 
 async function destroy(volume: VolumeSubject, working: Working): Promise<void> {
+  await requireNothingBelow(volume, working);
+  await removeSnapshots(volume, working);
+  await destroyDataset(working, volume.device);
+}
+
+async function requireRemovable(volume: VolumeSubject, working: Working): Promise<void> {
+  await requireNothingBelow(volume, working);
+  await findRemovable(volume, working);
+}
+
+async function requireNothingBelow(volume: VolumeSubject, working: Working): Promise<void> {
   const inside = [...(await listDatasets(working))].filter((name) => name.startsWith(`${volume.device}/`));
   if (inside.length > 0)
     throw new RootloomError(`cannot delete volume ${volume.name}: datasets are below it: ${inside.join(", ")}`, {
       hint: `move them away, or \`rootloom forget volume/${volume.name}\``,
     });
-  await removeSnapshots(volume, working);
-  await destroyDataset(working, volume.device);
 }
 
 function requirePool({ name, device }: VolumeSubject, datasets: ReadonlySet<string>): void {

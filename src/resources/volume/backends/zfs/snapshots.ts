@@ -81,19 +81,26 @@ export async function sweepSnapshots(volume: VolumeSubject, working: Working): P
     if (isTemporaryName(name, volume, working)) await destroyDataset(working, `${volume.device}@${name}`);
 }
 
-/**
- * Removes all snapshots of a volume that is to go. Clones that were made of them are promoted: they take over what they
- * share. One that is not ours, snapshot or clone, stops it before anything is done.
- */
+/** Removes all snapshots of a volume that is to go. Clones that were made of them are promoted: they take over what they share. */
 export async function removeSnapshots(volume: VolumeSubject, working: Working): Promise<void> {
   await sweepSnapshots(volume, working);
-  const found = await allSnapshots(volume, working);
-  const clones = (await Promise.all(found.map(({ name }) => clonesOf(`${volume.device}@${name}`, working)))).flat();
-  await requireRemovable(volume, { snapshots: found, clones }, working);
+  const clones = await findRemovable(volume, working);
   for (const clone of clones) await zfs(working, ["promote", clone]);
   // What somebody took meanwhile stays, and with it the dataset.
   for (const { name, alien } of await allSnapshots(volume, working))
     if (alien === undefined) await destroyDataset(working, `${volume.device}@${name}`);
+}
+
+/**
+ * Clones that were made of a volume's snapshots.
+ * @throws RootloomError where one, or a snapshot, is not ours. What interrupted work left is.
+ */
+export async function findRemovable(volume: VolumeSubject, working: Working): Promise<readonly string[]> {
+  const found = await allSnapshots(volume, working);
+  const snapshots = found.filter(({ name }) => !isTemporaryName(name, volume, working));
+  const clones = (await Promise.all(snapshots.map(({ name }) => clonesOf(`${volume.device}@${name}`, working)))).flat();
+  await requireRemovable(volume, { snapshots, clones }, working);
+  return clones;
 }
 
 interface FoundSnapshot extends Snapshot {
