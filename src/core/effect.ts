@@ -22,6 +22,7 @@ export const EFFECTS = [
   "tree.swap.keep-old",
   "tree.swap.place-new",
   "tree.delete",
+  "tree.snapshot",
   "overlay.move-out",
   "overlay.record-deletion",
   "overlay.remove-left",

@@ -19,6 +19,10 @@ export interface CommandArguments {
   readonly suspend: Decided & { readonly until: string };
   readonly resume: Decided;
   readonly unmount: Decided & { readonly all: boolean };
+  /** `why` is its note. */
+  readonly snapshot: Decided;
+  /** `snapshot`: its name or how that begins; empty for the newest. */
+  readonly rollback: Decided & { readonly snapshot: string; readonly yes: boolean };
   readonly gc: {
     readonly age_days: number;
     readonly limit_bytes: number;

@@ -4,8 +4,9 @@ import { applyExitCode } from "../report/exit-code.ts";
 import { toJson } from "../report/report.ts";
 import { withStateLock } from "../state/lock.ts";
 import type { CommandArguments, CommandContext, CommandName, CommandResult, Handler } from "./command-types.ts";
-import { handlers, passRequest } from "./handlers.ts";
+import { handlers } from "./handlers.ts";
 import { runPass } from "./pass.ts";
+import { passRequest } from "./request.ts";
 import type { PassEvent, Session } from "./types.ts";
 
 export type { CommandArguments, CommandName, CommandResult } from "./command-types.ts";
@@ -26,6 +27,8 @@ const shapes: { readonly [C in CommandName]: { readonly [A in keyof CommandArgum
   suspend: { ...decided, until: "string" },
   resume: decided,
   unmount: { ...decided, all: "boolean" },
+  snapshot: decided,
+  rollback: { ...decided, snapshot: "string", yes: "boolean" },
   gc: { age_days: "number", limit_bytes: "number", keptRoots: "boolean", yes: "boolean", dryRun: "boolean" },
 };
 

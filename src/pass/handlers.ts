@@ -9,7 +9,9 @@ import { collect } from "./gc.ts";
 import { now } from "./journal.ts";
 import { resolveName } from "./names.ts";
 import { runPass } from "./pass.ts";
-import type { PassRequest, PassResult, Session } from "./types.ts";
+import { passRequest } from "./request.ts";
+import { rollbackCommand, snapshotCommand } from "./snapshots.ts";
+import type { PassResult, Session } from "./types.ts";
 import { unmountRecorded } from "./unmount.ts";
 
 /**
@@ -59,6 +61,8 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
       return `${id} is unmounted and suspended: rootloom resume ${id}`;
     });
   },
+  snapshot: snapshotCommand,
+  rollback: rollbackCommand,
   gc: async (session, given) => {
     const state = openState(session.host, session.configuration.state, "read");
     try {
@@ -121,23 +125,6 @@ async function forget(session: Session, given: Decided, context: CommandContext)
     return `${id} is forgotten by the next pass; its data and its marker stay`;
   });
   return { ...done, wake: "pass" };
-}
-
-/** A pass request with everything that a command does not say. */
-export function passRequest(
-  context: CommandContext,
-  asked: Partial<PassRequest> & Pick<PassRequest, "trigger">,
-): PassRequest {
-  return {
-    mode: "apply",
-    approveAll: false,
-    planDigest: undefined,
-    retryStalled: false,
-    signal: context.signal,
-    superseded: context.superseded,
-    onEvent: context.emit,
-    ...asked,
-  };
 }
 
 async function look(

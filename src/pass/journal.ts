@@ -1,7 +1,7 @@
 import type { Json } from "../core/digest.ts";
 import type { EffectName } from "../core/effect.ts";
 import type { RootloomError } from "../core/error.ts";
-import type { Step } from "../core/step.ts";
+import type { ResourceId } from "../core/resource.ts";
 import type { Host } from "../host/ports.ts";
 import type { ApplyContext, Outcome } from "../resources/types.ts";
 import type { State } from "../state/types.ts";
@@ -12,8 +12,14 @@ export interface StepJournal {
   readonly finish: (outcome: Outcome | undefined, error: RootloomError | undefined) => void;
 }
 
+/** A plan's step, or what a command does without one. */
+export interface JournaledStep {
+  readonly id: ResourceId;
+  readonly operation: string;
+}
+
 /** Opens a step in the journal, durably, before anything is done. */
-export function openStep(state: State, host: Host, runId: string, step: Step): StepJournal {
+export function openStep(state: State, host: Host, runId: string, step: JournaledStep): StepJournal {
   const entry = state.beginStep(runId, step.id, step.operation, now(host));
   const effect = async <T>(
     name: EffectName,

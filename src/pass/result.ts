@@ -2,6 +2,7 @@ import { type ConditionDraft, conditionsOf, type Ending, type SourceProblem } fr
 import type { Json } from "../core/digest.ts";
 import type { RootloomError } from "../core/error.ts";
 import type { Plan, Step } from "../core/step.ts";
+import type { Host } from "../host/ports.ts";
 import { toJson } from "../report/report.ts";
 import { writeReports } from "../report/write.ts";
 import { conditionChanges } from "../state/conditions.ts";
@@ -28,12 +29,15 @@ export interface Ended {
 }
 
 /** Run ids sort by time: `20261121T074500Z-3f2a9c01`. */
+export function newRunId(host: Host): string {
+  return `${now(host).replace(/[-:]|\.\d+/g, "")}-${host.clock.random(4)}`;
+}
+
 export function beginRun(session: Session, request: PassRequest): Run {
   const { host } = session;
   const startedAt = now(host);
-  const stamp = startedAt.replace(/[-:]|\.\d+/g, "");
   return {
-    runId: `${stamp}-${host.clock.random(4)}`,
+    runId: newRunId(host),
     trigger: request.trigger,
     mode: request.mode,
     startedAt,

@@ -1,11 +1,11 @@
 import { RootloomError } from "../../core/error.ts";
 import type { OwnedRecord, TreeResource } from "../../core/resource.ts";
-import { isWithin } from "../limits.ts";
 import { type Marker, writeMarker } from "../marker.ts";
 import { detail, shortRun } from "../owned.ts";
 import type { ApplyContext, Executor } from "../types.ts";
 import { standing as volumeStanding } from "../volume/top.ts";
 import { buildTree, makeOwnFolders, newMarker, recordManifest, sweepBuilds } from "./build.ts";
+import { requireNothingMounted, requireOnlyOwnMounts } from "./inside.ts";
 import { broughtByOverlays } from "./leaving.ts";
 import { leftOut, refusalOf, standing } from "./observe.ts";
 import { filledOf, outcome, sourceNotes } from "./outcome.ts";
@@ -134,7 +134,7 @@ function treeOf(record: OwnedRecord): Subject {
 }
 
 /** What observe saw, looked at again just before anything is done: the path is allowed, and its volume is ours. */
-function check(tree: Subject, context: ApplyContext): void {
+export function check(tree: Subject, context: ApplyContext): void {
   const { files } = context.host;
   const { refusal, hint } = refusalOf(tree, context, files);
   if (refusal !== "") throw new RootloomError(refusal, { hint });
@@ -147,38 +147,13 @@ function check(tree: Subject, context: ApplyContext): void {
     );
 }
 
-function requireOurs(tree: Subject, context: ApplyContext, verb: string): { readonly marker: Marker } {
+export function requireOurs(tree: Subject, context: ApplyContext, verb: string): { readonly marker: Marker } {
   const { marker, state, what } = standing(tree, context, context.host.files);
   if (marker !== undefined) return { marker };
   throw new RootloomError(
     `cannot ${verb} tree ${tree.name}: ${tree.path} is ${state === "absent" ? "not there" : what}`,
     { hint: "plan again" },
   );
-}
-
-function requireNothingMounted(tree: Subject, context: ApplyContext): void {
-  const mounted = mountsInside(tree, context)[0];
-  if (mounted !== undefined) throw inUse(tree, "delete", mounted, `rootloom unmount ${tree.name}`);
-}
-
-/** Mounts of ours move along with the old root, and their own steps mount them anew; anybody else's must not move. */
-function requireOnlyOwnMounts(tree: Subject, context: ApplyContext): void {
-  const mounts = mountsInside(tree, context);
-  const own = mounts.filter((target) => context.owned(`mount/${tree.name}:${target.slice(tree.path.length)}`));
-  const foreign = mounts.find((target) => target === tree.path || !own.some((above) => isWithin(target, above)));
-  if (foreign !== undefined) throw inUse(tree, "replace", foreign, `umount ${foreign}`);
-}
-
-function mountsInside(tree: Subject, context: ApplyContext): readonly string[] {
-  return context.host.files.mounts().flatMap(({ target }) => (isWithin(target, tree.path) ? [target] : []));
-}
-
-function inUse(tree: Subject, verb: string, target: string, hint: string): RootloomError {
-  return new RootloomError(`cannot ${verb} tree ${tree.name}: something is mounted at ${target}`, {
-    hint,
-    retry: "waiting",
-    condition: "Mounted",
-  });
 }
 
 /** Marks the tree as it stands. The manifest of a managed one is written when it was not managed before, or is lost. */

@@ -22,7 +22,8 @@ export function findBuilt(
   for (const entry of files.list(builds) ?? []) {
     if (!isBuildOf(entry, tree.name)) continue;
     const built = readBuilt(posix.join(builds, entry), places, files);
-    if (built !== undefined) return built;
+    // A copy of a snapshot is nothing to go on with: only the command that made it places it.
+    if (built !== undefined && built.marker.details.snapshot === undefined) return built;
   }
   return undefined;
 }

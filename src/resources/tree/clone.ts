@@ -4,6 +4,7 @@ import type { CloneSource, TreeResource } from "../../core/resource.ts";
 import { takeLease } from "../lease.ts";
 import { OWN_FOLDER } from "../marker.ts";
 import type { ApplyContext } from "../types.ts";
+import type { Working } from "../volume/backends/backend.ts";
 import { looksLikeRoot } from "./looks.ts";
 import { standing } from "./observe.ts";
 
@@ -41,9 +42,7 @@ export async function cloneTree(
     throw refuse(`is in use by ${lease.holders}`, "it is copied when they have left it", "RootInUse");
   try {
     context.progress(`copying ${origin}`);
-    const means = tryReflink(source.path, root, context);
-    await copy(source.path, root, context);
-    return means;
+    return await copyTop(source.path, root, context);
   } finally {
     lease.release();
   }
@@ -59,8 +58,10 @@ cp --archive --reflink=auto --one-file-system --no-target-directory -- "$2" "$3"
 if [ -d "$3/${OWN_FOLDER}" ]; then rmdir -- "$3/${OWN_FOLDER}"; fi
 `;
 
-async function copy(from: string, root: string, context: ApplyContext): Promise<void> {
+/** Copies what lies below one directory into another, an empty one; what is mounted in it and our own notes are left out. */
+export async function copyTop(from: string, root: string, context: Working): Promise<CloneMeans> {
   const { files, processes } = context.host;
+  const means = tryReflink(from, root, context);
   const window = posix.join(posix.dirname(root), "origin");
   files.makeDirectory(window, { owner: 0, group: 0, mode: 0o700 });
   await processes.run({
@@ -71,10 +72,11 @@ async function copy(from: string, root: string, context: ApplyContext): Promise<
     signal: context.signal,
   });
   files.removeDirectory(window);
+  return means;
 }
 
 /** What the kernel does with one file tells what cp does with all. */
-function tryReflink(from: string, root: string, { host: { files } }: ApplyContext): CloneMeans {
+function tryReflink(from: string, root: string, { host: { files } }: Pick<Working, "host">): CloneMeans {
   for (const entry of files.scan(from, { enter: (path) => path !== OWN_FOLDER })) {
     if (entry.type !== "file" || entry.size === 0 || entry.mountPoint) continue;
     const probe = posix.join(posix.dirname(root), "probe");

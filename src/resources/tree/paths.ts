@@ -12,6 +12,8 @@ export interface TreePaths {
   readonly builds: string;
   readonly kept: string;
   readonly setAside: string;
+  /** Snapshots of roots that are copies, and notes about all. */
+  readonly snapshots: string;
 }
 
 export function treePaths(volumePath: string, name: string): TreePaths {
@@ -26,6 +28,7 @@ export function treePaths(volumePath: string, name: string): TreePaths {
     builds: posix.join(own, "build"),
     kept: posix.join(own, "kept"),
     setAside: posix.join(own, "set-aside"),
+    snapshots: posix.join(own, "root-snapshots"),
   };
 }
 
@@ -33,11 +36,14 @@ export function treePaths(volumePath: string, name: string): TreePaths {
 export function buildPaths(folder: string): {
   readonly root: string;
   readonly manifest: string;
+  /** Only where the top was made from a snapshot: the list of what overlays had laid into it. */
+  readonly laid: string;
   readonly marker: string;
 } {
   return {
     root: posix.join(folder, "root"),
     manifest: posix.join(folder, "manifest"),
+    laid: posix.join(folder, "laid.json"),
     marker: posix.join(folder, "marker.json"),
   };
 }

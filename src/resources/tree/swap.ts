@@ -3,6 +3,7 @@ import { RootloomError } from "../../core/error.ts";
 import type { TreeResource } from "../../core/resource.ts";
 import type { Files } from "../../host/ports.ts";
 import { writeMarker } from "../marker.ts";
+import { removeDirectory } from "../remove.ts";
 import type { ApplyContext, OpenEffect } from "../types.ts";
 import { type Built, readBuilt } from "./built.ts";
 import { buildPaths, treePaths } from "./paths.ts";
@@ -23,6 +24,7 @@ export function placeBuilt(tree: Place, built: Built, files: Files): void {
   if (files.stat(tree.path) !== undefined)
     throw new RootloomError(`cannot place tree ${tree.name}: something stands at ${tree.path}`, { hint: "plan again" });
   if (files.stat(parts.manifest) !== undefined) files.rename(parts.manifest, paths.manifest);
+  if (files.stat(parts.laid) !== undefined) files.rename(parts.laid, paths.laid);
   writeMarker(files, paths.marker, built.marker);
   files.makeDirectories(posix.dirname(tree.path));
   files.rename(parts.root, tree.path);
@@ -57,6 +59,7 @@ export async function swap(resource: TreeResource, built: Built, context: ApplyC
  * there decides, so it may run any number of times.
  */
 export async function recoverTree(open: OpenEffect, context: ApplyContext): Promise<void> {
+  if (open.effect === "tree.build") return sweepRollback(open, context);
   if (!open.effect.startsWith("tree.swap.")) return;
   const { files } = context.host;
   const text = (key: string) => (typeof open.details[key] === "string" ? open.details[key] : "");
@@ -70,6 +73,13 @@ export async function recoverTree(open: OpenEffect, context: ApplyContext): Prom
   // Without its list, what overlays laid into it would be taken for somebody's edits.
   const laid = posix.join(text("kept"), "laid.json");
   if (files.stat(laid) !== undefined) files.rename(laid, treePaths(tree.volumePath, tree.name).laid);
+}
+
+/** A copy of a snapshot that a kill kept from its place: a person asks for it again. Other builds are gone on with. */
+async function sweepRollback({ details }: OpenEffect, { host }: ApplyContext): Promise<void> {
+  const { folder, path, snapshot } = details;
+  if (typeof snapshot !== "string" || host.files.stat(String(path)) === undefined) return;
+  await removeDirectory(host, String(folder));
 }
 
 function copy(from: string, to: string, files: Files): void {
