@@ -27,8 +27,9 @@ process.exitCode = found === 0 ? 0 : 1;
 
 async function atMoments(count: number, seed: number): Promise<number> {
   const reference = await measure(siteOf(values.minbase ? join(fixtures, "minbase-bookworm.tar") : undefined));
-  const wrong = await killedAtAll(moments(count, seed, reference.whole_ms), reference);
-  for (const what of wrong) console.log(what);
+  const wrong = await killedAtAll(moments(count, seed, reference.whole_ms), reference, (kill, found) =>
+    console.log(`${kill}: ${found.length === 0 ? "survived" : found.join("; ")}`),
+  );
   const faults = wrong.length;
   console.log(`${count} kills within ${Math.round(reference.whole_ms)} ms, seed ${seed}: ${faults} faults`);
   return faults;

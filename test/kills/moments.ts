@@ -37,14 +37,20 @@ async function converge(files: FileTree): Promise<Reference> {
   }
 }
 
-/** Two sites at a time, for two cores. Returns what did not hold, with the moment in front. */
-export async function killedAtAll(moments_ms: readonly number[], reference: Reference): Promise<readonly string[]> {
+/** Two sites at a time, for two cores. Returns what did not hold, with the moment in front; `told` is given each as it comes. */
+export async function killedAtAll(
+  moments_ms: readonly number[],
+  reference: Reference,
+  told: (kill: string, found: readonly string[]) => void = () => undefined,
+): Promise<readonly string[]> {
   const wrong: string[] = [];
   const next = moments_ms.entries();
   const work = async (): Promise<void> => {
     for (const [index, moment_ms] of next) {
       const found = await killedAt(moment_ms, reference);
-      wrong.push(...found.map((what) => `kill ${index + 1} after ${Math.round(moment_ms)} ms: ${what}`));
+      const kill = `kill ${index + 1} after ${Math.round(moment_ms)} ms`;
+      told(kill, found);
+      wrong.push(...found.map((what) => `${kill}: ${what}`));
     }
   };
   await Promise.all([work(), work()]);

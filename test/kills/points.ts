@@ -1,5 +1,5 @@
 import { appendFileSync, readFileSync } from "node:fs";
-import { EFFECTS } from "../../src/core/effect.ts";
+import { EFFECTS, type EffectName } from "../../src/core/effect.ts";
 import { RootloomError } from "../../src/core/error.ts";
 import type { Database, Host, SqlValue } from "../../src/host/ports.ts";
 import { executors } from "../../src/resources/index.ts";
@@ -10,9 +10,26 @@ import { executors } from "../../src/resources/index.ts";
  * `step ... unrecorded` and `step ... recorded`: before and after a step's end is durable together with its record.
  */
 export const POINTS: readonly string[] = [
-  ...EFFECTS.flatMap((name) => [`${name} begun`, `${name} done`]),
+  ...pointsOf(EFFECTS),
   ...Object.keys(executors).flatMap((name) => [`step ${name} unrecorded`, `step ${name} recorded`]),
 ];
+
+/**
+ * Only a volume with a filesystem of its own has these, and those of `site.ts` are directories: `root/volume/kill` comes
+ * to each of them, and `root/kills-points` to every other one, whatever is added to the list of the program.
+ */
+export const OF_LOOP_VOLUMES: readonly EffectName[] = [
+  "volume.mount",
+  "volume.remount",
+  "volume.mark",
+  "volume.resize",
+  "volume.label",
+];
+
+/** Just before and just after each of these effects. */
+export function pointsOf(effects: readonly EffectName[]): readonly string[] {
+  return effects.flatMap((name) => [`${name} begun`, `${name} done`]);
+}
 
 /** Where a daemon dies: at the first point that is not in the file yet, or only at one; it writes the point there first. */
 export interface Deaths {

@@ -2,20 +2,19 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { EFFECTS } from "../../src/core/effect.ts";
 import { deathsFile } from "../kills/daemon.ts";
-import { POINTS } from "../kills/points.ts";
+import { OF_LOOP_VOLUMES, pointsOf } from "../kills/points.ts";
 import { makeKillSite, PHASES } from "../kills/site.ts";
 import { deathsIn, survive } from "../kills/survive.ts";
 import type { Site } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
 
-/** Only volumes with a filesystem of their own have these, and the site's are directories: test/storage kills at each. */
-const OF_MOUNTED_VOLUMES = ["volume.mount", "volume.remount", "volume.mark", "volume.resize", "volume.label"];
+/** Only a command of its own comes to it: `root/snapshots` kills there. */
+const OF_COMMANDS: readonly string[] = ["tree.snapshot", "tree.prune"];
 
 /** Before and after each effect; `npm run kills -- --points` goes through the ends of the steps, too. */
-const EXPECTED = POINTS.filter(
-  (point) => !point.startsWith("step ") && !OF_MOUNTED_VOLUMES.some((name) => point.startsWith(`${name} `)),
-);
+const EXPECTED = pointsOf(EFFECTS.filter((name) => !OF_LOOP_VOLUMES.includes(name) && !OF_COMMANDS.includes(name)));
 
 let site: Site;
 let path: string | undefined;
