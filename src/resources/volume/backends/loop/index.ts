@@ -6,6 +6,7 @@ import type { Looking, Obstacle, VolumeBackend, VolumeSubject, Working } from ".
 import { makeParent, missingParent, temporaryPath } from "../beside.ts";
 import { growFilesystem, growUnmounted, labelFilesystem, makeFilesystem } from "../filesystem.ts";
 import { tooSmall } from "../minimum.ts";
+import { remountWith } from "../remount.ts";
 import { loopsOf, releaseLoops, requireLoop } from "./devices.ts";
 import { imageMarkerPath, markImage, observeImage } from "./image.ts";
 import { place, sweep } from "./place.ts";
@@ -35,7 +36,7 @@ export const loopBackend: VolumeBackend = {
   requireRemovable: async () => undefined,
   destroy,
   attach,
-  remount,
+  remount: remountWith,
   detach,
   capabilities,
   generation: async () => undefined,
@@ -116,17 +117,6 @@ async function attach(volume: VolumeResource, { host, signal }: Working): Promis
   const direct = ["--direct-io=on", device ?? ""];
   if (device !== undefined)
     await host.processes.run({ file: "losetup", arguments: direct, hostNamespace: true, accept: [0, 1] });
-}
-
-async function remount(volume: VolumeResource, entry: MountEntry, { host, signal }: Working): Promise<void> {
-  const { mountOptions } = volume;
-  const access = mountOptions.includes("ro") ? [] : ["rw"];
-  // What is said of access times stays in force unless something else is said.
-  const times = mountOptions.some((option) => /^(no|rel|strict)atime$/.test(option)) ? [] : ["relatime"];
-  const options = ["remount", ...access, ...times, ...mountOptions].join(",");
-  // With both names given, no line of fstab is mixed in.
-  const words = ["--options", options, "--", entry.source, entry.target];
-  await host.processes.run({ file: "mount", arguments: words, hostNamespace: true, signal });
 }
 
 async function detach(volume: VolumeSubject, entry: MountEntry, { host, signal }: Working): Promise<void> {
