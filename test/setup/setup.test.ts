@@ -113,7 +113,14 @@ describe("setup test", () => {
     const { calls } = setUp("test");
     expect(calls).toContain("apt-get install -y -qq --no-install-recommends other-package some-package");
     const run = (name: string) => `npm run --silent ${name}`;
-    expect(calls.slice(-5)).toEqual([run("check"), run("unit"), "prepare", run("root"), run("long")]);
+    expect(calls.slice(-6)).toEqual([
+      run("check"),
+      run("unit"),
+      run("sim -- --seeds 2000 --jobs 2"),
+      "prepare",
+      run("root"),
+      run("long"),
+    ]);
   });
 });
 
