@@ -8,16 +8,18 @@ export interface RemoveInput {
   readonly inode: number;
   /** Refuses, with nothing removed, while another marked volume lies in it: one that was forgotten with its data, or another installation's. */
   readonly spareVolumes?: boolean;
+  /** Only looks whether that is so, and removes nothing. */
+  readonly lookOnly?: boolean;
 }
 
 /** Removes a whole tree by the rules of `Files.removeTree`. */
-export function remove(files: Files, { path, inode, spareVolumes = false }: RemoveInput): undefined {
+export function remove(files: Files, { path, inode, spareVolumes = false, lookOnly = false }: RemoveInput): undefined {
   const volume = spareVolumes ? volumeInside(files, path) : undefined;
   if (volume !== undefined)
     throw new RootloomError(`cannot remove ${path}: another volume lies in it, at ${volume}`, {
       hint: `move it out of ${path}, or remove it by hand if nobody needs it`,
     });
-  files.removeTree(path, inode);
+  if (!lookOnly) files.removeTree(path, inode);
 }
 
 function volumeInside(files: Files, path: string): string | undefined {

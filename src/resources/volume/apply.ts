@@ -66,6 +66,7 @@ export const deleteVolume: Executor<"volume.delete"> = async (step, context) => 
   requireNothingKept(volume, backend, context.host.files);
   const entry = requireMount(volume, backend, found, context);
   await backend.requireRemovable(volume, context);
+  if (entry !== undefined) await requireNoVolumeInside(volume, context);
   // One effect: killed between the two, nobody could see in the unmounted volume whether it may go.
   await context.effect("volume.delete", describe(volume), async () => {
     if (entry !== undefined) await backend.detach(volume, entry, context);
@@ -127,6 +128,12 @@ function requireMount(
     retry: "waiting",
     condition: "Mounted",
   });
+}
+
+/** What goes with its device is never walked through: a volume in it that was forgotten with its data is looked for here. */
+async function requireNoVolumeInside({ path }: VolumeSubject, { host }: ApplyContext): Promise<void> {
+  const { inode = 0 } = host.files.stat(path) ?? {};
+  await host.jobs.run("remove", { path, inode, spareVolumes: true, lookOnly: true });
 }
 
 async function requireOurs(volume: VolumeSubject, backend: VolumeBackend, context: ApplyContext): Promise<void> {

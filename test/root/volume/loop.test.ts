@@ -170,6 +170,21 @@ describe("an image that took the place of ours while it was unmounted to be dele
   });
 });
 
+describe("an image with a volume in it that was forgotten with its data", () => {
+  it("is not deleted, and stays mounted", async () => {
+    await bench.converge();
+    bench.volume = { ...bench.volume, onDelete: "destroy" };
+    await bench.converge();
+    const notes = join(bench.volume.path, "data/kept/.rootloom");
+    mkdirSync(notes, { recursive: true });
+    writeFileSync(join(notes, "volume.json"), "{}");
+    await expect(bench.apply(await bench.planRemoval())).rejects.toThrow(
+      /another volume lies in it, at .*\/data\/kept$/,
+    );
+    expect(bench.isMounted()).toBe(true);
+  });
+});
+
 describe("an image that is also mounted elsewhere", () => {
   it("is not deleted, and stays mounted at its own place", async () => {
     await bench.converge();
