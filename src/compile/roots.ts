@@ -40,6 +40,7 @@ export function compileRoot(
     content: contentOf(document),
     driftPolicy: document.spec.drift?.policy ?? context.policy.driftPolicy,
     laidPaths,
+    ...snapshotPolicy(document),
   };
   return [tree, ...compileMounts(document, place, context), ...compileLinks(document, document.spec.links, [tree.id])];
 }
@@ -74,6 +75,10 @@ function sourceDate(document: Expanded<"Root">, context: CompileContext): number
   const source = origin === undefined ? undefined : treeSource(origin, context);
   if (source === undefined || source.type === "existing" || source.type === "clone") return undefined;
   return source.type === "tarball" ? source.sourceDate_s : "release";
+}
+
+function snapshotPolicy({ spec: { snapshots } }: Expanded<"Root">): Pick<TreeResource, "snapshots"> {
+  return snapshots === undefined ? {} : { snapshots: { before: snapshots.before, keep: snapshots.keep ?? 5 } };
 }
 
 function contentOf({ spec }: Expanded<"Root">): "managed" | "live" {

@@ -23,6 +23,7 @@ export const EFFECTS = [
   "tree.swap.place-new",
   "tree.delete",
   "tree.snapshot",
+  "tree.prune",
   "overlay.move-out",
   "overlay.record-deletion",
   "overlay.remove-left",

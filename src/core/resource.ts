@@ -110,6 +110,12 @@ export interface CloneSource {
 
 export type TreeSource = TarballSource | BootstrapSource | CloneSource | { readonly type: "existing" };
 
+/** Which changes of a root a snapshot is taken before, and how many of those stay. */
+export interface SnapshotPolicy {
+  readonly before: readonly ("replace" | "restore")[];
+  readonly keep: number;
+}
+
 export interface TreeResource extends ResourceBase<"tree"> {
   readonly volume: ResourceId;
   readonly volumePath: string;
@@ -123,6 +129,7 @@ export interface TreeResource extends ResourceBase<"tree"> {
    * slash is a directory that an overlay may make: itself is left out, what lies below it is not.
    */
   readonly laidPaths: readonly TreePath[];
+  readonly snapshots?: SnapshotPolicy | undefined;
 }
 
 /** An entry of an overlay: git's file with the rules applied. Names in owner and group still unresolved. */

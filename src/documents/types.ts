@@ -104,6 +104,7 @@ export interface RootSpec {
   readonly source: RootSourceSpec;
   readonly content?: "managed" | "live";
   readonly drift?: { readonly policy?: "correct" | "report" };
+  readonly snapshots?: { readonly before: readonly ("replace" | "restore")[]; readonly keep?: number };
   readonly mounts?: readonly MountSpec[];
   readonly links?: readonly LinkSpec[];
   readonly onDelete?: "retain" | "destroy";
@@ -144,7 +145,6 @@ export interface BootstrapSpec {
 }
 
 export interface MountSpec {
-  /** Path inside the root. */
   readonly target: string;
   readonly type: "bind" | "rbind" | "proc" | "tmpfs" | "sysfs" | "devtmpfs";
   readonly source?: string;

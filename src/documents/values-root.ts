@@ -32,7 +32,7 @@ function checkWithoutVolume(spec: RootSpec, report: Report, name: string): void 
     return;
   }
   checkPackedOnly(spec.source.tarball, report);
-  for (const field of ["path", "content", "mounts", "links"] as const) {
+  for (const field of ["path", "content", "snapshots", "mounts", "links"] as const) {
     if (spec[field] === undefined) continue;
     const message = `cannot use \`${field}\`: the root has no volume, its tarball is only packed`;
     report([field], message, "add `volume:`, or leave the field out");

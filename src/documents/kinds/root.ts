@@ -10,6 +10,7 @@ import {
   PROTECT,
   text,
   texts,
+  whole,
 } from "./common.ts";
 import { SOURCE } from "./root-source.ts";
 
@@ -44,6 +45,18 @@ export const rootSchema: JsonSchema = fields(
       "managed: edits are drift. live (default for existing): people work in it, and its content is an input.",
     ),
     drift: DRIFT,
+    snapshots: fields(
+      {
+        before: {
+          ...list(choice(["replace", "restore"], "A change of the root."), "Changes before which one is taken."),
+          minItems: 1,
+          uniqueItems: true,
+        },
+        keep: whole(1, 1000, "How many of these stay (default 5). What a person took always stays."),
+      },
+      "Snapshots that are taken of themselves.",
+      ["before"],
+    ),
     mounts: list(MOUNT, "What is mounted inside the root."),
     links: LINKS,
     onDelete: ON_DELETE,

@@ -11,6 +11,7 @@ import { leftOut, refusalOf, standing } from "./observe.ts";
 import { filledOf, outcome, sourceNotes } from "./outcome.ts";
 import { treePaths } from "./paths.ts";
 import { restoreTree } from "./restore.ts";
+import { snapshotBefore } from "./snapshots/policy.ts";
 import { sourceKey } from "./source.ts";
 import { placeBuilt, swap } from "./swap.ts";
 
@@ -58,10 +59,11 @@ export const restore: Executor<"tree.restore"> = async (step, context) => {
   const { resource } = step.arguments;
   check(resource, context);
   const { marker } = requireOurs(resource, context, "restore");
+  const taken = await snapshotBefore(resource, "restore", context);
   const done = await restoreTree(resource, context);
   const notes = done.setAside === "" ? [] : [`what was added to it stands in ${done.setAside}`];
   const result = `restored: ${done.laid} put back, ${done.moved} moved aside`;
-  return { ...outcome(resource, marker, context, result), notes };
+  return { ...outcome(resource, marker, context, result), notes: [...taken, ...notes] };
 };
 
 /** Builds the new root beside, and swaps the two; the old one is kept. */
@@ -76,10 +78,11 @@ export const replaceTree: Executor<"tree.replace"> = async (step, context) => {
   const built = await buildTree(resource, context);
   requireOurs(resource, context, "replace");
   requireOnlyOwnMounts(resource, context);
+  const taken = await snapshotBefore(resource, "replace", context);
   const kept = await swap(resource, built, context);
   return {
     ...outcome(resource, built.marker, context, "replaced"),
-    notes: [`the old root is kept at ${kept}`, ...sourceNotes(resource, built.marker)],
+    notes: [...taken, `the old root is kept at ${kept}`, ...sourceNotes(resource, built.marker)],
   };
 };
 
