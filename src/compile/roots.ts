@@ -51,8 +51,8 @@ export function baseLayer(document: Expanded<"Root">, context: CompileContext): 
   if (place === undefined) {
     const source = treeSource(document, context);
     if (source.type !== "tarball" || source.sha256 === undefined) return undefined;
-    const { type, location, sha256, sourceDate_s } = source;
-    return { type, location, sha256, sourceDate_s };
+    const { type, location, sha256, sourceDate_s, maxSize_bytes } = source;
+    return { type, location, sha256, sourceDate_s, ...(maxSize_bytes === undefined ? {} : { maxSize_bytes }) };
   }
   return {
     type: "tree",

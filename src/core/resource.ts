@@ -83,6 +83,7 @@ export interface TarballSource {
   /** Detached OpenPGP signature of the digests where there are any, else of the tarball. */
   readonly signature?: string | undefined;
   readonly keyring?: DesiredFile | undefined;
+  /** Neither the tarball nor what it unpacks to is larger. */
   readonly maxSize_bytes?: number | undefined;
   readonly sourceDate_s: number;
 }
@@ -225,7 +226,14 @@ export type BaseLayer =
       readonly sourceDate_s: number | "release" | undefined;
       readonly content: "managed" | "live";
     }
-  | { readonly type: "tarball"; readonly location: string; readonly sha256: string; readonly sourceDate_s: number };
+  | {
+      readonly type: "tarball";
+      readonly location: string;
+      readonly sha256: string;
+      readonly sourceDate_s: number;
+      /** It unpacks to no more. */
+      readonly maxSize_bytes?: number | undefined;
+    };
 
 export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly format: Format;

@@ -23,7 +23,7 @@ export function checkPackedOnly(tarball: TarballSpec, report: Report): void {
       "cannot pack a tarball whose `sha256` is not declared",
       "add `sha256:`, or `volume:`",
     );
-  for (const field of ["url", "digests", "signature", "keyring", "maxSize"] as const) {
+  for (const field of ["url", "digests", "signature", "keyring"] as const) {
     if (tarball[field] === undefined || (field === "url" && tarball.url?.startsWith("file:"))) continue;
     const message = `cannot use \`${field}\`: the root has no volume, its tarball is only packed`;
     report(["source", "tarball", field], message, "add `volume:`, or leave the field out");

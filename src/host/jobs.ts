@@ -22,6 +22,8 @@ export type LayerSource =
       readonly path: string;
       readonly sha256: string;
       readonly sourceDate_s: number;
+      /** It unpacks to no more. */
+      readonly maxSize_bytes?: number | undefined;
     }
   | {
       readonly type: "overlay";

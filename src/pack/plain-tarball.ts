@@ -15,14 +15,24 @@ export function plainTarballPath(cache: string, sha256: string): string {
   return `${cache}/tarballs/${sha256}.tar`;
 }
 
-/** Path of the tarball without its compression. */
+/**
+ * Path of the tarball without its compression.
+ * @throws RootloomError when it unpacks to more than is declared, or than there is room for.
+ */
 export async function plainTarball(context: JobContext, source: TarballSource, cache: string): Promise<string> {
+  const path = await decompressed(context, source, cache);
+  const { maxSize_bytes = Number.POSITIVE_INFINITY } = source;
+  if ((context.files.stat(path)?.size ?? 0) > maxSize_bytes) throw aboveDeclared(source.path, maxSize_bytes);
+  return path;
+}
+
+async function decompressed(context: JobContext, source: TarballSource, cache: string): Promise<string> {
   const path = plainTarballPath(cache, source.sha256);
   if (context.files.stat(path)) return path;
   const codec = codecOf(context.files, source.path);
   if (codec === "none") return source.path;
   context.files.makeDirectories(`${cache}/tarballs`, 0o700);
-  const limit_bytes = plainLimit_bytes(context.files, cache);
+  const limit = plainLimit(context.files, cache, source.maxSize_bytes);
   const output = openBeside(context.files, path, 0o600);
   try {
     const size_bytes = context.files.stat(source.path)?.size ?? 0;
@@ -31,7 +41,7 @@ export async function plainTarball(context: JobContext, source: TarballSource, c
     const chunks = observe(readChunks(context.files, source.path, 0, size_bytes), (chunk) => given.update(chunk));
     for await (const chunk of decompressStream(chunks, codec)) {
       if (context.cancelled()) throw cancelled();
-      if (output.writer.bytes + chunk.length > limit_bytes) throw tooLarge(source.path, cache, limit_bytes);
+      if (output.writer.bytes + chunk.length > limit.bytes) throw limit.exceeded(source.path);
       output.writer.write(chunk);
     }
     if (given.digest("hex") !== source.sha256) {
@@ -46,12 +56,21 @@ export async function plainTarball(context: JobContext, source: TarballSource, c
   }
 }
 
-/** What a tarball may take at most without its compression: it never fills the disk that others need. */
-export function plainLimit_bytes(files: Files, cache: string): number {
-  return Math.floor(files.freeSpace_bytes(cache) * 0.9);
+/** What a tarball may take without its compression, and what is said of one that takes more. */
+export interface PlainLimit {
+  readonly bytes: number;
+  readonly exceeded: (path: string) => RootloomError;
 }
 
-export function tooLarge(path: string, cache: string, limit_bytes: number): RootloomError {
+/** What is declared, and never so much that it fills the disk that others need. */
+export function plainLimit(files: Files, cache: string, declared_bytes = Number.POSITIVE_INFINITY): PlainLimit {
+  const room_bytes = Math.floor(files.freeSpace_bytes(cache) * 0.9);
+  if (declared_bytes <= room_bytes)
+    return { bytes: declared_bytes, exceeded: (path) => aboveDeclared(path, declared_bytes) };
+  return { bytes: room_bytes, exceeded: (path) => aboveRoom(path, cache, room_bytes) };
+}
+
+function aboveRoom(path: string, cache: string, limit_bytes: number): RootloomError {
   const why = `it unpacks to more than ${formatSize(limit_bytes)}, nine tenths of what is free in ${cache}`;
   return new RootloomError(`cannot decompress the tarball ${path}: ${why}`, {
     hint: "look whether it is the tarball that you mean; make room, or give a cache on a larger disk with --cache",
@@ -59,6 +78,18 @@ export function tooLarge(path: string, cache: string, limit_bytes: number): Root
     // Not NoSpace: older generations must not go for it.
     condition: "TooLarge",
   });
+}
+
+/** Of a tarball that unpacks to more than the document allows. */
+export function aboveDeclared(path: string, limit_bytes: number): RootloomError {
+  return new RootloomError(
+    `cannot unpack the tarball ${path}: it holds more than its maxSize of ${formatSize(limit_bytes)}`,
+    {
+      hint: "look whether it is the tarball that you mean; if it is, raise `maxSize`",
+      retry: "terminal",
+      condition: "TooLarge",
+    },
+  );
 }
 
 function* observe(chunks: Iterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void): Generator<Uint8Array> {

@@ -175,6 +175,7 @@ describe("a tarball", () => {
       problemsOf({ "roots/a.yaml": `${head("Root", "a")}  source:\n    tarball: ${tarball}\n` }).lines;
     expect(packed(`{path: /a, sha256: ${HASH}}`)).toEqual([]);
     expect(packed(`{url: "file:///a", sha256: ${HASH}}`)).toEqual([]);
+    expect(packed(`{path: /a, maxSize: 1GiB, sha256: ${HASH}}`)).toEqual([]);
     expect(packed(`{url: "https://a.org/a", sha256: ${HASH}}`)).toEqual([
       expect.stringContaining("cannot use `url`: the root has no volume, its tarball is only packed"),
     ]);

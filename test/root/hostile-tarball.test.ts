@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Member, tar } from "../fuzz/tarballs.ts";
-import { makeSite, type Ran, type Site } from "../kit.ts";
+import { makeSite, type Ran, type Site, sha256Of } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
-import { leftovers, rootOf, small, tarballRoot } from "./small-site.ts";
+import { document, imageOf, leftovers, rootOf, small, tarballRoot } from "./small-site.ts";
 
 let site: Site;
 let outside = "";
@@ -99,3 +99,64 @@ describe("a tarball that cannot be unpacked whole is refused, and no root is lef
     }
   });
 });
+
+/** Eight megabytes in a few kilobytes. */
+function bomb(tool: string): string {
+  const plain = join(site.directory, "bomb.tar");
+  writeFileSync(
+    plain,
+    tar({ path: "./bin/", flag: "5", mode: "0000755" }, { path: "./zeros", content: Buffer.alloc(8 << 20) }),
+  );
+  execFileSync(tool, ["-q", plain]);
+  const [name] = readdirSync(site.directory).filter((entry) => entry.startsWith("bomb.tar."));
+  return join(site.directory, String(name));
+}
+
+function toldBy(ran: Ran): string {
+  return `${ran.stdout} ${ran.stderr}`.replace(/\s+/g, " ");
+}
+
+const BEYOND = "it holds more than its maxSize of 1.0 MiB";
+
+describe.each(["gzip", "xz", "zstd"])(
+  "a tarball that unpacks by %s to more than its declared size is refused",
+  (tool) => {
+    it("when it is extracted into a volume, and taken when more is declared", () => {
+      const path = bomb(tool);
+      const declared = (maxSize: string) => ({
+        "desired/roots/small.yaml": document("Root", "small", {
+          volume: "small",
+          source: { tarball: { path, sha256: sha256Of(path), maxSize } },
+        }),
+      });
+      site.commit(declared("1MiB"));
+      const ran = site.run("apply");
+      expect([ran.exitCode, toldBy(ran)]).toEqual([1, expect.stringContaining(BEYOND)]);
+      expect(existsSync(rootOf(site))).toBe(false);
+      expect(leftovers(site)).toEqual([]);
+      site.commit(declared("16MiB"));
+      expect(site.run("apply").exitCode).toBe(0);
+      expect(statSync(rootOf(site, "zeros")).size).toBe(8 << 20);
+    });
+
+    it("when it is only packed, and packed when more is declared", () => {
+      const path = bomb(tool);
+      const declared = (maxSize: string) => ({
+        "desired/roots/packed.yaml": document("Root", "packed", {
+          source: { tarball: { path, sha256: sha256Of(path), maxSize } },
+        }),
+        "desired/images/p.yaml": document("Image", "p", { root: "packed" }),
+      });
+      site.commit(declared("1MiB"));
+      const ran = site.run("apply");
+      expect([ran.exitCode, toldBy(ran)]).toEqual([1, expect.stringContaining(BEYOND)]);
+      expect(existsSync(imageOf(site, "p"))).toBe(false);
+      expect(readdirSync(join(site.cache, "tarballs"))).toEqual([]);
+      site.commit(declared("16MiB"));
+      expect(site.run("apply").exitCode).toBe(0);
+      // What is in the cache by now is no way around a smaller bound.
+      site.commit(declared("1MiB"));
+      expect(toldBy(site.run("plan"))).toContain(BEYOND);
+    });
+  },
+);

@@ -11,7 +11,11 @@ const TARBALL = fields(
     digests: text("A list of hashes that names it (DIGESTS, SHA256SUMS, SHA512SUMS): a path or an address."),
     signature: text("A detached OpenPGP signature: of `digests` where they are declared, else of the archive."),
     keyring: text(`Who may have signed: ${KEYRING}. Without \`signature\` the digests must be clearsigned.`),
-    maxSize: { ...SIZE, description: "A larger download is refused. Default 16GiB." },
+    maxSize: {
+      ...SIZE,
+      description:
+        "What is larger is refused, and what unpacks to more. Default: 16GiB for a download, the free room for what it unpacks to.",
+    },
     sourceDate: DATE,
   },
   "A stage tarball: gz, xz, zst, bz2 or plain. A hash, digests or a signature says that it is the right one.",

@@ -77,7 +77,8 @@ function baseLayer(files: Files, resource: ArtifactResource): LayerSource {
     const sourceDate_s = base.sourceDate_s === "release" ? releaseDate_s(files, path) : base.sourceDate_s;
     return { type: "tree", name, path, identity: files.filesystemIdentity(path), sourceDate_s };
   }
-  return { type: "tarball", name, path: base.location, sha256: base.sha256, sourceDate_s: base.sourceDate_s };
+  const { type, location: path, ...rest } = base;
+  return { type, name, path, ...rest };
 }
 
 /** A bootstrapper keeps the times that packages carry: os-release has the time at which its release was made. */

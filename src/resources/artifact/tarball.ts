@@ -1,9 +1,10 @@
 import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { Files } from "../../host/ports.ts";
-import { plainLimit_bytes, tooLarge } from "../../pack/plain-tarball.ts";
+import { plainLimit } from "../../pack/plain-tarball.ts";
 import type { ObserveContext } from "../types.ts";
 
+type BaseTarball = Extract<ArtifactResource["base"], { readonly type: "tarball" }>;
 type Context = Pick<ObserveContext, "host" | "cache" | "signal">;
 
 /** Forms that Node has no decoder for: their first bytes, the tool that reads them, and its Debian package. */
@@ -12,9 +13,10 @@ const TOOLS = [
   { magic: "425a68", tool: "bzip2", debian: "bzip2" },
 ] as const;
 
-/** Of `ulimit -f`: the kernel ends a tool that writes more. */
+/** Of `ulimit -f`: the kernel ends a tool that writes more by SIGXFSZ, which the first process of a namespace would not get. */
 const BLOCK_BYTES = 512;
-const DECOMPRESS = 'umask 077 && ulimit -f "$4" && exec "$1" -dc -- "$2" > "$3"';
+const DECOMPRESS = 'umask 077; ulimit -f "$4" || exit 1; "$1" -dc -- "$2" > "$3"; exit "$?"';
+const ENDED_BY_LIMIT = 128 + 25;
 
 /** Two images of one tarball are looked at in parallel: it is decompressed once. */
 const running = new Map<string, Promise<void>>();
@@ -31,7 +33,7 @@ export async function provideBase(resource: ArtifactResource, context: Context):
   const path = `${context.cache}/tarballs/${base.sha256}.tar`;
   const form = formOf(files, base.location);
   if (form === undefined || files.stat(path) !== undefined) return;
-  const work = running.get(path) ?? decompress(form, base.location, path, base.sha256, context);
+  const work = running.get(path) ?? decompress(form, base, path, context);
   running.set(path, work);
   try {
     await work;
@@ -42,9 +44,8 @@ export async function provideBase(resource: ArtifactResource, context: Context):
 
 async function decompress(
   { tool, debian }: (typeof TOOLS)[number],
-  location: string,
+  { location, sha256, maxSize_bytes }: BaseTarball,
   path: string,
-  sha256: string,
   context: Context,
 ): Promise<void> {
   const { host, cache, signal } = context;
@@ -56,15 +57,17 @@ async function decompress(
     });
   }
   host.files.makeDirectories(`${cache}/tarballs`, 0o700);
-  const limit_bytes = plainLimit_bytes(host.files, cache);
+  const limit = plainLimit(host.files, cache, maxSize_bytes);
   const partial = `${path}.${host.clock.random(6)}.partial`;
   try {
-    await host.processes.run({
+    const { exitCode } = await host.processes.run({
       file: "sh",
-      arguments: ["-c", DECOMPRESS, "sh", tool, location, partial, String(Math.floor(limit_bytes / BLOCK_BYTES))],
+      arguments: ["-c", DECOMPRESS, "sh", tool, location, partial, String(Math.ceil(limit.bytes / BLOCK_BYTES))],
       timeout_ms: 0,
       signal,
+      accept: [0, ENDED_BY_LIMIT],
     });
+    if (exitCode === ENDED_BY_LIMIT) throw limit.exceeded(location);
     if ((await hashOf(location, context)) !== sha256) {
       throw new RootloomError(`cannot use the tarball ${location}: it changed while it was read`, {
         retry: "transient",
@@ -72,9 +75,7 @@ async function decompress(
     }
     host.files.rename(partial, path);
   } catch (thrown) {
-    const written = host.files.stat(partial);
-    if (written !== undefined) host.files.removeFile(partial);
-    if ((written?.size ?? 0) + BLOCK_BYTES > limit_bytes) throw tooLarge(location, cache, limit_bytes);
+    if (host.files.stat(partial) !== undefined) host.files.removeFile(partial);
     throw thrown;
   }
 }

@@ -1,7 +1,8 @@
 import { posix } from "node:path";
 import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { TreeResource } from "../../core/resource.ts";
-import type { Files } from "../../host/ports.ts";
+import type { Command, Files } from "../../host/ports.ts";
+import { aboveDeclared } from "../../pack/plain-tarball.ts";
 import type { ApplyContext } from "../types.ts";
 import { cloneTree } from "./clone.ts";
 import type { Tarball } from "./kept.ts";
@@ -39,7 +40,9 @@ export async function provideSupply(resource: TreeResource, context: ApplyContex
     hint: `look whether it is a whole archive: tar --list --file=${tarball.path}`,
     fill: async (root) => {
       context.progress(`extracting ${posix.basename(tarball.path)}`);
-      await extract(tarball, root, context);
+      await extract(tarball, root, context, {
+        maxSize_bytes: source.type === "tarball" ? source.maxSize_bytes : undefined,
+      });
       return { verified: tarball.verified };
     },
   };
@@ -92,37 +95,63 @@ function notFilled(
   });
 }
 
-/** Extracts a tarball, or only the members named in `members` (a file of NUL-separated names), with GNU tar. */
+/** Its unit; a limit is rounded up to it. */
+const RECORD_BYTES = 10_240;
+const BLOCK_BYTES = 512;
+/**
+ * Ends tar when it has read one record too many, or when one file, holes and all, would be larger. Both come as SIGXFSZ,
+ * which tar would not get as the first process of its namespace.
+ */
+const BOUNDED = 'ulimit -f "$1" || exit 1; shift; tar "$@"; exit "$?"';
+const ENDED_BY_LIMIT = 128 + 25;
+
+/** `members`: only those named in this file, NUL-separated. `maxSize_bytes`: what the archive may hold at most. */
+export interface Extraction {
+  readonly members?: string | undefined;
+  readonly maxSize_bytes?: number | undefined;
+}
+
+/** Extracts a tarball with GNU tar. */
 export async function extract(
   tarball: Tarball,
   directory: string,
   context: ApplyContext,
-  members?: string,
+  { members, maxSize_bytes }: Extraction,
 ): Promise<void> {
   const { files, processes } = context.host;
   const before = files.stat(tarball.path)?.stamp;
-  await processes.run({
-    file: "tar",
-    arguments: [
-      "--extract",
-      "--force-local",
-      `--file=${tarball.path}`,
-      `--directory=${directory}`,
-      "--numeric-owner",
-      "--same-owner",
-      "--preserve-permissions",
-      "--xattrs",
-      "--xattrs-include=*",
-      "--acls",
-      ...(members === undefined ? [] : ["--null", `--files-from=${members}`]),
-    ],
+  const words = [
+    "--extract",
+    "--force-local",
+    `--file=${tarball.path}`,
+    `--directory=${directory}`,
+    "--numeric-owner",
+    "--same-owner",
+    "--preserve-permissions",
+    "--xattrs",
+    "--xattrs-include=*",
+    "--acls",
+    ...(members === undefined ? [] : ["--null", `--files-from=${members}`]),
+  ];
+  const { exitCode } = await processes.run({
+    ...(maxSize_bytes === undefined ? { file: "tar", arguments: words } : bounded(words, maxSize_bytes)),
     timeout_ms: 0,
     signal: context.signal,
     // With members, 2 also means that some are not in the archive: what came out is checked by the caller.
-    ...(members === undefined ? {} : { accept: [0, 2] }),
+    accept: [0, ...(members === undefined ? [] : [2]), ...(maxSize_bytes === undefined ? [] : [ENDED_BY_LIMIT])],
   });
+  if (exitCode === ENDED_BY_LIMIT) throw aboveDeclared(tarball.path, maxSize_bytes ?? 0);
   if (files.stat(tarball.path)?.stamp !== before)
     throw new RootloomError(`cannot use ${tarball.path}: it changed while it was read`, { retry: "transient" });
+}
+
+function bounded(words: readonly string[], limit_bytes: number): Pick<Command, "file" | "arguments"> {
+  const checkpoint = [
+    `--checkpoint=${Math.ceil(limit_bytes / RECORD_BYTES) + 1}`,
+    "--checkpoint-action=exec=kill -s XFSZ $PPID",
+  ];
+  const blocks = String(Math.ceil(limit_bytes / BLOCK_BYTES));
+  return { file: "sh", arguments: ["-c", BOUNDED, "sh", blocks, ...checkpoint, ...words] };
 }
 
 function listing(files: Files, root: string): string {

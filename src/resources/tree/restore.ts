@@ -142,7 +142,7 @@ async function extractMembers(
       mode: 0o600,
     },
   );
-  await extract(tarball, root, context, list);
+  await extract(tarball, root, context, { members: list });
   // One sync for all: what is moved into the tree from here is whole on disk.
   files.syncFilesystem(root);
   return root;
