@@ -2,10 +2,11 @@ import type { Mount } from "../mount-table.ts";
 
 const FLAGS = ["ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "relatime", "nodiratime"];
 
-/** Sets the flags of one mount; each flag takes its opposite away. */
+/** Sets the flags of one mount; each flag takes its opposite away, and of `noatime` and `relatime` the last one holds. */
 export function applyFlags(mount: Mount, rules: readonly string[]): void {
   const opposite = (flag: string): string =>
-    ({ ro: "rw", rw: "ro" })[flag] ?? (flag.startsWith("no") ? flag.slice(2) : `no${flag}`);
+    ({ ro: "rw", rw: "ro", noatime: "relatime", relatime: "noatime" })[flag] ??
+    (flag.startsWith("no") ? flag.slice(2) : `no${flag}`);
   let options = [...mount.options];
   for (const flag of rules.filter((rule) => FLAGS.includes(rule))) {
     options = options.filter((option) => option !== flag && option !== opposite(flag));
