@@ -141,7 +141,7 @@ const machine = new Machine();
 const path = machine.state + "/v";
 const base = { name: "t", origin: {}, protect: false, onDelete: "destroy" };
 const volume = { ...base, id: "volume/t", kind: "volume", identity: "v", dependsOn: [], backend: "directory", path,
-  ownership: { owner: 0, group: 0 }, mode: 0o755 };
+  ownership: { owner: 0, group: 0 }, mode: 0o755, mountOptions: [] };
 mkdirSync(machine.top + "/d/bin", { recursive: true });
 mkdirSync(machine.top + "/d/proc");
 const tarball = (name) => {
