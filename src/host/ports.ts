@@ -160,6 +160,20 @@ export interface ScanOptions {
   readonly attributes?: boolean | "values";
 }
 
+/** As `ScanOptions.enter`; what is left out is neither seen nor entered. */
+export interface LookOptions {
+  readonly enter?: (path: TreePath) => boolean;
+  readonly leaveOut?: (path: TreePath) => boolean;
+}
+
+/** What one walk of a tree saw. While the digest is the same, so is everything that `scan` can tell of it. */
+export interface Sight {
+  /** Of each node's path and stamp, the top's too, and of where mounts begin. */
+  readonly digest: string;
+  /** The latest ctime of all of them, in milliseconds. */
+  readonly changed_ms: number;
+}
+
 export interface Writer {
   write(bytes: Uint8Array): void;
   /** fsync of the content. */
@@ -220,6 +234,8 @@ export interface Files {
   /** Reads a file of a tree for packing. */
   openTreeReader(treePath: string, path: TreePath): Reader | undefined;
   scan(treePath: string, options?: ScanOptions): Iterable<ScannedEntry>;
+  /** Walks a tree as `scan` does, only to tell whether it is the same as before. */
+  look(treePath: string, options?: LookOptions): Sight;
   /** mountinfo of the namespace of `--mount-namespace`, in its order. */
   mounts(): readonly MountEntry[];
   /** A stable name of the filesystem that holds a path: its uuid, else `device:MAJOR:MINOR`. */

@@ -45,15 +45,18 @@ export function recordTree(context: JobContext, input: JobMap["record"]["input"]
 /** What a tree holds now, against what was recorded. What stands below a mount point is not seen, so it has not changed. */
 export function findDrift(context: JobContext, input: JobMap["drift"]["input"]): JobMap["drift"]["output"] {
   const { path, identity, leaveOut, manifest } = input;
-  const question = { what: "drift", version: 2, path, identity, leaveOut, manifest };
+  const question = { what: "drift", version: 3, path, identity, leaveOut, manifest };
   // Tree and manifest as they were: the answer is as it was. The manifest is looked at before it is read.
   const stamp = context.files.stat(manifest)?.stamp ?? "";
-  const sight = (seen: Seen): Seen => ({ ...seen, digest: `${seen.digest} ${stamp}` });
-  const seen = sight(lookAtLayer(context, wholeTree(input), wholeOptions(input)));
-  return remembered(context, input.cache, question, seen, () => {
-    // Attributes are asked for only here: setting one changes the ctime that the look above sees.
-    const scanned = scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
-    return { answer: driftOf(context, input, scanned), seen: sight(scanned.seen) };
+  const look = (): Seen => {
+    const seen = lookAtLayer(context, wholeTree(input), wholeOptions(input));
+    return { ...seen, digest: `${seen.digest} ${stamp}` };
+  };
+  return remembered(context, input.cache, question, look(), {
+    // Attributes are asked for only here: setting one changes the ctime that the look sees.
+    answer: () =>
+      driftOf(context, input, scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" })),
+    look,
   });
 }
 

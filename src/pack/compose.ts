@@ -98,10 +98,10 @@ function digestTree(
   const seen = look.settled ? look.digest : undefined;
   const warm = recallLayer(context.files, treeQuestion(source, input), look.digest, false);
   if (warm) return { ...warm.digest, seen };
-  const question = { what: "layer", version: 1, ...source, excludes: input.excludes };
-  const answer = remembered(context, input.cache, question, look, () => {
-    const layer = scanLayer(context, source, options);
-    return { answer: digestLayer(layer), seen: layer.seen };
+  const question = { what: "layer", version: 2, ...source, excludes: input.excludes };
+  const answer = remembered(context, input.cache, question, look, {
+    answer: () => digestLayer(scanLayer(context, source, options)),
+    look: () => lookAtLayer(context, source, options),
   });
   return { ...answer, seen };
 }
@@ -120,15 +120,16 @@ interface ReadLayer extends Layer {
 function readTree(context: JobContext, source: TreeSource, input: PackInput, options: ScanLayerOptions): ReadLayer {
   const question = treeQuestion(source, input);
   const attributes = options.attributes !== false;
-  const seen = input.seen ?? lookAtLayer(context, source, options).digest;
-  const warm = recallLayer(context.files, question, seen, attributes);
+  const seen = input.seen === undefined ? lookAtLayer(context, source, options) : { digest: input.seen, settled: true };
+  const warm = recallLayer(context.files, question, seen.digest, attributes);
   if (warm) return { ...warm.layer, digest: () => warm.digest, unread: undefined };
-  const { entries, name, notes, unread, ...scanned } = scanLayer(context, source, options);
+  const { entries, name, notes, unread } = scanLayer(context, source, options);
   const digest = () => {
     const found = digestLayer({ name, entries, notes });
-    if (scanned.seen.settled)
+    // As it is now that all of it was read, and as it was before: the same.
+    if (seen.settled && lookAtLayer(context, source, options).digest === seen.digest)
       keepLayer(context.files, question, {
-        seen: scanned.seen.digest,
+        seen: seen.digest,
         layer: { name, entries, notes },
         digest: found,
         attributes,

@@ -6,6 +6,8 @@ export interface Excludes {
   readonly covers: (path: TreePath) => boolean;
   /** True when everything in the directory is left out (`proc/*`), while the directory itself stays. */
   readonly coversContents: (directory: TreePath) => boolean;
+  /** True when nothing is left out. */
+  readonly isEmpty: boolean;
 }
 
 /**
@@ -28,7 +30,8 @@ export function compileExcludes(patterns: readonly string[]): Excludes {
     }
     return above || matches(path);
   };
-  return { covers, coversContents: (directory) => (directory === "" ? everything : matchesContents(directory)) };
+  const coversContents = (directory: TreePath) => (directory === "" ? everything : matchesContents(directory));
+  return { covers, coversContents, isEmpty: parts.length === 0 };
 }
 
 function matcher(patterns: readonly string[]): (path: TreePath) => boolean {

@@ -1,76 +1,29 @@
-import { createHash, hash } from "node:crypto";
-import type { JobContext, ScannedEntry } from "../host/ports.ts";
+import { hash } from "node:crypto";
+import type { JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
-import { SETTLED_AFTER_MS } from "./hash-cache.ts";
 import { noteUse } from "./used.ts";
 
 const FIRST_LINE = /^# rootloom answer 1 ([0-9a-f]{64})$/;
-const CHUNK_BYTES = 1 << 17;
-/** Beside a path and a stamp. */
-const SPARE_BYTES = 16;
 
-/** What one walk of a tree saw. While the digest is the same, so is everything that the walk can tell. */
+/** A sight of a tree, and whether it can be trusted to stay. */
 export interface Seen {
-  /** Of each node's path and stamp, and of where mounts begin. */
   readonly digest: string;
   /** False when something changed too short a time before the walk: it can change again within one tick of ctime. */
   readonly settled: boolean;
 }
 
-/** Fed with what a walk finds, in its order. */
-export class Fingerprint {
-  readonly #hash = createHash("sha256");
-  readonly #start_ms: number;
-  readonly #buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-  #length = 0;
-  #settled = true;
-
-  /** @param start_ms the time before the walk. */
-  constructor(start_ms: number) {
-    this.#start_ms = start_ms;
-  }
-
-  add({ path, stamp, mountPoint, changed_ms }: ScannedEntry): void {
-    if (this.#length + path.length + stamp.length + SPARE_BYTES > CHUNK_BYTES) this.#flush();
-    this.#write(path);
-    this.#write(mountPoint ? "\0mount\0" : "\0");
-    this.#write(stamp);
-    this.#write("\n");
-    if (changed_ms + SETTLED_AFTER_MS > this.#start_ms) this.#settled = false;
-  }
-
-  /** An entry turned out to be another one than the walk saw. */
-  unsettle(): void {
-    this.#settled = false;
-  }
-
-  finish(): Seen {
-    this.#flush();
-    return { digest: this.#hash.digest("hex"), settled: this.#settled };
-  }
-
-  #write(text: string): void {
-    this.#length += this.#buffer.write(text, this.#length, "latin1");
-  }
-
-  #flush(): void {
-    this.#hash.update(this.#buffer.subarray(0, this.#length));
-    this.#length = 0;
-  }
-}
-
 /**
- * The answer to a question about a tree: the one that was given for exactly this sight of it, else a new one. One file
- * a question, `CACHE/answers/DIGEST`; a damaged one counts as none.
- * @param question names tree, excludes and all else that the answer depends on, but for what was seen.
- * @param answer also tells what its own walk saw, for the tree may have changed since.
+ * The answer to a question about a tree: the one that was given for exactly this sight of it, else a new one, which is kept
+ * where the tree looks the same behind the answer as before it. One file a question, `CACHE/answers/DIGEST`; a damaged
+ * one counts as none.
+ * @param question names tree, excludes and all else that the answer depends on, but for what is seen.
  */
 export function remembered<T>(
   context: Pick<JobContext, "files" | "now_ms">,
   cache: string,
   question: object,
   seen: Seen,
-  answer: () => { readonly answer: T; readonly seen: Seen },
+  { answer, look }: { readonly answer: () => T; readonly look: () => Seen },
 ): T {
   const path = `${cache}/answers/${hash("sha256", JSON.stringify(question))}`;
   const known = load(context, path);
@@ -79,8 +32,8 @@ export function remembered<T>(
     return known.answer as T;
   }
   const found = answer();
-  if (found.seen.settled) save(context, path, { seen: found.seen.digest, answer: found.answer });
-  return found.answer;
+  if (seen.settled && look().digest === seen.digest) save(context, path, { seen: seen.digest, answer: found });
+  return found;
 }
 
 interface Kept {

@@ -5,10 +5,10 @@ import type { LayerSource } from "../host/jobs.ts";
 import type { FileStat, JobContext, ScannedEntry } from "../host/ports.ts";
 import { hashContent } from "./content.ts";
 import type { Excludes } from "./excludes.ts";
-import { openHashCache } from "./hash-cache.ts";
+import { openHashCache, SETTLED_AFTER_MS } from "./hash-cache.ts";
 import { describeLosses, type Loss } from "./notes.ts";
 import { parentOf, sortByPath } from "./paths.ts";
-import { Fingerprint, type Seen } from "./remembered.ts";
+import type { Seen } from "./remembered.ts";
 import type { ContentSource, Layer, PackEntry } from "./types.ts";
 import { UnreadContents } from "./unread.ts";
 
@@ -31,7 +31,6 @@ export interface ScanLayerOptions {
 export interface ScannedLayer extends Layer {
   /** Where other mounts begin: what stands below them was not looked at. */
   readonly mountPoints: ReadonlySet<TreePath>;
-  readonly seen: Seen;
   readonly unread: UnreadContents;
 }
 
@@ -42,30 +41,46 @@ export function scanLayer(context: JobContext, layer: TreeSource, options: ScanL
   return scan.finish();
 }
 
-/** What `scanLayer` would see, without reading any content: enough to know whether anything changed. */
-export function lookAtLayer(context: JobContext, layer: TreeSource, options: ScanLayerOptions): Seen {
-  const fingerprint = new Fingerprint(context.now_ms());
-  for (const entry of walk(context, layer, options)) fingerprint.add(entry);
-  return fingerprint.finish();
+/**
+ * Whether a tree is as it was, without reading any content: while the digest is the same, so is everything that a scan with
+ * the same excludes would find, but for extended attributes, whose changes the ctime tells. A scan between two looks with one
+ * digest, the first of them settled, has found what they saw.
+ */
+export function lookAtLayer(context: JobContext, layer: TreeSource, { excludes }: ScanLayerOptions): Seen {
+  requireTree(context, layer);
+  const start_ms = context.now_ms();
+  const { covers, isEmpty } = excludes;
+  const { digest, changed_ms } = context.files.look(layer.path, {
+    enter: entering(excludes),
+    ...(isEmpty ? {} : { leaveOut: covers }),
+  });
+  return { digest, settled: changed_ms + SETTLED_AFTER_MS <= start_ms };
 }
 
 /** The top first, then all that is not excluded. */
 function* walk(context: JobContext, layer: TreeSource, options: ScanLayerOptions): Generator<ScannedEntry> {
-  const top = context.files.stat(layer.path);
-  if (top?.type !== "directory") {
-    throw new RootloomError(`cannot read the tree ${layer.path}: ${top ? "it is no directory" : "it is not there"}`, {
-      hint: "check that its volume exists and is mounted",
-      retry: "waiting",
-      condition: "TreeMissing",
-    });
-  }
+  const top = requireTree(context, layer);
   yield { ...top, path: "", target: "", mountPoint: false, extendedAttributes: [] };
-  const { covers, coversContents } = options.excludes;
-  const enter = (path: TreePath) => !covers(path) && !coversContents(path);
+  const { covers } = options.excludes;
+  const enter = entering(options.excludes);
   for (const entry of context.files.scan(layer.path, { enter, attributes: options.attributes })) {
     if (context.cancelled()) throw cancelled();
     if (entry.path !== "" && !covers(entry.path)) yield entry;
   }
+}
+
+function entering({ covers, coversContents }: Excludes): (path: TreePath) => boolean {
+  return (path) => !covers(path) && !coversContents(path);
+}
+
+function requireTree({ files }: JobContext, { path }: TreeSource): FileStat {
+  const top = files.stat(path);
+  if (top?.type === "directory") return top;
+  throw new RootloomError(`cannot read the tree ${path}: ${top ? "it is no directory" : "it is not there"}`, {
+    hint: "check that its volume exists and is mounted",
+    retry: "waiting",
+    condition: "TreeMissing",
+  });
 }
 
 export function cancelled(): RootloomError {
@@ -93,7 +108,6 @@ class TreeScan {
   readonly #entries: PackEntry[] = [];
   readonly #losses: Loss[] = [];
   readonly #mountPoints = new Set<TreePath>();
-  readonly #fingerprint: Fingerprint;
   readonly #unread: UnreadContents;
 
   constructor(context: JobContext, layer: TreeSource, options: ScanLayerOptions) {
@@ -102,13 +116,11 @@ class TreeScan {
     this.#options = options;
     this.#source = { type: "tree", path: layer.path };
     this.#hashes = openHashCache(context.files, options.cache, layer.identity);
-    this.#fingerprint = new Fingerprint(context.now_ms());
     this.#unread = new UnreadContents(context, layer.path, this.#hashes);
   }
 
   add(scanned: ScannedEntry): void {
     const { path, type } = scanned;
-    this.#fingerprint.add(scanned);
     if (scanned.mountPoint) this.#mountPoints.add(path);
     const { attributes } = this.#options;
     if (attributes === true) for (const name of scanned.extendedAttributes) this.#losses.push({ path, what: name });
@@ -147,7 +159,6 @@ class TreeScan {
       entries: sortByPath(this.#entries),
       notes: describeLosses(this.#losses),
       mountPoints: this.#mountPoints,
-      seen: this.#fingerprint.finish(),
       unread: this.#unread,
     };
   }
@@ -163,7 +174,6 @@ class TreeScan {
     const start_ms = now_ms();
     const hashed = hashContent(() => files.openTreeReader(this.#layer.path, scanned.path), scanned.path);
     this.#hashes.set(hashed.stat.stamp, hashed.sha256, hashed.stat, start_ms);
-    if (hashed.stat.stamp !== scanned.stamp) this.#fingerprint.unsettle();
     return { ...hashed, size: hashed.stat.size };
   }
 

@@ -7,7 +7,7 @@ const ENTRIES_MAX = 100_000;
 
 /** A tree as it was when it was last scanned, with every content hashed. */
 export interface WarmLayer {
-  /** `Seen.digest` of the walk that found it: while a walk sees the same, the tree holds the same. */
+  /** `Seen.digest` before and behind the scan: while a walk sees the same, the tree holds the same. */
   readonly seen: string;
   readonly layer: Layer;
   readonly digest: LayerDigest;

@@ -54,6 +54,8 @@ const laid = {
   entries: [{ ...entry, path: "etc/a" }],
   deletions: [{ path: "b" }],
 };
+const seen = { digest: "d", settled: true };
+const look = () => seen;
 const hashed = { changed_ms: 0 } as Parameters<ReturnType<typeof openHashCache>["set"]>[2];
 
 const KEPT: Readonly<Record<string, Kept>> = {
@@ -155,14 +157,18 @@ const KEPT: Readonly<Record<string, Kept>> = {
     path: "answers/",
     sealed: true,
     write: (path) =>
-      void remembered({ files, now_ms: () => 1e13 }, dirname(path), {}, { digest: "d", settled: true }, () => ({
-        answer: "kept",
-        seen: { digest: "d", settled: true },
-      })),
-    read: (path) => {
-      const ask = () => ({ answer: undefined, seen: { digest: "d", settled: false } });
-      return remembered({ files, now_ms: () => 1e13 }, dirname(dirname(path)), {}, { digest: "d", settled: true }, ask);
-    },
+      void remembered({ files, now_ms: () => 1e13 }, dirname(path), {}, seen, { answer: () => "kept", look }),
+    read: (path) =>
+      remembered(
+        { files, now_ms: () => 1e13 },
+        dirname(dirname(path)),
+        {},
+        { ...seen, settled: false },
+        {
+          answer: () => undefined,
+          look,
+        },
+      ),
   },
   "tree index": {
     path: "trees/t.json",

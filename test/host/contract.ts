@@ -510,9 +510,47 @@ function scanContract(start: Start): void {
       expect(entries.every(({ extendedAttributes }) => extendedAttributes.length === 0)).toBe(true);
     });
 
+    // Of what changes in one tick of the clock, only names, kinds and sizes can tell.
+    it("looks the same until something is added, removed, renamed, moved or replaced", () => {
+      const { files, at } = start();
+      files.makeDirectories(at("tree/inner"));
+      files.writeFile(at("tree/inner/file"), "12", OURS);
+      const look = () => files.look(at("tree")).digest;
+      const changes: readonly (() => void)[] = [
+        () => files.writeFile(at("tree/inner/file"), "213", OURS),
+        () => files.rename(at("tree/inner/file"), at("tree/inner/other")),
+        () => files.rename(at("tree/inner/other"), at("tree/other")),
+        () => files.makeDirectory(at("tree/new"), FOLDER),
+        () => files.writeLink(at("tree/new/link"), "inner"),
+        () => files.removeFile(at("tree/new/link")),
+      ];
+      for (const change of changes) {
+        const before = look();
+        expect(look()).toBe(before);
+        change();
+        expect(look()).not.toBe(before);
+      }
+    });
+
+    it("looks neither at what it is to leave out nor below what it is not to enter, and tells the latest change", () => {
+      const { files, at } = start();
+      for (const path of ["closed", "open"]) files.makeDirectories(at(`tree/${path}`));
+      files.writeFile(at("tree/open/out"), "1", OURS);
+      files.writeFile(at("tree/closed/file"), "1", OURS);
+      const options = { enter: (path: string) => path !== "closed", leaveOut: (path: string) => path === "open/out" };
+      const before = files.look(at("tree"), options);
+      files.setAttributes(at("tree/open/out"), { ...OURS, mode: 0o600 });
+      files.setAttributes(at("tree/closed/file"), { ...OURS, mode: 0o600 });
+      expect(files.look(at("tree"), options)).toEqual(before);
+      const latest_ms = Math.max(...[...files.scan(at("tree"))].map(({ changed_ms }) => changed_ms));
+      expect(files.look(at("tree")).changed_ms).toBe(latest_ms);
+    });
+
     it("refuses what is missing or no directory", () => {
       const { files, at } = start();
       files.writeFile(at("file"), "", OURS);
+      expect(() => files.look(at("missing"))).toThrow(RootloomError);
+      expect(() => files.look(at("file"))).toThrow(RootloomError);
       expect(() => [...files.scan(at("missing"))]).toThrow(RootloomError);
       expect(() => [...files.scan(at("file"))]).toThrow(RootloomError);
     });

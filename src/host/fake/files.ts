@@ -8,7 +8,7 @@ import { type Inode, inodeStat } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";
 import { decode } from "./mount-table.ts";
 import { removeFakeTree } from "./remove-tree.ts";
-import { scanFakeTree } from "./scan.ts";
+import { fakeWalks } from "./scan.ts";
 import { openFakeTree } from "./tree.ts";
 
 /** The file port over one mount namespace of the machine in memory. */
@@ -22,7 +22,7 @@ type ReadingPart = Pick<
 >;
 type FilesystemPart = Pick<
   Files,
-  "scan" | "mounts" | "filesystemIdentity" | "freeSpace_bytes" | "syncDirectory" | "syncFilesystem"
+  "scan" | "look" | "mounts" | "filesystemIdentity" | "freeSpace_bytes" | "syncDirectory" | "syncFilesystem"
 >;
 
 function readingPart(context: FileContext): ReadingPart {
@@ -113,7 +113,7 @@ function filesystemPart(context: FileContext): FilesystemPart {
   const { kernel } = context;
   const fileSystemOf = (path: string) => kernel.get(encode(path), true).inode.fileSystem;
   return {
-    scan: (treePath, options) => scanFakeTree(kernel, treePath, options ?? {}),
+    ...fakeWalks(kernel),
     mounts: () => kernel.table.entries(),
     filesystemIdentity: (path) =>
       attempt("name the filesystem of", path, () => {

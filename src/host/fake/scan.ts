@@ -1,18 +1,45 @@
+import { createHash } from "node:crypto";
 import type { TreePath } from "../../core/entry.ts";
-import type { ScannedEntry, ScanOptions } from "../ports.ts";
+import type { Files, LookOptions, ScannedEntry, ScanOptions, Sight } from "../ports.ts";
 import { attempt, ErrnoError } from "./errno.ts";
 import { inodeStat } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";
 import type { Location } from "./mount-table.ts";
 
-/** Walks a tree by bytes of the path; a mount point is reported with what is mounted there, and never entered. */
-export function* scanFakeTree(kernel: Kernel, treePath: string, options: ScanOptions): Generator<ScannedEntry> {
+/** The two walks of the file port. */
+export function fakeWalks(kernel: Kernel): Pick<Files, "scan" | "look"> {
+  return {
+    scan: (treePath, options = {}) => scanFakeTree(kernel, treePath, options),
+    look: (treePath, options = {}) => lookAtFakeTree(kernel, treePath, options),
+  };
+}
+
+/** Walks a tree by bytes of the path; a mount point is reported with what it covers, and never entered. */
+function* scanFakeTree(kernel: Kernel, treePath: string, options: ScanOptions): Generator<ScannedEntry> {
   const top = attempt("walk", treePath, () => {
     const location = kernel.get(encode(treePath));
     if (location.inode.type !== "directory") throw new ErrnoError("ENOTDIR", treePath);
     return location;
   });
   yield* scanDirectory(kernel, top, "", options);
+}
+
+/** One digest of what a scan finds, and the latest change. */
+function lookAtFakeTree(kernel: Kernel, treePath: string, options: LookOptions): Sight {
+  const { enter, leaveOut } = options;
+  const hash = createHash("sha256");
+  const scanned = scanFakeTree(kernel, treePath, {
+    enter: (path) => leaveOut?.(path) !== true && enter?.(path) !== false,
+  });
+  const top = attempt("walk", treePath, () => inodeStat(kernel.get(encode(treePath)).inode));
+  hash.update(top.stamp);
+  let changed_ms = top.changed_ms;
+  for (const entry of scanned) {
+    if (leaveOut?.(entry.path) === true) continue;
+    hash.update(`${entry.path}\0${entry.mountPoint}\0${entry.stamp}\n`);
+    changed_ms = Math.max(changed_ms, entry.changed_ms);
+  }
+  return { digest: hash.digest("hex"), changed_ms };
 }
 
 function* scanDirectory(
@@ -27,12 +54,13 @@ function* scanDirectory(
     const path = `${prefix}${name}`;
     const seen = kernel.table.visible({ mount: directory.mount, inode });
     const mountPoint = seen.mount !== directory.mount;
+    const attributes = options.attributes ?? false;
     yield {
-      ...inodeStat(seen.inode),
+      ...inodeStat(inode),
       path,
-      target: seen.inode.target,
+      target: mountPoint ? "" : inode.target,
       mountPoint,
-      extendedAttributes: (options.attributes ?? false) !== false ? [...seen.inode.extendedAttributes].sort() : [],
+      extendedAttributes: attributes === false || mountPoint ? [] : [...inode.extendedAttributes].sort(),
     };
     if (seen.inode.type !== "directory" || mountPoint || options.enter?.(path) === false) continue;
     yield* scanDirectory(kernel, seen, `${path}/`, options);

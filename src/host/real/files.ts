@@ -27,6 +27,7 @@ import {
 import { attempt, attemptUnlessMissing } from "./failure.ts";
 import { openFileInside } from "./held-tree.ts";
 import { filesystemIdentity } from "./identity.ts";
+import { lookAtTree } from "./look.ts";
 import { isOwnNamespace, listMounts } from "./namespace.ts";
 import { holding, openDirectory } from "./paths.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -65,6 +66,7 @@ type Reading = Pick<
   | "openTree"
   | "openTreeReader"
   | "scan"
+  | "look"
   | "freeSpace_bytes"
 >;
 
@@ -83,6 +85,7 @@ const reading: Reading = {
       holding(openDirectory(treePath), (tree) => readerOf(openFileInside(tree, path))),
     ),
   scan: (treePath, options = {}) => scanTree(treePath, options),
+  look: (treePath, options = {}) => lookAtTree(treePath, options),
   freeSpace_bytes: (path) =>
     attempt("measure the free space of", path, () => {
       const facts = statfsSync(path);

@@ -23,6 +23,8 @@ export const currentDirectory = -100;
 
 const closeOnExec = 0o2000000;
 const openat2Number = 437n;
+const openTreeNumber = 428n;
+const openTreeClone = 1;
 const emptyPath = 0x1000;
 const symlinkNoFollow = 0x100;
 const unixFamily = 1;
@@ -35,6 +37,7 @@ const attributeListSize_bytes = 65_536;
 const { functions: libc } = ffi.dlopen("libc.so.6", {
   syscall: { return: "int64", arguments: ["int64", "int64", "pointer", "pointer", "int64"] },
   statx: { return: "int32", arguments: ["int32", "pointer", "int32", "uint32", "pointer"] },
+  getdents64: { return: "int64", arguments: ["int32", "pointer", "uint64"] },
   renameat2: { return: "int32", arguments: ["int32", "pointer", "int32", "pointer", "uint32"] },
   mknod: { return: "int32", arguments: ["pointer", "uint32", "uint64"] },
   lgetxattr: { return: "int64", arguments: ["pointer", "pointer", "pointer", "uint64"] },
@@ -58,7 +61,9 @@ const [secondPath, secondPathPointer] = area(pathLimit_bytes);
 const [how, howPointer] = area(128);
 const [facts, factsPointer] = area(256);
 const [scratch, scratchPointer] = area(attributeListSize_bytes);
+const [entries, entriesPointer] = area(attributeListSize_bytes);
 const factsView = new DataView(facts.buffer, facts.byteOffset, facts.byteLength);
+const factWords = new Uint32Array(facts.buffer, facts.byteOffset, facts.byteLength / 4);
 const errnoPointer = libc.__errno_location(); // one per thread, and so is this module
 
 /** What statx tells of a node, with the mount it is on. */
@@ -100,6 +105,93 @@ export function statDescriptor(descriptor: number): NodeFacts {
   firstPath[0] = 0;
   check("statx", libc.statx(descriptor, firstPathPointer, emptyPath, statxMask, factsPointer));
   return readFacts();
+}
+
+/** The few facts of a node that a look at many needs; they hold until the next call. */
+export interface RawFacts {
+  readonly directory: boolean;
+  readonly mountRoot: boolean;
+  readonly changed_ms: number;
+}
+
+const rawFacts = { directory: false, mountRoot: false, changed_ms: 0 };
+
+/**
+ * Visits every node of a directory that is open to be listed, in the kernel's order. No object and no text is made: the name
+ * stands in `names` from `start` to `end`, and `writeRawFacts` copies what its stamp is made of.
+ * @throws as node:fs does; a name that vanished is not visited.
+ */
+export function visitNodes(
+  directory: number,
+  visit: (names: Buffer, start: number, end: number, facts: RawFacts) => void,
+): void {
+  for (;;) {
+    const length = Number(libc.getdents64(directory, entriesPointer, BigInt(entries.length)));
+    check("getdents64", length);
+    if (length === 0) return;
+    // A record: inode, offset, its own length at 16, a type, and from 19 the name with a NUL behind it.
+    for (let record = 0; record < length; record += entries.readUInt16LE(record + 16)) {
+      const start = record + 19;
+      let end = start;
+      while (entries[end] !== 0) end++;
+      const dots = entries[start] === 0x2e && (end - start === 1 || (end - start === 2 && entries[start + 1] === 0x2e));
+      if (dots || !lookAt(directory, entriesPointer + BigInt(start))) continue;
+      if (rawFacts.mountRoot) lookUnderMount(directory, entries.toString("latin1", start, end));
+      visit(entries, start, end, rawFacts);
+    }
+  }
+}
+
+/** False where the name vanished. */
+function lookAt(directory: number, name: bigint): boolean {
+  if (libc.statx(directory, name, symlinkNoFollow, statxMask, factsPointer) !== 0) {
+    const code = lastErrorCode();
+    if (code === "ENOENT") return false;
+    throw systemCallError("statx", code);
+  }
+  rawFacts.directory = (factsView.getUint16(28, true) & 0o170000) === 0o040000;
+  rawFacts.mountRoot = (factsView.getUint32(8, true) & attributeMountRoot) !== 0;
+  rawFacts.changed_ms = changedAt_ms();
+  return true;
+}
+
+/** What a mount covers belongs to the tree, not what is mounted: its facts take the place of the other's. */
+function lookUnderMount(directory: number, name: string): void {
+  rawFacts.changed_ms = statUnderMount(directory, name)?.changed_ms ?? rawFacts.changed_ms;
+}
+
+/** What `writeRawFacts` writes, in words of 4 bytes. */
+export const rawFactWords = 10;
+
+/** Writes what the stamp of the node last visited is made of. */
+export function writeRawFacts(into: Uint32Array, offset: number): void {
+  for (let index = 0; index < rawFactWords; index++) into[offset + index] = factWords[stampWords[index] ?? 0] ?? 0;
+}
+
+/** Inode and size, ctime, mtime: where they stand in the facts, in words of 4 bytes. */
+const stampWords = [8, 9, 10, 11, 24, 25, 26, 28, 29, 30] as const;
+
+/**
+ * lstat of what a mount on `name` in an open directory covers: seen through a copy of the directory's own mount that hangs
+ * nowhere and has none of the mounts in it (open_tree). Undefined where we may not make one: an ordinary user, or a mount of
+ * another namespace.
+ * https://man7.org/linux/man-pages/man2/open_tree.2.html
+ */
+export function statUnderMount(directory: number, name: string): NodeFacts | undefined {
+  firstPath[0] = 0;
+  const flags = BigInt(openTreeClone | closeOnExec | emptyPath);
+  // Its third argument is a number; the table of calls takes that for an address, which is one too.
+  const held = libc.syscall(openTreeNumber, BigInt(directory), firstPathPointer, flags, 0n);
+  if (held >= 0n) {
+    try {
+      return statAt(Number(held), name);
+    } finally {
+      libc.close(Number(held));
+    }
+  }
+  const code = lastErrorCode();
+  if (["EPERM", "EINVAL", "ENOSYS"].includes(code)) return undefined;
+  throw systemCallError("open_tree", code);
 }
 
 /** rename that fails with EEXIST where anything stands at the target; EINVAL where the filesystem cannot say. */
@@ -222,8 +314,6 @@ function readFacts(): NodeFacts {
   const format = factsView.getUint16(28, true);
   const type = types.get(format & 0o170000) ?? "file";
   const modified_s = signed64(112);
-  const changed_s = signed64(96);
-  const changed_ns = factsView.getUint32(104, true);
   const [born_s, born_ns] = [signed64(80), factsView.getUint32(88, true)];
   const size = unsigned64(40);
   const inode = unsigned64(32);
@@ -243,10 +333,14 @@ function readFacts(): NodeFacts {
     minor: isDevice ? factsView.getUint32(132, true) : 0,
     // As the kernel gives them: inode and size, then ctime, then mtime. Numbers as text would cost as much as the call.
     stamp: facts.toString("base64", 32, 48) + facts.toString("base64", 96, 108) + facts.toString("base64", 112, 124),
-    changed_ms: changed_s * 1_000 + changed_ns / 1e6,
+    changed_ms: changedAt_ms(),
     mountId: unsigned64(144),
     mountRoot: (factsView.getUint32(8, true) & attributeMountRoot) !== 0,
   };
+}
+
+function changedAt_ms(): number {
+  return signed64(96) * 1_000 + factsView.getUint32(104, true) / 1e6;
 }
 
 function unsigned64(offset: number): number {
