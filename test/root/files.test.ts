@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -114,6 +115,35 @@ describe.skipIf(reason !== undefined)("files where mounts are", () => {
       ["a/b", true],
       ["a/file", false],
     ]);
+  });
+
+  it("a mount point has the attributes of what it covers, whatever is mounted there", () => {
+    chmodSync(join(top, "a/b"), 0o751);
+    const [before] = [...files.scan(top)].filter(({ path }) => path === "a/b");
+    mount(join(top, "a"), "--bind", join(top, "a"));
+    mount(join(top, "a/b"), "-t", "tmpfs", "-o", "mode=1777", "none");
+    mount(join(top, "a/file"), "--bind", join(outside, "kept"));
+    const [found] = [...files.scan(join(top, "a"))];
+    expect({ ...found, mountId: 0 }).toEqual({ ...before, mountId: 0, path: "b", mountPoint: true });
+    expect([...files.scan(top)]).toMatchObject([{ path: "a", mode: 0o755, mountPoint: true }]);
+  });
+
+  it("a look sees a mount come and go, and nothing below it", () => {
+    const before = files.look(top, [{}])[0]?.digest;
+    mount(join(top, "a/b"), "--bind", outside);
+    const covered = files.look(top, [{}])[0]?.digest;
+    expect(covered).not.toBe(before);
+    // What is mounted is no part of the tree, what it covers is.
+    mkdirSync(join(outside, "inner"));
+    expect(files.look(top, [{}])[0]?.digest).toBe(covered);
+    run("umount", mounted.pop() ?? "");
+    expect(files.look(top, [{}])[0]?.digest).toBe(before);
+  });
+
+  it("a look takes a bind mount of a directory on itself for a mount", () => {
+    const before = files.look(top, [{}])[0]?.digest;
+    mount(join(top, "a/b"), "--bind", join(top, "a/b"));
+    expect(files.look(top, [{}])[0]?.digest).not.toBe(before);
   });
 
   it("a walk names extended attributes, and only when asked", () => {

@@ -13,6 +13,7 @@ import {
   openPath,
   resolveFlags,
   statAt,
+  statUnderMount,
 } from "./system-calls.ts";
 
 const onlyDown = resolveFlags.beneath | resolveFlags.noXdev | resolveFlags.noSymlinks;
@@ -29,7 +30,8 @@ interface Level {
  * Walks a tree, a directory before its contents, names in the order of their bytes; the top itself is
  * not reported. Every level is held open while it is walked, so that nothing moved meanwhile leads the
  * walk outside. An entry that vanishes was never there; a directory that does ends the walk with a
- * transient error, for its contents may have gone to where the walk has been.
+ * transient error, for its contents may have gone to where the walk has been. A mount point has the attributes of what it
+ * covers: those of what is mounted on it are not the tree's.
  */
 export function* scanTree(treePath: string, options: ScanOptions): Iterable<ScannedEntry> {
   const levels: Level[] = [];
@@ -94,11 +96,15 @@ function describe(
   options: ScanOptions,
 ): ScannedEntry | undefined {
   const path = level.prefix + name;
+  const { directory } = level;
   try {
-    const { directory } = level;
+    if (facts.mountRoot) {
+      const covered = statUnderMount(directory, name) ?? facts;
+      return { ...covered, path, target: "", mountPoint: true, extendedAttributes: none };
+    }
     const target = facts.type === "symlink" ? readlinkSync(nodePath(below(directory, name)), "latin1") : "";
     const extendedAttributes = attributesOf(below(directory, name), facts.type, options.attributes);
-    return { ...facts, path, target, mountPoint: facts.mountRoot, extendedAttributes };
+    return { ...facts, path, target, mountPoint: false, extendedAttributes };
   } catch (thrown) {
     if (isMissing(thrown)) return undefined;
     throw failure("look at", show(treePath, path), thrown);
