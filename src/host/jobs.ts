@@ -1,5 +1,6 @@
 import type { Entry, TreePath } from "../core/entry.ts";
 import type { Compression, OverlayEntry } from "../core/resource.ts";
+import type { Seen } from "../pack/remembered.ts";
 import type { RemoveInput } from "../pack/remove.ts";
 import type { PackEntry } from "../pack/types.ts";
 import type { JobContext } from "./ports.ts";
@@ -90,7 +91,8 @@ export interface Collected {
 export interface JobMap {
   /** Digest of each layer as an image sees it (excludes applied, hashes from the cache), without packing. */
   readonly layers: {
-    readonly input: PackInput;
+    /** `looked`: a sight of the lowest layer, from this pass, with the image's own excludes. */
+    readonly input: PackInput & { readonly looked?: Seen | undefined };
     /** `seen`: of a tree that has not changed just now. */
     readonly output: readonly (LayerDigest & { readonly seen?: string | undefined })[];
   };
@@ -99,6 +101,11 @@ export interface JobMap {
     readonly input: PackInput & { readonly image: string; readonly manifest: string };
     readonly output: {
       readonly sha256: string;
+  /** What one walk sees of a tree, by what is left out of it: one sight for each list of excludes, without reading any content. */
+  readonly look: {
+    readonly input: { readonly path: string; readonly views: readonly (readonly string[])[] };
+    readonly output: readonly Seen[];
+  };
       readonly size_bytes: number;
       readonly uncompressed_bytes: number;
       readonly entries: number;
@@ -152,6 +159,8 @@ export interface JobMap {
       readonly paths: readonly {
         readonly path: TreePath;
         readonly change: "added" | "removed" | "changed";
+      /** A sight of the whole tree, from this pass. */
+      readonly looked?: Seen | undefined;
         readonly what: string;
       }[];
     };

@@ -160,10 +160,14 @@ export interface ScanOptions {
   readonly attributes?: boolean | "values";
 }
 
-/** As `ScanOptions.enter`; what is left out is neither seen nor entered. */
+/** One view of a tree, of several that one walk has. */
 export interface LookOptions {
+  /** As in `ScanOptions`. */
   readonly enter?: (path: TreePath) => boolean;
+  /** What is left out is neither seen nor entered. */
   readonly leaveOut?: (path: TreePath) => boolean;
+  /** False where `leaveOut` leaves out nothing that stands in the directory itself. */
+  readonly mayLeaveOut?: (directory: TreePath) => boolean;
 }
 
 /** What one walk of a tree saw. While the digest is the same, so is everything that `scan` can tell of it. */
@@ -234,8 +238,8 @@ export interface Files {
   /** Reads a file of a tree for packing. */
   openTreeReader(treePath: string, path: TreePath): Reader | undefined;
   scan(treePath: string, options?: ScanOptions): Iterable<ScannedEntry>;
-  /** Walks a tree as `scan` does, only to tell whether it is the same as before. */
-  look(treePath: string, options?: LookOptions): Sight;
+  /** Walks a tree once as `scan` does, only to tell whether it is the same as before; one sight a view. */
+  look(treePath: string, views: readonly LookOptions[]): readonly Sight[];
   /** mountinfo of the namespace of `--mount-namespace`, in its order. */
   mounts(): readonly MountEntry[];
   /** A stable name of the filesystem that holds a path: its uuid, else `device:MAJOR:MINOR`. */

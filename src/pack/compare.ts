@@ -5,10 +5,11 @@ import { compose } from "./compose.ts";
 import { type Change, differences, whatDiffers, whatDiffersAtAll } from "./differences.ts";
 import { compileExcludes } from "./excludes.ts";
 import { nameLinkSets } from "./links.ts";
+import { lookAtLayer } from "./look.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
 import { isWithin } from "./paths.ts";
 import { remembered, type Seen } from "./remembered.ts";
-import { lookAtLayer, scanLayer } from "./scan-layer.ts";
+import { scanLayer } from "./scan-layer.ts";
 import type { ManifestEntry } from "./types.ts";
 
 /** What a correction is told of a file whose extended attributes differ. */
@@ -44,15 +45,13 @@ export function recordTree(context: JobContext, input: JobMap["record"]["input"]
 
 /** What a tree holds now, against what was recorded. What stands below a mount point is not seen, so it has not changed. */
 export function findDrift(context: JobContext, input: JobMap["drift"]["input"]): JobMap["drift"]["output"] {
-  const { path, identity, leaveOut, manifest } = input;
+  const { path, identity, leaveOut, manifest, looked } = input;
   const question = { what: "drift", version: 3, path, identity, leaveOut, manifest };
   // Tree and manifest as they were: the answer is as it was. The manifest is looked at before it is read.
   const stamp = context.files.stat(manifest)?.stamp ?? "";
-  const look = (): Seen => {
-    const seen = lookAtLayer(context, wholeTree(input), wholeOptions(input));
-    return { ...seen, digest: `${seen.digest} ${stamp}` };
-  };
-  return remembered(context, input.cache, question, look(), {
+  const sight = (seen: Seen): Seen => ({ ...seen, digest: `${seen.digest} ${stamp}` });
+  const look = () => sight(lookAtLayer(context, wholeTree(input), wholeOptions(input)));
+  return remembered(context, input.cache, question, looked ? sight(looked) : look(), {
     // Attributes are asked for only here: setting one changes the ctime that the look sees.
     answer: () =>
       driftOf(context, input, scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" })),

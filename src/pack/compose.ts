@@ -4,11 +4,12 @@ import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.t
 import type { JobContext } from "../host/ports.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
 import { nameLinkSets } from "./links.ts";
+import { lookAtLayer } from "./look.ts";
 import { formatEntry } from "./manifest.ts";
 import { mergeOverlay } from "./merge.ts";
 import { digestOverlay, overlayLayer } from "./overlay-layer.ts";
-import { remembered } from "./remembered.ts";
-import { lookAtLayer, type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
+import { remembered, type Seen } from "./remembered.ts";
+import { type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
 import { tarballLayer } from "./tarball-layer.ts";
 import type { Layer, PackEntry } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
@@ -74,7 +75,10 @@ export async function composeUnread(
 }
 
 /** Digests of the layers alone: no merge. */
-export async function digestLayers(context: JobContext, input: PackInput): Promise<JobMap["layers"]["output"]> {
+export async function digestLayers(
+  context: JobContext,
+  input: JobMap["layers"]["input"],
+): Promise<JobMap["layers"]["output"]> {
   const excludes = compileExcludes(input.excludes);
   const digests: JobMap["layers"]["output"][number][] = [];
   for (const [index, source] of input.layers.entries()) {
@@ -90,11 +94,11 @@ export async function digestLayers(context: JobContext, input: PackInput): Promi
 function digestTree(
   context: JobContext,
   source: TreeSource,
-  input: PackInput,
+  input: JobMap["layers"]["input"],
   excludes: Excludes,
 ): JobMap["layers"]["output"][number] {
   const options = { cache: input.cache, excludes, asItIs: false, attributes: false };
-  const look = lookAtLayer(context, source, options);
+  const look = input.looked ?? lookAtLayer(context, source, options);
   const seen = look.settled ? look.digest : undefined;
   const warm = recallLayer(context.files, treeQuestion(source, input), look.digest, false);
   if (warm) return { ...warm.digest, seen };

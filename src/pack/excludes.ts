@@ -6,8 +6,8 @@ export interface Excludes {
   readonly covers: (path: TreePath) => boolean;
   /** True when everything in the directory is left out (`proc/*`), while the directory itself stays. */
   readonly coversContents: (directory: TreePath) => boolean;
-  /** True when nothing is left out. */
-  readonly isEmpty: boolean;
+  /** False when no pattern can match a name that stands in the directory itself. */
+  readonly mayCoverIn: (directory: TreePath) => boolean;
 }
 
 /**
@@ -31,7 +31,9 @@ export function compileExcludes(patterns: readonly string[]): Excludes {
     return above || matches(path);
   };
   const coversContents = (directory: TreePath) => (directory === "" ? everything : matchesContents(directory));
-  return { covers, coversContents, isEmpty: parts.length === 0 };
+  const isAnywhere = parts.some((part) => part.split("/").includes("**"));
+  const matchesParent = matcher(parts.map(parentOf));
+  return { covers, coversContents, mayCoverIn: (directory) => isAnywhere || matchesParent(directory) };
 }
 
 function matcher(patterns: readonly string[]): (path: TreePath) => boolean {

@@ -5,7 +5,8 @@ import type { LayerSource } from "../host/jobs.ts";
 import type { FileStat, JobContext, ScannedEntry } from "../host/ports.ts";
 import { hashContent } from "./content.ts";
 import type { Excludes } from "./excludes.ts";
-import { openHashCache, SETTLED_AFTER_MS } from "./hash-cache.ts";
+import { openHashCache } from "./hash-cache.ts";
+import { entering, requireTree } from "./look.ts";
 import { describeLosses, type Loss } from "./notes.ts";
 import { parentOf, sortByPath } from "./paths.ts";
 import type { Seen } from "./remembered.ts";
@@ -41,22 +42,6 @@ export function scanLayer(context: JobContext, layer: TreeSource, options: ScanL
   return scan.finish();
 }
 
-/**
- * Whether a tree is as it was, without reading any content: while the digest is the same, so is everything that a scan with
- * the same excludes would find, but for extended attributes, whose changes the ctime tells. A scan between two looks with one
- * digest, the first of them settled, has found what they saw.
- */
-export function lookAtLayer(context: JobContext, layer: TreeSource, { excludes }: ScanLayerOptions): Seen {
-  requireTree(context, layer);
-  const start_ms = context.now_ms();
-  const { covers, isEmpty } = excludes;
-  const { digest, changed_ms } = context.files.look(layer.path, {
-    enter: entering(excludes),
-    ...(isEmpty ? {} : { leaveOut: covers }),
-  });
-  return { digest, settled: changed_ms + SETTLED_AFTER_MS <= start_ms };
-}
-
 /** The top first, then all that is not excluded. */
 function* walk(context: JobContext, layer: TreeSource, options: ScanLayerOptions): Generator<ScannedEntry> {
   const top = requireTree(context, layer);
@@ -67,20 +52,6 @@ function* walk(context: JobContext, layer: TreeSource, options: ScanLayerOptions
     if (context.cancelled()) throw cancelled();
     if (entry.path !== "" && !covers(entry.path)) yield entry;
   }
-}
-
-function entering({ covers, coversContents }: Excludes): (path: TreePath) => boolean {
-  return (path) => !covers(path) && !coversContents(path);
-}
-
-function requireTree({ files }: JobContext, { path }: TreeSource): FileStat {
-  const top = files.stat(path);
-  if (top?.type === "directory") return top;
-  throw new RootloomError(`cannot read the tree ${path}: ${top ? "it is no directory" : "it is not there"}`, {
-    hint: "check that its volume exists and is mounted",
-    retry: "waiting",
-    condition: "TreeMissing",
-  });
 }
 
 export function cancelled(): RootloomError {

@@ -63,6 +63,8 @@ export interface ObserveContext extends Places {
 }
 
 /** Reads the host; writes nothing but caches. */
+  /** Trees as this pass sees them; without it everybody looks for himself. */
+  readonly sights?: Sights | undefined;
 export interface Observer<K extends ResourceKind> {
   readonly observe: (
     resource: ResourceMap[K],

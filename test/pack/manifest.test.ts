@@ -112,6 +112,14 @@ describe("excludes", () => {
   });
 
   it("know a directory whose contents are all left out", () => {
+    const { mayCoverIn } = compileExcludes(["proc/*", "usr/src", "var/*/x"]);
+    expect(["", "proc", "usr", "usr/lib", "var", "var/a", "var/a/b"].filter(mayCoverIn)).toEqual([
+      "proc",
+      "usr",
+      "var/a",
+    ]);
+    expect(["", "deep/down"].filter(compileExcludes(["a/**/b"]).mayCoverIn)).toEqual(["", "deep/down"]);
+    expect(compileExcludes([]).mayCoverIn("")).toBe(false);
     const { coversContents } = compileExcludes(["proc/*", "usr/src", "var/*/x"]);
     expect(["proc", "usr", "usr/src", "var/a"].filter(coversContents)).toEqual(["proc"]);
   });

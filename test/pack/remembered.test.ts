@@ -72,6 +72,30 @@ describe("what a tree was seen to hold", () => {
     expect(() => answers()).toThrow("ENOENT");
   });
 
+  it("takes a sight of the same pass for a look of its own", async () => {
+    const [whole] = await jobTable.look({ path: root, views: [[]] }, context);
+    expect(whole?.settled).toBe(true);
+    await jobTable.drift({ ...input(), looked: whole }, watched());
+    const blind = { ...context.files, look: () => expect.unreachable("it looked again") };
+    expect((await jobTable.drift({ ...input(), looked: whole }, { ...context, files: blind })).count).toBe(0);
+    appendFileSync(join(root, "etc/motd"), "!");
+    const [after] = await jobTable.look({ path: root, views: [[]] }, context);
+    expect((await jobTable.drift({ ...input(), looked: after }, watched())).count).toBe(1);
+  });
+
+  it("keeps no answer that was found while the tree changed", async () => {
+    const files: Files = {
+      ...context.files,
+      scan: function* (path, options) {
+        yield* context.files.scan(path, options);
+        writeFileSync(join(root, "etc/behind"), "");
+      },
+    };
+    await drift({ ...context, files });
+    expect(() => answers()).toThrow("ENOENT");
+    expect((await drift()).count).toBe(1);
+  });
+
   it("takes a damaged answer for none", async () => {
     await drift();
     const [name = ""] = answers();

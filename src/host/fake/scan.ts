@@ -10,7 +10,7 @@ import type { Location } from "./mount-table.ts";
 export function fakeWalks(kernel: Kernel): Pick<Files, "scan" | "look"> {
   return {
     scan: (treePath, options = {}) => scanFakeTree(kernel, treePath, options),
-    look: (treePath, options = {}) => lookAtFakeTree(kernel, treePath, options),
+    look: (treePath, views) => views.map((view) => lookAtFakeTree(kernel, treePath, view)),
   };
 }
 

@@ -85,7 +85,7 @@ const reading: Reading = {
       holding(openDirectory(treePath), (tree) => readerOf(openFileInside(tree, path))),
     ),
   scan: (treePath, options = {}) => scanTree(treePath, options),
-  look: (treePath, options = {}) => lookAtTree(treePath, options),
+  look: lookAtTree,
   freeSpace_bytes: (path) =>
     attempt("measure the free space of", path, () => {
       const facts = statfsSync(path);

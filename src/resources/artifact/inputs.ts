@@ -22,10 +22,14 @@ export function packInput(files: Files, resource: ArtifactResource, cache: strin
   });
   const { init, sourceDate_s } = resource;
   const compression = packerCompression(resource);
-  // A volume that is itself a root holds our own files too.
-  const excludes = [...resource.excludes, OWN_FOLDER];
+  const excludes = imageExcludes(resource);
   const nodes = resolveOwners(resource.nodes, accounts);
   return { layers: [baseLayer(files, resource), ...overlays], excludes, nodes, init, compression, sourceDate_s, cache };
+}
+
+/** What an image leaves out of its root. A volume that is itself a root holds our own files too. */
+export function imageExcludes({ excludes }: ArtifactResource): readonly string[] {
+  return [...excludes, OWN_FOLDER];
 }
 
 /** How the packer itself compresses; an image that another tool makes is only laid out by it. */

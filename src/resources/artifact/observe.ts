@@ -156,10 +156,12 @@ async function observeInputs(
   found: ObservedArtifact,
   context: ObserveContext,
 ): Promise<Pick<ObservedArtifact, "inputs" | "wanted" | "difference">> {
-  const { host, cache, signal } = context;
+  const { host, cache, signal, sights } = context;
   await provideBase(resource, context);
   const input = packInput(host.files, resource, cache);
-  const layers = await host.jobs.run("layers", input, { signal });
+  const { base } = resource;
+  const looked = base.type === "tree" ? await sights?.of(base.path, input.excludes) : undefined;
+  const layers = await host.jobs.run("layers", { ...input, looked }, { signal });
   const inputs = inputsOf(resource, layers);
   const wanted = generationOf(inputs);
   const manifest = `${resource.path}/${found.generation}/${MANIFEST}`;

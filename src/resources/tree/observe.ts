@@ -81,7 +81,7 @@ export function leftOut(tree: { readonly path: string; readonly volumePath: stri
  */
 export async function readDrift(
   resource: TreeResource,
-  context: Places & Pick<ObserveContext, "host" | "signal" | "owned">,
+  context: Places & Pick<ObserveContext, "host" | "signal" | "owned" | "sights">,
 ): Promise<TreeDrift> {
   const { files, jobs } = context.host;
   const laidPaths = followed(resource, files);
@@ -110,6 +110,7 @@ export async function readDrift(
   );
   return { count: drift.count - (drift.paths.length - paths.length), paths };
 }
+      looked: await context.sights?.of(resource.path, []),
 
 /** Laid paths as written, and where they lead through the root's own links: `bin/tool` is laid at `usr/bin/tool`. */
 function followed(resource: TreeResource, files: Files): readonly string[] {
