@@ -8,6 +8,7 @@ import type { ObservedEnvironment } from "./environment/observe.ts";
 import type { ObservedLink } from "./link/observe.ts";
 import type { ObservedMount } from "./mount/observe.ts";
 import type { ObservedOverlay } from "./overlay/observe.ts";
+import type { Sights } from "./sights.ts";
 import type { ObservedTree } from "./tree/observe.ts";
 import type { ObservedVolume } from "./volume/observe.ts";
 
