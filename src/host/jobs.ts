@@ -89,6 +89,11 @@ export interface Collected {
 
 /** Long work, one entry a job. Functions stand in `src/pack` and run in a worker thread on the real side. */
 export interface JobMap {
+  /** What one walk sees of a tree, by what is left out of it: one sight for each list of excludes, without reading any content. */
+  readonly look: {
+    readonly input: { readonly path: string; readonly views: readonly (readonly string[])[] };
+    readonly output: readonly Seen[];
+  };
   /** Digest of each layer as an image sees it (excludes applied, hashes from the cache), without packing. */
   readonly layers: {
     /** `looked`: a sight of the lowest layer, from this pass, with the image's own excludes. */
@@ -101,11 +106,6 @@ export interface JobMap {
     readonly input: PackInput & { readonly image: string; readonly manifest: string };
     readonly output: {
       readonly sha256: string;
-  /** What one walk sees of a tree, by what is left out of it: one sight for each list of excludes, without reading any content. */
-  readonly look: {
-    readonly input: { readonly path: string; readonly views: readonly (readonly string[])[] };
-    readonly output: readonly Seen[];
-  };
       readonly size_bytes: number;
       readonly uncompressed_bytes: number;
       readonly entries: number;
@@ -148,6 +148,8 @@ export interface JobMap {
   /** What differs between a tree and its recorded manifest. `paths` is capped at 1,000, `count` is not. */
   readonly drift: {
     readonly input: {
+      /** A sight of the whole tree, from this pass. */
+      readonly looked?: Seen | undefined;
       readonly path: string;
       readonly identity: string;
       readonly cache: string;
@@ -159,8 +161,6 @@ export interface JobMap {
       readonly paths: readonly {
         readonly path: TreePath;
         readonly change: "added" | "removed" | "changed";
-      /** A sight of the whole tree, from this pass. */
-      readonly looked?: Seen | undefined;
         readonly what: string;
       }[];
     };

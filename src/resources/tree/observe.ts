@@ -94,6 +94,7 @@ export async function readDrift(
       cache: context.cache,
       manifest: treePaths(resource.volumePath, resource.name).manifest,
       leaveOut,
+      looked: await context.sights?.of(resource.path, []),
     },
     { signal: context.signal },
   );
@@ -110,7 +111,6 @@ export async function readDrift(
   );
   return { count: drift.count - (drift.paths.length - paths.length), paths };
 }
-      looked: await context.sights?.of(resource.path, []),
 
 /** Laid paths as written, and where they lead through the root's own links: `bin/tool` is laid at `usr/bin/tool`. */
 function followed(resource: TreeResource, files: Files): readonly string[] {
