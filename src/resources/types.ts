@@ -61,11 +61,11 @@ export interface ObserveContext extends Places {
   readonly signal: AbortSignal | undefined;
   /** Another record of this store, such as the tree's for an overlay. */
   readonly owned: (id: string) => OwnedRecord | undefined;
+  /** Trees as this pass sees them; without it everybody looks for himself. */
+  readonly sights?: Sights | undefined;
 }
 
 /** Reads the host; writes nothing but caches. */
-  /** Trees as this pass sees them; without it everybody looks for himself. */
-  readonly sights?: Sights | undefined;
 export interface Observer<K extends ResourceKind> {
   readonly observe: (
     resource: ResourceMap[K],
