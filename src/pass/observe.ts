@@ -1,7 +1,6 @@
 import { asRootloomError } from "../core/error.ts";
 import type { OwnedRecord, Resource, ResourceId, ResourceKind } from "../core/resource.ts";
 import { observers } from "../resources/index.ts";
-import { createSights } from "../resources/sights.ts";
 import type { ObserveContext, Observer } from "../resources/types.ts";
 
 export interface Observations {
@@ -20,7 +19,6 @@ export async function observeAll(
 ): Promise<Observations> {
   const observed = new Map<ResourceId, unknown>();
   const unobserved = new Map<ResourceId, { message: string; hint: string }>();
-  const seeing = { ...context, sights: createSights(context.host, resources, context.signal) };
   const look = async (id: ResourceId, run: () => Promise<unknown>): Promise<void> => {
     try {
       observed.set(id, await run());
@@ -34,7 +32,7 @@ export async function observeAll(
   const records = new Map(owned.map((record) => [record.id, record]));
   await Promise.all([
     ...resources.map((resource) =>
-      look(resource.id, () => observerOf(resource.kind).observe(resource, records.get(resource.id), seeing)),
+      look(resource.id, () => observerOf(resource.kind).observe(resource, records.get(resource.id), context)),
     ),
     ...owned
       .filter((record) => !desired.has(record.id))

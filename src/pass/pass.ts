@@ -2,6 +2,7 @@ import { asRootloomError, RootloomError } from "../core/error.ts";
 import { type PlanInput, plan } from "../core/plan.ts";
 import type { Plan } from "../core/step.ts";
 import { planners } from "../resources/index.ts";
+import { type BegunSights, beginSights } from "../resources/sights.ts";
 import type { Network, Places } from "../resources/types.ts";
 import { type OpenedState, openState } from "../state/state.ts";
 import type { State } from "../state/types.ts";
@@ -23,11 +24,14 @@ import type { PassRequest, PassResult, Session } from "./types.ts";
 export async function runPass(session: Session, request: PassRequest): Promise<PassResult> {
   const run = beginRun(session, request);
   session.host.jobs.prepare();
+  const sights = beginSights(session.host, session.configuration.cache, request.signal);
   const desired = await loadDesired(session).catch((thrown) => sourceFailed(session, request, run, thrown));
   const state = openState(session.host, session.configuration.state, request.mode === "apply" ? "write" : "read");
   try {
     const ended =
-      desired.problems.length > 0 ? invalid(desired) : await reconcile(session, request, run.runId, desired, state);
+      desired.problems.length > 0
+        ? invalid(desired)
+        : await reconcile(session, request, run.runId, desired, state, sights);
     const result = resultOf(session, run, desired, ended, state);
     if (request.mode === "apply") record(session, state, result);
     return result;
@@ -42,13 +46,14 @@ async function reconcile(
   runId: string,
   desired: Desired,
   state: OpenedState,
+  sights: BegunSights,
 ): Promise<Ended> {
   const { host } = session;
   const { graph } = desired;
   const places = placesOf(session, state);
   if (request.mode === "apply") await recover(state, host, places, request, runId);
   const owned = state.records();
-  const context = { ...places, host, signal: request.signal, owned: (id: string) => state.record(id) };
+  const context = { ...places, host, signal: request.signal, owned: (id: string) => state.record(id), sights };
   const observations = await observeAll(graph.resources, owned, context);
   const input = planInput(session, request, desired, state);
   const planned = plan({ ...input, ...observations, owned });

@@ -11,7 +11,7 @@ import type { PassRequest } from "./types.ts";
 /**
  * Deals with what a kill left open in the journal, before anything is observed: each kind completes or undoes its
  * half-done effects, and when all of a step are mended its entry is closed. What a recovery cannot mend it throws, and
- * the entry stays open: so it does when we are killed between two effects of one step.
+ * the entry stays open: so it does when we are killed between two effects of one step. Returns whether there was anything.
  */
 export async function recover(
   state: OpenedState,
@@ -19,8 +19,9 @@ export async function recover(
   places: Places,
   request: PassRequest,
   runId: string,
-): Promise<void> {
-  for (const [step, effects] of Map.groupBy(state.openEffects(), (effect) => effect.step)) {
+): Promise<boolean> {
+  const open = state.openEffects();
+  for (const [step, effects] of Map.groupBy(open, (effect) => effect.step)) {
     const context = contextOf(state, host, places, request, runId);
     try {
       for (const effect of effects) await recoveries[kindOf(effect.stepId)]?.(effect, context);
@@ -39,6 +40,7 @@ export async function recover(
   }
   closeIdle(state, host);
   for (const directory of [places.state, `${places.state}/reports`]) sweepTemporaries(host.files, directory);
+  return open.length > 0;
 }
 
 /** Files of the state's own that a kill left half written: the reports, the installation's id. */

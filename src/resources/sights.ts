@@ -1,46 +1,116 @@
 import type { Resource } from "../core/resource.ts";
 import type { Host } from "../host/ports.ts";
+import { openBeside } from "../pack/beside.ts";
 import type { Seen } from "../pack/remembered.ts";
 import { imageExcludes } from "./artifact/inputs.ts";
 
 /** What one pass sees of trees: each is walked once, for all who ask what it holds. */
 export interface Sights {
   /**
-   * The sight of a tree with these parts left out; the walk begins when the first asks. Undefined where nobody was expected to
-   * ask that, or the tree cannot be walked: whoever needs it looks himself, and says why that fails.
+   * The sight of a tree with these parts left out. Undefined where nobody was expected to ask that, or the tree cannot be
+   * walked: whoever needs it looks himself, and says why that fails.
    */
   of(treePath: string, excludes: readonly string[]): Promise<Seen | undefined>;
 }
 
-/** @param resources all of a pass: they tell who will look at a tree, and what each leaves out. */
-export function createSights(host: Host, resources: readonly Resource[], signal: AbortSignal | undefined): Sights {
-  const views = new Map<string, Map<string, readonly string[]>>();
-  const expect = (path: string, excludes: readonly string[]): void => {
-    const ofTree = views.get(path) ?? new Map<string, readonly string[]>();
-    views.set(path, ofTree.set(JSON.stringify(excludes), excludes));
-  };
-  for (const resource of resources) {
-    if (resource.kind === "tree" && resource.content === "managed") expect(resource.path, []);
-    if (resource.kind === "artifact" && resource.base.type === "tree")
-      expect(resource.base.path, imageExcludes(resource));
-  }
-  const walks = new Map<string, Promise<readonly Seen[]>>();
-  const walk = (path: string, ofTree: ReadonlyMap<string, readonly string[]>): Promise<readonly Seen[]> => {
-    const begun = walks.get(path) ?? host.jobs.run("look", { path, views: [...ofTree.values()] }, { signal });
+export interface BegunSights extends Sights {
+  /** Says which resources the pass has: from now on they tell who will look at a tree, and what each leaves out. */
+  expect(resources: readonly Resource[]): void;
+  /** Something of ours has changed trees since the walks began. */
+  forget(): void;
+}
+
+/** Lists of excludes by tree: who walks it looks for all of them. */
+type Views = Readonly<Record<string, readonly (readonly string[])[]>>;
+
+interface Walk {
+  readonly views: readonly (readonly string[])[];
+  readonly seen: Promise<readonly Seen[]>;
+}
+
+/**
+ * Begins to walk the trees that the last pass has looked at, while the commit is still read; any others when the first asks.
+ * Which they were is kept in the cache: a wrong guess costs a walk.
+ */
+export function beginSights(host: Host, cache: string, signal: AbortSignal | undefined): BegunSights {
+  const walks = new Map<string, Walk>();
+  const guessed = readGuess(host, cache);
+  let expected: Views = {};
+  const walk = (path: string, views: readonly (readonly string[])[]): Walk => {
+    const seen = host.jobs.run("look", { path, views }, { signal });
+    seen.catch(() => undefined); // heard by who asks for it, if anybody does
+    const begun = { views, seen };
     walks.set(path, begun);
     return begun;
   };
+  for (const [path, views] of Object.entries(guessed)) walk(path, views);
   return {
+    expect(resources) {
+      expected = viewsOf(resources);
+      if (!isSame(expected, guessed)) writeGuess(host, cache, expected);
+    },
+    forget: () => walks.clear(),
     async of(treePath, excludes) {
-      const ofTree = views.get(treePath);
-      const index = [...(ofTree?.keys() ?? [])].indexOf(JSON.stringify(excludes));
-      if (ofTree === undefined || index < 0) return undefined;
+      const find = (views: Walk["views"] = []) => views.findIndex((view) => isSame(view, excludes));
+      const begun = walks.get(treePath);
+      const views = expected[treePath] ?? [];
+      if (find(views) < 0) return undefined;
+      const used = begun !== undefined && find(begun.views) >= 0 ? begun : walk(treePath, views);
       try {
-        return (await walk(treePath, ofTree))[index];
+        return (await used.seen)[find(used.views)];
       } catch {
         signal?.throwIfAborted();
         return undefined;
       }
     },
   };
+}
+
+function viewsOf(resources: readonly Resource[]): Views {
+  const views: Record<string, (readonly string[])[]> = {};
+  const add = (path: string, excludes: readonly string[]): void => {
+    views[path] ??= [];
+    if (!views[path].some((view) => isSame(view, excludes))) views[path].push(excludes);
+  };
+  for (const resource of resources) {
+    if (resource.kind === "tree" && resource.content === "managed") add(resource.path, []);
+    if (resource.kind === "artifact" && resource.base.type === "tree") add(resource.base.path, imageExcludes(resource));
+  }
+  return views;
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function guessPath(cache: string): string {
+  return `${cache}/answers/last-looks`;
+}
+
+function readGuess({ files }: Host, cache: string): Views {
+  try {
+    const found: unknown = JSON.parse(files.readText(guessPath(cache)) ?? "{}");
+    return isViews(found) ? found : {};
+  } catch {
+    return {};
+  }
+}
+
+function isViews(value: unknown): value is Views {
+  const isTexts = (each: unknown) => Array.isArray(each) && each.every((text) => typeof text === "string");
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(
+    ([path, views]) => path.startsWith("/") && Array.isArray(views) && views.every(isTexts),
+  );
+}
+
+function writeGuess({ files }: Host, cache: string, views: Views): void {
+  try {
+    files.makeDirectories(`${cache}/answers`, 0o700);
+    const output = openBeside(files, guessPath(cache), 0o600);
+    output.writer.write(Buffer.from(JSON.stringify(views)));
+    output.commitUnsynced();
+  } catch {
+    // The next pass guesses worse: nothing else is lost. What is left half written is swept with the cache.
+  }
 }

@@ -1,7 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Resource } from "../../src/core/resource.ts";
 import type { Host } from "../../src/host/ports.ts";
-import { createSights } from "../../src/resources/sights.ts";
+import { createFiles } from "../../src/host/real/files.ts";
+import { beginSights } from "../../src/resources/sights.ts";
 
 type Asked = { readonly path: string; readonly views: readonly (readonly string[])[] };
 
@@ -9,26 +13,32 @@ const tree = (path: string, content: "managed" | "live") => ({ kind: "tree", pat
 const image = (path: string, excludes: readonly string[]) =>
   ({ kind: "artifact", excludes, base: { type: "tree", path } }) as unknown as Resource;
 const OF_IMAGE = ["tmp/*", ".rootloom"];
+const files = createFiles({ mountNamespace: "/proc/self/ns/mnt" });
+
+let cache: string;
+beforeEach(() => {
+  cache = mkdtempSync(join(tmpdir(), "rootloom-sights-"));
+});
+afterEach(() => rmSync(cache, { recursive: true }));
 
 /** Every view of a tree has the place of the view in the walk as its digest. */
-function start(resources: readonly Resource[], fails = false) {
+function begin(fails = false) {
   const walks: Asked[] = [];
   const run = async (_job: string, asked: Asked) => {
     walks.push(asked);
     if (fails) throw new Error("it is gone");
     return asked.views.map((_, index) => ({ digest: `${asked.path} ${index}`, settled: true }));
   };
-  return { walks, sights: createSights({ jobs: { run } } as unknown as Host, resources, undefined) };
+  return { walks, sights: beginSights({ files, jobs: { run } } as unknown as Host, cache, undefined) };
 }
+
+/** A pass over these resources, of which the next one can guess. */
+const passOver = (...resources: readonly Resource[]) => begin().sights.expect(resources);
 
 describe("what a pass sees of trees", () => {
   it("walks a tree once for its drift and all its images, when the first asks", async () => {
-    const { walks, sights } = start([
-      tree("/a", "managed"),
-      image("/a", ["tmp/*"]),
-      image("/a", []),
-      tree("/b", "managed"),
-    ]);
+    const { walks, sights } = begin();
+    sights.expect([tree("/a", "managed"), image("/a", ["tmp/*"]), image("/a", []), tree("/b", "managed")]);
     expect(walks).toEqual([]);
     const seen = await Promise.all([sights.of("/a", OF_IMAGE), sights.of("/a", []), sights.of("/a", [".rootloom"])]);
     expect(seen.map((each) => each?.digest)).toEqual(["/a 1", "/a 0", "/a 2"]);
@@ -36,16 +46,60 @@ describe("what a pass sees of trees", () => {
   });
 
   it("looks at no more of a live root than its images hold", async () => {
-    const { walks, sights } = start([tree("/a", "live"), image("/a", ["tmp/*"])]);
+    const { walks, sights } = begin();
+    sights.expect([tree("/a", "live"), image("/a", ["tmp/*"])]);
     expect(await sights.of("/a", OF_IMAGE)).toEqual({ digest: "/a 0", settled: true });
     expect(walks).toEqual([{ path: "/a", views: [OF_IMAGE] }]);
     expect(await sights.of("/a", [])).toBeUndefined();
   });
 
   it("leaves it to whoever asks to say why a tree cannot be walked", async () => {
-    const { walks, sights } = start([tree("/a", "managed")], true);
+    const { walks, sights } = begin(true);
+    sights.expect([tree("/a", "managed")]);
     expect(await sights.of("/a", [])).toBeUndefined();
     expect(await sights.of("/other", [])).toBeUndefined();
     expect(walks).toHaveLength(1);
+  });
+
+  it("begins with what the pass before has looked at, before the commit is read", async () => {
+    passOver(tree("/a", "managed"), image("/a", ["tmp/*"]));
+    const { walks, sights } = begin();
+    expect(walks).toEqual([{ path: "/a", views: [[], OF_IMAGE] }]);
+    sights.expect([image("/a", ["tmp/*"])]);
+    expect((await sights.of("/a", OF_IMAGE))?.digest).toBe("/a 1");
+    expect(walks).toHaveLength(1);
+  });
+
+  it("answers nothing that this pass has not asked for, and walks again where the guess was wrong", async () => {
+    passOver(tree("/a", "managed"));
+    const { walks, sights } = begin();
+    expect(await sights.of("/a", [])).toBeUndefined();
+    sights.expect([image("/a", ["tmp/*"])]);
+    expect(await sights.of("/a", [])).toBeUndefined();
+    expect((await sights.of("/a", OF_IMAGE))?.digest).toBe("/a 0");
+    expect(walks.map(({ views }) => views)).toEqual([[[]], [OF_IMAGE]]);
+  });
+
+  it("walks again once something of ours has changed trees", async () => {
+    passOver(tree("/a", "managed"));
+    const { walks, sights } = begin();
+    sights.forget();
+    sights.expect([tree("/a", "managed")]);
+    await sights.of("/a", []);
+    expect(walks).toHaveLength(2);
+  });
+
+  it("takes a damaged guess for none, and writes none that is right already", () => {
+    passOver(tree("/a", "managed"));
+    const path = join(cache, "answers/last-looks");
+    const before = files.stat(path)?.stamp;
+    passOver(tree("/a", "managed"));
+    expect(files.stat(path)?.stamp).toBe(before);
+    for (const text of ["{", "null", "[]", '{"a":[[]]}', '{"/a":[["x"],1]}']) {
+      writeFileSync(path, text);
+      expect(begin().walks).toEqual([]);
+    }
+    passOver(tree("/b", "managed"));
+    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ "/b": [[]] });
   });
 });
