@@ -51,7 +51,8 @@ async function reconcile(
   const { host } = session;
   const { graph } = desired;
   const places = placesOf(session, state);
-  if (request.mode === "apply") await recover(state, host, places, request, runId);
+  if (request.mode === "apply" && (await recover(state, host, places, request, runId))) sights.forget();
+  sights.expect(graph.resources);
   const owned = state.records();
   const context = { ...places, host, signal: request.signal, owned: (id: string) => state.record(id), sights };
   const observations = await observeAll(graph.resources, owned, context);
