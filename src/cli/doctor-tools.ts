@@ -74,7 +74,7 @@ export function purposesOf(resources: readonly Resource[]): ReadonlyMap<string, 
 function purposesOfOne(resource: Resource): readonly string[] {
   if (resource.kind === "volume")
     return [resource.backend, resource.filesystem ?? [], resource.thinPool === undefined ? [] : "thin"].flat();
-  if (resource.kind === "artifact") return [resource.format];
+  if (resource.kind === "artifact") return [resource.format, ...(resource.bootCheck === undefined ? [] : ["boot"])];
   if (resource.kind !== "tree") return [];
   const { source } = resource;
   if (source.type !== "tarball") return [source.type];

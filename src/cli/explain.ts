@@ -41,6 +41,8 @@ interface Explanation {
   readonly decisions: readonly Decision[];
   /** What stands in an artifact's directory, newest first. */
   readonly generations: readonly GenerationReport[];
+  /** Which of them passed their check, and which failed it; those that had none are left out. */
+  readonly checks: Readonly<Record<string, "passed" | "failed">>;
   /** Of an image: what it is made of, and which inputs had it packed again. */
   readonly image: ImageReport | null;
 }
@@ -67,6 +69,7 @@ async function gather(looked: Look, name: string): Promise<Explanation> {
       conditions: state.conditions().filter((each) => each.object === id),
       decisions: state.decisions().filter((each) => each.id === id),
       generations,
+      checks: await checksOf(session, lastApply, generations),
       image: await imageOf(session, id, generations.length),
     };
   } finally {
@@ -92,6 +95,20 @@ async function generationsOf(
   return listGenerations(host.files, String(lastApply.details.path ?? ""), instance);
 }
 
+async function checksOf(
+  { host }: Session,
+  lastApply: OwnedRecord | null,
+  generations: readonly GenerationReport[],
+): Promise<Explanation["checks"]> {
+  const { readVerdict } = await import("../resources/artifact/verdict.ts");
+  const path = String(lastApply?.details.path ?? "");
+  const checked = generations.flatMap(({ generation }) => {
+    const verdict = readVerdict(host.files, `${path}/${generation}`);
+    return verdict === undefined ? [] : [[generation, verdict.healthy ? "passed" : "failed"] as const];
+  });
+  return Object.fromEntries(checked);
+}
+
 function stepOf(report: Report, id: ResourceId): ReportStep | null {
   return report.steps.find((step) => step.id === id) ?? null;
 }
@@ -115,7 +132,9 @@ async function explanationText(explanation: Explanation, options: { color: boole
   }
   for (const { generation, createdAt, size_bytes } of explanation.generations) {
     const current = generation === lastApply?.details.generation ? " (current)" : "";
-    rows.push(["generation", `${generation} of ${createdAt}, ${sizeText(size_bytes)}${current}`]);
+    const check = explanation.checks[generation];
+    const checked = check === undefined ? "" : `, ${check} its boot check`;
+    rows.push(["generation", `${generation} of ${createdAt}, ${sizeText(size_bytes)}${checked}${current}`]);
   }
   for (const { input, what } of explanation.image?.since?.causes ?? []) rows.push(["packed for", `${input}: ${what}`]);
   for (const { type, status, message } of explanation.conditions)

@@ -4,19 +4,26 @@ import { DECISION_OPTIONS, decided, send } from "./decide.ts";
 
 export const rollback: CommandDefinition = {
   name: "rollback",
-  summary: "bring a root back to one of its snapshots; the present is snapshotted first, and the root suspended",
-  argument: ["<root...>", "name of a root, then of a snapshot, or how it begins (default the newest)"],
+  summary: "bring a root back to one of its snapshots, or an image back to an older generation; it is suspended there",
+  argument: [
+    "<name...>",
+    "a root or an image, then a snapshot or a generation, or how that begins (default the newest)",
+  ],
   options: [["--yes", "approve what is said without it"], ...DECISION_OPTIONS],
   examples: [
-    ["rootloom rollback debian", "says what would be done, exit code 1"],
-    ["rootloom rollback debian 20261121T1215 --yes --why 'gcc is broken'", "swaps; the root that gave way is kept"],
+    ["rootloom rollback image/debian", "the generation before, at once, until a commit changes the image"],
+    ["rootloom rollback root/debian", "says what would be done, exit code 1"],
+    [
+      "rootloom rollback root/debian 20261121T1215 --yes --why 'gcc is broken'",
+      "swaps; the root that gave way is kept",
+    ],
   ],
   run: (context, given) => {
-    const [root = "", snapshot = "", more] = given.names;
+    const [name = "", snapshot = "", more] = given.names;
     if (more !== undefined) {
-      throw new RootloomError("cannot roll back: give one root, and at most one snapshot");
+      throw new RootloomError("cannot roll back: give one root or image, and at most one snapshot or generation");
     }
-    const arguments_ = { ...decided(context, given), names: [root], snapshot, yes: flagOf(given, "yes") };
+    const arguments_ = { ...decided(context, given), names: [name], snapshot, yes: flagOf(given, "yes") };
     return send(context, given, { command: "rollback", arguments: arguments_ });
   },
 };

@@ -6,7 +6,8 @@ import type {
   OverlayResource,
   OverlayTree,
 } from "../core/resource.ts";
-import { parseDate } from "../documents/units.ts";
+import { parseDate, parseInterval } from "../documents/units.ts";
+import { compileBoot } from "./boot.ts";
 import { type CompileContext, type Expanded, findDocument, originOf, resolvePath, resourceId } from "./context.ts";
 import { blank } from "./overlays.ts";
 import { baseLayer } from "./roots.ts";
@@ -55,6 +56,8 @@ export function compileImage(
   const facts = FORMATS[format];
   const compression = compressionOf(document, facts);
   const path = resolvePath(context.state, `artifacts/${name}`);
+  const boot = compileBoot(document, context);
+  const needed = boot.kernel?.type === "tree" ? [boot.kernel.tree] : [];
   const below = base.type === "tree" ? inRoots.filter((resource) => resource.tree === base.tree) : [];
   // What a mount of the host covers is never packed, whether it is mounted at that moment or not.
   const covered = below.flatMap((it) => (it.kind === "mount" ? [`${it.target.slice(it.within.length + 1)}/*`] : []));
@@ -63,7 +66,7 @@ export function compileImage(
     kind: "artifact",
     name,
     identity: `path:${path}`,
-    dependsOn: base.type === "tree" ? [base.tree, ...below.map(({ id }) => id)] : [],
+    dependsOn: [...new Set([...(base.type === "tree" ? [base.tree, ...below.map(({ id }) => id)] : []), ...needed])],
     origin: originOf(document),
     protect: false,
     onDelete: spec.onDelete ?? "retain",
@@ -79,7 +82,10 @@ export function compileImage(
     sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
     packPolicy: spec.pack ?? "onChange",
     generations: spec.retention?.generations ?? context.policy.generations,
+    generationAge_s: spec.retention?.age === undefined ? undefined : parseInterval(spec.retention.age),
+    pinned: spec.retention?.keep,
     target: document.target ?? spec.target,
+    ...boot,
   };
 }
 

@@ -35,8 +35,9 @@ function reasonToBlock(
     refusedByPlanner(draft) ??
     refusedByProtection(item) ??
     refusedByDeletionLimit(draft, blocking) ??
-    suspended(id, blocking.decisions) ??
+    suspended(item, blocking.decisions) ??
     waitsForDependency(item, missing) ??
+    quarantined(draft) ??
     needsApproval(item, blocking) ??
     reportOnly(draft) ??
     stalled(item, blocking.decisions)
@@ -46,6 +47,10 @@ function reasonToBlock(
 function refusedByPlanner(draft: Draft): Blocked | undefined {
   const condition = draft.blocked?.condition;
   return condition === "Refused" || condition === "Waiting" ? draft.blocked : undefined;
+}
+
+function quarantined(draft: Draft): Blocked | undefined {
+  return draft.blocked?.condition === "Quarantined" ? draft.blocked : undefined;
 }
 
 function reportOnly(draft: Draft): Blocked | undefined {
@@ -70,8 +75,10 @@ function refusedByDeletionLimit(draft: Draft, blocking: Blocking): Blocked | und
   };
 }
 
-function suspended(id: ResourceId, decisions: Decisions): Blocked | undefined {
-  const why = decisions.suspended.get(id);
+/** What is done inside a root waits with the root. */
+function suspended({ id, kind, name }: Drafted, decisions: Decisions): Blocked | undefined {
+  const root = kind === "provision" ? decisions.suspended.get(`tree/${name}`) : undefined;
+  const why = decisions.suspended.get(id) ?? root;
   if (why === undefined) return undefined;
   return { condition: "Suspended", message: `${id} is suspended: ${why}`, hint: `rootloom resume ${id}` };
 }

@@ -33,6 +33,8 @@ export interface Ending {
   readonly retry: string;
   /** Whether what the resource was made from is what its publisher says; left out where nobody asked. */
   readonly source?: { readonly isRight: boolean; readonly message: string } | undefined;
+  /** Whether what was made last passed its check; left out where none is declared, or none was made. */
+  readonly health?: { readonly isHealthy: boolean; readonly message: string } | undefined;
 }
 
 /**
@@ -70,13 +72,23 @@ function ofResource(ending: Ending): readonly ConditionDraft[] {
   if (step.cause === "corrective" && step.action !== "keep" && ending.status !== "done") {
     exceptions.push({ object, type: "Drifted", status: "True", reason: "Drift", message: step.reason });
   }
+  if (condition === "Quarantined" || ending.health?.isHealthy === false) {
+    const why = message === "" ? ending.message : message;
+    exceptions.push({ object, type: "Stalled", status: "True", reason: "Quarantined", message: why });
+  }
   if (ending.source !== undefined) exceptions.push(verifiedOf(object, ending.source));
+  if (ending.health !== undefined) exceptions.push(healthOf(object, ending.health));
   return [ready, ...exceptions];
 }
 
 function verifiedOf(object: string, { isRight, message }: NonNullable<Ending["source"]>): ConditionDraft {
   const [status, reason] = isRight ? (["True", "Verified"] as const) : (["False", "VerificationFailed"] as const);
   return { object, type: "SourceVerified", status, reason, message };
+}
+
+function healthOf(object: string, { isHealthy, message }: NonNullable<Ending["health"]>): ConditionDraft {
+  const [status, reason] = isHealthy ? (["True", "CheckPassed"] as const) : (["False", "CheckFailed"] as const);
+  return { object, type: "Healthy", status, reason, message };
 }
 
 function readyOf(ending: Ending): ConditionDraft {

@@ -235,6 +235,24 @@ export type BaseLayer =
       readonly maxSize_bytes?: number | undefined;
     };
 
+/** A kernel that is there already: a file of the host, or one in a root, where an empty path means the newest in its /boot. */
+export type KernelSource =
+  | { readonly type: "file"; readonly path: string }
+  | { readonly type: "tree"; readonly tree: ResourceId; readonly top: string; readonly path: TreePath };
+
+/** A boot in a virtual machine that a generation has to pass before it becomes `current`. */
+export interface BootCheck {
+  /** What the guest prints on its serial console when it is well. */
+  readonly expect: string;
+  readonly timeout_s: number;
+  /** undefined: what the unpacked image needs. */
+  readonly memory_bytes: number | undefined;
+  /** QEMU's name of a machine; undefined: its own choice. */
+  readonly machine: string | undefined;
+  /** Added to the kernel's command line. */
+  readonly cmdline: string;
+}
+
 export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly format: Format;
   /** Directory that holds the generations and the link `current`. */
@@ -253,8 +271,14 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly sourceDate_s: number;
   readonly packPolicy: "onChange" | "onApprove";
   readonly generations: number;
+  /** None of them is older, but the current one; undefined: no matter how old. */
+  readonly generationAge_s?: number | undefined;
+  /** Names of generations that stay always. */
+  readonly pinned?: readonly string[] | undefined;
   /** Variables of the target that end up in names; part of the inputs. */
   readonly target: string | undefined;
+  readonly kernel?: KernelSource | undefined;
+  readonly bootCheck?: BootCheck | undefined;
 }
 
 /** What the record holds of a resource: what we made, from which inputs, when. Never what is there now. */

@@ -49,7 +49,14 @@ export type Cause = "intentional" | "corrective";
 
 /** Why a step is not run now. `condition` is the condition's type that it sets. */
 export interface Blocked {
-  readonly condition: "ApprovalRequired" | "Suspended" | "Stalled" | "Waiting" | "Refused" | "ReportOnly";
+  readonly condition:
+    | "ApprovalRequired"
+    | "Suspended"
+    | "Stalled"
+    | "Quarantined"
+    | "Waiting"
+    | "Refused"
+    | "ReportOnly";
   readonly message: string;
   readonly hint: string;
 }

@@ -72,11 +72,12 @@ function referencesOf(document: ExpandedDocument): readonly Reference[] {
     return (document.spec.roots ?? []).flatMap((root, index) => refer("Root", root, ["roots", index]));
   }
   if (document.kind === "Image") {
-    const { root, overlays = [], kernel, target } = document.spec;
+    const { root, overlays = [], kernel, kernelImage, target } = document.spec;
     return [
       ...refer("Root", root, ["root"]),
       ...overlays.flatMap((overlay, index) => refer("Overlay", overlay, ["overlays", index])),
       ...refer("KernelConfig", kernel, ["kernel"]),
+      ...refer("Root", kernelImage?.root, ["kernelImage", "root"]),
       ...refer("ArchTarget", target, ["target"]),
     ];
   }

@@ -1,4 +1,6 @@
-import type { Format, ImageCompression } from "../core/resource.ts";
+import type { ImageSpec } from "./types-image.ts";
+
+export type { ImageSpec } from "./types-image.ts";
 
 /** What people write: one YAML document each, as it stands after validation and before `compile`. */
 export const API_VERSION = "rootloom/v1";
@@ -199,22 +201,4 @@ export interface ArchTargetSpec {
   readonly links?: readonly LinkSpec[];
   /** A file of `NAME='value'` lines with the variables, for `. FILE`. */
   readonly environmentFile?: string;
-}
-
-export interface ImageSpec {
-  readonly root: string;
-  /** Overlays beside `common`, which every image gets unless `common: false`: `hardware/NAME`, `secret-sauce/NAME`. */
-  readonly overlays?: readonly string[];
-  readonly common?: boolean;
-  readonly kernel?: string;
-  readonly target?: string;
-  readonly format?: Format;
-  readonly compression?: { readonly codec?: ImageCompression["codec"]; readonly level?: number };
-  readonly exclude?: readonly string[];
-  readonly sourceDate?: number | string;
-  readonly init?: string;
-  readonly pack?: "onChange" | "onApprove";
-  readonly retention?: { readonly generations?: number };
-  readonly onDelete?: "retain" | "destroy";
-  readonly matrix?: Matrix;
 }

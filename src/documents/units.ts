@@ -52,11 +52,12 @@ export function parseDate(date: string | number): number | undefined {
     : undefined;
 }
 
-/** "30s", "5m", "1h" -> whole seconds above 0. */
+/** "30s", "5m", "1h", "30d" -> whole seconds above 0. */
 export function parseInterval(interval: string): number | undefined {
-  const match = /^(\d{1,7})(s|m|h)$/.exec(interval);
+  const match = /^(\d{1,7})(s|m|h|d)$/.exec(interval);
   if (match === null) return undefined;
-  const seconds = Number(match[1]) * (match[2] === "h" ? 3600 : match[2] === "m" ? 60 : 1);
+  const factors: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+  const seconds = Number(match[1]) * (factors[match[2] ?? ""] ?? 0);
   return seconds > 0 ? seconds : undefined;
 }
 

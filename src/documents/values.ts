@@ -4,6 +4,7 @@ import { TARGET_FACTS } from "./expand.ts";
 import { absolutePathFault, hostPathFault, relativePathFault } from "./paths.ts";
 import type { ArchTargetSpec, DocumentKind, DocumentMap, HostSpec, ImageSpec, Problem } from "./types.ts";
 import { parseInterval } from "./units.ts";
+import { checkBoot, checkRetention } from "./values-boot.ts";
 import { checkDate, checkLinks, checkSize, type Path, type Report } from "./value-checks.ts";
 import { checkKernelConfig, checkOverlay } from "./values-overlay.ts";
 import { checkRoot } from "./values-root.ts";
@@ -89,6 +90,8 @@ function checkCompression({ format = "initramfs", compression }: ImageSpec, repo
 function checkImage(spec: ImageSpec, report: Report): void {
   checkDate(spec.sourceDate, ["sourceDate"], report);
   checkCompression(spec, report);
+  checkBoot(spec, report);
+  checkRetention(spec, report);
   const fault = spec.init === undefined ? undefined : absolutePathFault(spec.init);
   if (fault !== undefined) {
     report(["init"], `cannot start \`${spec.init}\`: ${fault}`, "write a path inside the image, such as /init");

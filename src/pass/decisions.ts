@@ -1,17 +1,22 @@
+import { declarationDigest } from "../core/declared.ts";
 import type { Decisions } from "../core/drafted.ts";
-import type { ResourceId } from "../core/resource.ts";
+import type { DesiredGraph, ResourceId } from "../core/resource.ts";
 import type { Plan } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
 import type { Decision, State } from "../state/types.ts";
+import { sha256 } from "./desired.ts";
 import type { StepOutcome } from "./types.ts";
 
 const MAX_DELETIONS = "prune.maxDeletions";
 const REFUSED = "prune.refused";
 
 /** What people decided and what failed for good, as the planner wants it. Decisions past their time are left out. */
-export function readDecisions(state: State, host: Host, retryStalled: boolean): Decisions {
+export function readDecisions(state: State, host: Host, graph: DesiredGraph, retryStalled: boolean): Decisions {
   const now_ms = host.clock.now_ms();
-  const valid = state.decisions().filter((decision) => decision.until === "" || Date.parse(decision.until) > now_ms);
+  const valid = state
+    .decisions()
+    .filter((decision) => decision.until === "" || Date.parse(decision.until) > now_ms)
+    .filter((decision) => !isOvertaken(decision, graph));
   const idsOf = (type: Decision["type"]): ReadonlySet<ResourceId> =>
     new Set(valid.filter((decision) => decision.type === type).map((decision) => decision.id));
   const approvals = valid.filter((decision) => decision.type === "approve");
@@ -23,6 +28,16 @@ export function readDecisions(state: State, host: Host, retryStalled: boolean): 
     suspended: new Map(suspensions.map((decision) => [decision.id, decision.why || `by ${decision.who}`])),
     stalled: retryStalled ? new Map() : readStalled(state),
   };
+}
+
+/** Takes back what a commit has overtaken: an image that was rolled back is free when its declaration is another. */
+export function withdrawOvertaken(state: State, graph: DesiredGraph): void {
+  for (const decision of state.decisions())
+    if (isOvertaken(decision, graph)) state.withdraw(decision.id, decision.type);
+}
+
+function isOvertaken({ id, type, digest }: Decision, graph: DesiredGraph): boolean {
+  return type === "suspend" && digest !== "" && declarationDigest(graph, id, sha256) !== digest;
 }
 
 /** Decisions that have done their work are taken back; failures for good are kept until their input changes. */

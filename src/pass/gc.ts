@@ -3,7 +3,7 @@ import type { DesiredGraph } from "../core/resource.ts";
 import { hashCachePath } from "../pack/hash-cache.ts";
 import { plainTarballPath } from "../pack/plain-tarball.ts";
 import { sizeText } from "../report/paint.ts";
-import { CURRENT, listGenerations, removeDirectory } from "../resources/artifact/generations.ts";
+import { CURRENT, listOutdated, removeDirectory, retentionOf } from "../resources/artifact/generations.ts";
 import { whoseIs } from "../resources/artifact/observe.ts";
 import { keptPaths } from "../resources/tree/kept.ts";
 import { keptKey } from "../resources/tree/source.ts";
@@ -111,14 +111,14 @@ function collectGenerations(
   graph: DesiredGraph,
   { dryRun }: Pick<CommandArguments["gc"], "dryRun">,
 ): readonly string[] {
-  const { files } = host;
+  const { files, clock } = host;
   return graph.resources.flatMap((resource) => {
     if (resource.kind !== "artifact") return [];
-    const { id, path, generations } = resource;
+    const { id, path } = resource;
     if (whoseIs(path, { host, instance: state.instance }).state !== "ours") return [];
-    const current = files.readLink(`${path}/${CURRENT}`);
-    const others = listGenerations(files, path, state.instance).filter((report) => report.generation !== current);
-    return others.slice(Math.max(0, generations - 1)).map((report) => {
+    const current = files.readLink(`${path}/${CURRENT}`) ?? "";
+    const present = { instance: state.instance, current, now_ms: clock.now_ms() };
+    return listOutdated(files, path, retentionOf(resource), present).map((report) => {
       if (!dryRun) removeDirectory(files, `${path}/${report.generation}`);
       const verb = dryRun ? "would be removed" : "removed";
       return `${id}: generation ${report.generation} of ${report.createdAt}, ${sizeText(report.size_bytes)}, ${verb}`;

@@ -2,6 +2,9 @@ import { RootloomError } from "../core/error.ts";
 import type { OwnedRecord, ResourceId } from "../core/resource.ts";
 import { applyExitCode } from "../report/exit-code.ts";
 import { toJson } from "../report/report.ts";
+import { whoseIs } from "../resources/artifact/observe.ts";
+import { forgiveFailures } from "../resources/artifact/verdict.ts";
+import { checkHostPath } from "../resources/limits.ts";
 import { type OpenedState, openState } from "../state/state.ts";
 import type { Decision } from "../state/types.ts";
 import type { CommandContext, CommandName, CommandResult, Decided, Handler } from "./command-types.ts";
@@ -27,8 +30,8 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
   },
   trigger: async (session, given, context) => {
     const { result } = await look(session, context);
-    for (const name of given.names) resolveName(name, knownIds(result, []));
-    return { exitCode: 0, lines: ["a pass was asked for"], wake: "retry" };
+    const ids = given.names.map((name) => resolveName(name, knownIds(result, [])));
+    return { exitCode: 0, lines: [...forgive(session, result, ids), "a pass was asked for"], wake: "retry" };
   },
   approve,
   adopt,
@@ -72,6 +75,20 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
     }
   },
 };
+
+/** Of images that are named: what failed its check is tried once more. */
+function forgive(session: Session, { graph }: PassResult, ids: readonly ResourceId[]): readonly string[] {
+  const { host, configuration } = session;
+  const state = openState(host, configuration.state, "read");
+  state.close();
+  return graph.resources.flatMap((resource) => {
+    if (resource.kind !== "artifact" || !ids.includes(resource.id)) return [];
+    const { id, path } = resource;
+    if (checkHostPath(host.files, path, configuration.limits, configuration.state) !== undefined) return [];
+    if (whoseIs(path, { host, instance: state.instance }).state !== "ours") return [];
+    return forgiveFailures(host.files, path).map((generation) => `${id}: generation ${generation} is tried once more`);
+  });
+}
 
 async function approve(session: Session, given: Decided, context: CommandContext): Promise<CommandResult> {
   const { result } = await look(session, context);

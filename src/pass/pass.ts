@@ -7,7 +7,7 @@ import type { Network, Places } from "../resources/types.ts";
 import { type OpenedState, openState } from "../state/state.ts";
 import type { State } from "../state/types.ts";
 import { applyPlan } from "./apply.ts";
-import { deletionLimit, readDecisions, rememberDeletionLimit, settle } from "./decisions.ts";
+import { deletionLimit, readDecisions, rememberDeletionLimit, settle, withdrawOvertaken } from "./decisions.ts";
 import { type Desired, loadDesired, sha256 } from "./desired.ts";
 import { collectAfterwards } from "./gc.ts";
 import { observeAll } from "./observe.ts";
@@ -53,6 +53,7 @@ async function reconcile(
   const places = placesOf(session, state);
   if (request.mode === "apply" && (await recover(state, host, places, request, runId))) sights.forget();
   sights.expect(graph.resources);
+  if (request.mode === "apply") withdrawOvertaken(state, graph);
   const owned = state.records();
   const context = { ...places, host, signal: request.signal, owned: (id: string) => state.record(id), sights };
   const observations = await observeAll(graph.resources, owned, context);
@@ -81,7 +82,7 @@ function planInput(
     revision: snapshot.revision,
     treeHash: snapshot.treeHash,
     desired: graph,
-    decisions: readDecisions(state, session.host, request.retryStalled),
+    decisions: readDecisions(state, session.host, graph, request.retryStalled),
     maxDeletions: deletionLimit(state, graph.policy.maxDeletions, session.configuration.limits.maxDeletions),
     approveAll: request.approveAll,
     planners,

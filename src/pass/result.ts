@@ -131,6 +131,7 @@ function endingsOf(ended: Ended, state: State): readonly Ending[] {
       message: error?.message ?? result,
       retry: error?.retry ?? "",
       source: sourceOf(step, error, state),
+      health: healthOf(step, error, state),
     }));
   }
   return ended.plan.steps.map((step) => ({
@@ -139,6 +140,7 @@ function endingsOf(ended: Ended, state: State): readonly Ending[] {
     message: step.blocked?.message ?? step.reason,
     retry: "",
     source: sourceOf(step, undefined, state),
+    health: healthOf(step, undefined, state),
   }));
 }
 
@@ -151,6 +153,16 @@ function sourceOf(step: Step, error: StepOutcome["error"], state: State): Ending
     return { isRight: false, message: known.message };
   const verified = state.record(step.id)?.details.verified;
   return typeof verified === "string" ? { isRight: true, message: `checked by ${verified}` } : undefined;
+}
+
+/** Of an image with a check: of the newest generation, which is not the current one where it failed. */
+function healthOf(step: Step, error: StepOutcome["error"], state: State): Ending["health"] {
+  if (step.kind !== "artifact") return undefined;
+  if (error?.condition === "CheckFailed") return { isHealthy: false, message: error.message };
+  if (step.blocked?.condition === "Quarantined") return { isHealthy: false, message: step.blocked.message };
+  const details = state.record(step.id)?.details;
+  if (details?.checked !== true) return undefined;
+  return { isHealthy: true, message: `generation ${details.generation} passed its boot check` };
 }
 
 function sourceProblem(desired: Desired): SourceProblem | undefined {

@@ -1,4 +1,4 @@
-import { asRootloomError, RootloomError } from "../core/error.ts";
+import { RootloomError } from "../core/error.ts";
 import type { TreeResource } from "../core/resource.ts";
 import { takeLease } from "../resources/lease.ts";
 import { unmountAll } from "../resources/mount/unmount.ts";
@@ -11,13 +11,10 @@ import type { ApplyContext, Outcome } from "../resources/types.ts";
 import { openState } from "../state/state.ts";
 import type { State } from "../state/types.ts";
 import type { CommandArguments, CommandContext, CommandResult } from "./command-types.ts";
-import { loadDesired } from "./desired.ts";
-import { now, openStep } from "./journal.ts";
-import { resolveName } from "./names.ts";
-import { recover } from "./recover.ts";
-import { passRequest } from "./request.ts";
-import { newRunId } from "./result.ts";
+import { now } from "./journal.ts";
+import { rollBackImage } from "./rollback-image.ts";
 import type { Session } from "./types.ts";
+import { findDeclared, workOn } from "./work.ts";
 
 /** `rootloom snapshot ROOT`. */
 export async function snapshotCommand(
@@ -27,7 +24,8 @@ export async function snapshotCommand(
 ): Promise<CommandResult> {
   const { tree, revision } = await findRoot(session, given.names[0] ?? "");
   const lines: string[] = [];
-  await workOn(session, { tree, operation: "tree.snapshot", revision }, context, async (apply) => {
+  await workOn(session, { id: tree.id, operation: "tree.snapshot", revision }, context, async (apply) => {
+    check(tree, apply);
     requireOurs(tree, apply, "take a snapshot of");
     const { name, means } = await takeSnapshot(
       tree,
@@ -41,15 +39,30 @@ export async function snapshotCommand(
 }
 
 /**
- * `rootloom rollback ROOT [SNAPSHOT]`: the present is snapshotted, what is mounted in the root is unmounted, the two are
- * swapped, and the root is suspended: the next pass would bring back what was rolled back. That pass mounts again.
+ * `rootloom rollback ROOT [SNAPSHOT]` and `rootloom rollback IMAGE [GENERATION]`: the kind of what is named decides.
  */
 export async function rollbackCommand(
   session: Session,
   given: CommandArguments["rollback"],
   context: CommandContext,
 ): Promise<CommandResult> {
-  const { tree, revision } = await findRoot(session, given.names[0] ?? "");
+  const found = await findDeclared(session, given.names[0] ?? "", ["tree", "artifact"]);
+  const { resource, revision } = found;
+  if (resource.kind === "artifact") return rollBackImage(session, { ...found, resource }, given, context);
+  if (resource.kind === "tree") return rollBackRoot(session, { tree: resource, revision }, given, context);
+  throw new RootloomError(`cannot roll back ${resource.id}: it is neither a root nor an image`);
+}
+
+/**
+ * The present is snapshotted, what is mounted in the root is unmounted, the two are
+ * swapped, and the root is suspended: the next pass would bring back what was rolled back. That pass mounts again.
+ */
+async function rollBackRoot(
+  session: Session,
+  { tree, revision }: { readonly tree: TreeResource; readonly revision: string },
+  given: CommandArguments["rollback"],
+  context: CommandContext,
+): Promise<CommandResult> {
   requireSwappable(tree);
   const target = chooseSnapshot(tree, given.snapshot, await snapshotsOf(session, tree));
   if (!given.yes) {
@@ -66,7 +79,8 @@ export async function rollbackCommand(
     });
   const lines: string[] = [];
   try {
-    await workOn(session, { tree, operation: "tree.rollback", revision }, context, async (apply, state) => {
+    await workOn(session, { id: tree.id, operation: "tree.rollback", revision }, context, async (apply, state) => {
+      check(tree, apply);
       const done = await rollBackNow({ session, tree, target, given }, apply, state);
       lines.push(...done.lines);
       return done.outcome;
@@ -142,18 +156,8 @@ async function findRoot(
   session: Session,
   name: string,
 ): Promise<{ readonly tree: TreeResource; readonly revision: string }> {
-  const { graph, snapshot, problems } = await loadDesired(session);
-  if (problems.length > 0)
-    throw new RootloomError("cannot tell what roots there are: the desired state has problems", {
-      hint: "rootloom validate",
-    });
-  const trees = graph.resources.filter((resource): resource is TreeResource => resource.kind === "tree");
-  const id = resolveName(
-    name,
-    trees.map((tree) => tree.id),
-  );
-  const tree = trees.find((each) => each.id === id);
-  if (tree !== undefined) return { tree, revision: snapshot.revision };
+  const { resource, revision } = await findDeclared(session, name, ["tree"]);
+  if (resource.kind === "tree") return { tree: resource, revision };
   throw new RootloomError(`cannot find ${name}: it is no root`);
 }
 
@@ -163,52 +167,6 @@ async function snapshotsOf({ host, configuration }: Session, tree: TreeResource)
     const { state: directory, cache, limits } = configuration;
     const places = { instance: state.instance, state: directory, cache, limits };
     return await listSnapshots(tree, { ...places, host, signal: undefined, owned: (id) => state.record(id) });
-  } finally {
-    state.close();
-  }
-}
-
-interface Work {
-  readonly tree: TreeResource;
-  readonly operation: "tree.snapshot" | "tree.rollback";
-  readonly revision: string;
-}
-
-/** Runs one journaled step that no plan holds; what an earlier kill left is dealt with first. */
-async function workOn(
-  session: Session,
-  { tree, operation, revision }: Work,
-  context: CommandContext,
-  body: (apply: ApplyContext, state: State) => Promise<Outcome>,
-): Promise<void> {
-  const { host, configuration } = session;
-  const { emit, signal } = context;
-  const state = openState(host, configuration.state, "write");
-  try {
-    const runId = newRunId(host);
-    const { state: directory, cache, limits } = configuration;
-    const places = { instance: state.instance, state: directory, cache, limits };
-    await recover(state, host, places, passRequest(context, { trigger: "command" }), runId);
-    const journal = openStep(state, host, runId, { id: tree.id, operation });
-    const apply: ApplyContext = {
-      ...places,
-      host,
-      network: { offline: true, caFile: undefined },
-      signal,
-      runId,
-      revision,
-      owned: (id) => state.record(id),
-      effect: journal.effect,
-      progress: (message, done = 0, total = 0) => emit({ type: "apply_progress", id: tree.id, message, done, total }),
-      log: (message) => emit({ type: "apply_progress", id: tree.id, message, done: 0, total: 0 }),
-    };
-    try {
-      check(tree, apply);
-      journal.finish(await body(apply, state), undefined);
-    } catch (thrown) {
-      journal.finish(undefined, asRootloomError(thrown));
-      throw thrown;
-    }
   } finally {
     state.close();
   }

@@ -29,7 +29,7 @@ const done: { readonly [O in Operation]: (step: StepOf<O>) => string } = {
   "environment.write": (step) => `written to ${step.arguments.resource.path}`,
   "environment.delete": () => "deleted",
   "artifact.pack": () => "packed",
-  "artifact.switch": (step) => `switched back to generation ${step.arguments.generation}`,
+  "artifact.switch": (step) => `switched to generation ${step.arguments.generation}`,
   "artifact.delete": (step) => `deleted with its generations (${step.destroys ?? step.arguments.record.identity})`,
   forget: () => "forgotten: its data and its marker stay",
   keep: () => "kept as it is",

@@ -110,6 +110,7 @@ function blockedWord(condition: NonNullable<ReportStep["blocked"]>["condition"])
     ApprovalRequired: "waits",
     Suspended: "suspended",
     Stalled: "stalled",
+    Quarantined: "quarantined",
     Waiting: "waits",
     Refused: "refused",
     ReportOnly: "reported",

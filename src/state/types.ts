@@ -14,7 +14,10 @@ export interface Condition extends ConditionDraft {
 export interface Decision {
   readonly id: ResourceId;
   readonly type: "approve" | "adopt" | "suspend" | "forget";
-  /** For `approve`: the step digest it is bound to; empty for the others. */
+  /**
+   * For `approve`: the step digest it is bound to. For `suspend` of an image that was rolled back: the digest of its
+   * declaration, which ends it when it is another. Empty for all else.
+   */
   readonly digest: string;
   readonly who: string;
   readonly why: string;

@@ -47,6 +47,14 @@ describe("a step", () => {
     expect(blockedBy([item], { approveAll: true })).toEqual(blocked);
   });
 
+  it("that is in quarantine stays there, approved or not, unless a person suspended it", () => {
+    const blocked = { condition: "Quarantined", message: "m", hint: "h" } as const;
+    const item = drafted({ ...update, blocked });
+    expect(blockedBy([item], { approveAll: true })).toEqual(blocked);
+    const decisions = { ...NONE, suspended: given("later") };
+    expect(blockedBy([item], { decisions })?.condition).toBe("Suspended");
+  });
+
   it("that destroys what is protected is refused, and says how the protection is lifted", () => {
     const item = drafted({ ...update, destroys: "12 files" }, { protect: true });
     expect(blockedBy([item], { approveAll: true })).toEqual({

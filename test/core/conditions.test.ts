@@ -50,6 +50,26 @@ describe("conditions", () => {
     ]);
   });
 
+  it("says whether an image is healthy, and that one in quarantine is stalled", () => {
+    const blocked = { condition: "Quarantined", message: "m", hint: "h" } as const;
+    const unwell = { isHealthy: false, message: "m" };
+    const endings = [
+      ending("a", "kept", { action: "keep" }, { health: { isHealthy: true, message: "it passed" } }),
+      ending("b", "skipped", { blocked }, { health: unwell }),
+      ending("c", "failed", {}, { retry: "waiting", health: unwell }),
+    ];
+    expect(shown(endings).slice(2)).toEqual([
+      "link/a Ready=True Reconciled",
+      "link/a Healthy=True CheckPassed",
+      "link/b Ready=False Quarantined",
+      "link/b Stalled=True Quarantined",
+      "link/b Healthy=False CheckFailed",
+      "link/c Ready=False Failed",
+      "link/c Stalled=True Quarantined",
+      "link/c Healthy=False CheckFailed",
+    ]);
+  });
+
   it("sets the condition that a blocked step names, and Drifted for drift that stands", () => {
     const blocked = { condition: "ApprovalRequired", message: "m", hint: "h" } as const;
     expect(shown([ending("a", "skipped", { blocked, cause: "corrective" })]).slice(2)).toEqual([

@@ -47,6 +47,7 @@ describe("texts of documents", () => {
     ["60s", 60],
     ["5m", 300],
     ["1h", 3600],
+    ["30d", 2_592_000],
     ["0s", undefined],
     ["60", undefined],
   ])("interval %j is %j seconds", (interval, seconds) => expect(parseInterval(interval)).toBe(seconds));

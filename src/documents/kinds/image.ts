@@ -1,4 +1,4 @@
-import { choice, DATE, fields, flag, type JsonSchema, MATRIX, ON_DELETE, text, texts, whole } from "./common.ts";
+import { choice, DATE, fields, flag, type JsonSchema, MATRIX, ON_DELETE, SIZE, text, texts, whole } from "./common.ts";
 
 /** Image: what is built from a root, overlays, a kernel and a target. */
 export const imageSchema: JsonSchema = fields(
@@ -28,8 +28,38 @@ export const imageSchema: JsonSchema = fields(
     init: text(
       "Path of the program the kernel starts, which must be there. Default /init for an initramfs, else not checked.",
     ),
+    kernelImage: fields(
+      {
+        path: text("Absolute path of the kernel: in the root where one is named, else on the host."),
+        root: text("The Root that has the kernel; without a path, the newest in its /boot."),
+      },
+      "A kernel that is there already.",
+    ),
+    check: fields(
+      {
+        boot: fields(
+          {
+            expect: text("What the guest prints on its serial console when it is well."),
+            timeout: text('How long it may take until then: "2m" (default), "90s".'),
+            memory: SIZE,
+            machine: text("QEMU's name of the machine, such as q35. Default: QEMU's own choice."),
+            cmdline: text("Added to the kernel's command line, which is `console=ttyS0 panic=-1`."),
+          },
+          "Boots each new version in a virtual machine, with the kernel of `kernelImage`.",
+          ["expect"],
+        ),
+      },
+      "What a new version has to pass before it becomes the current one.",
+    ),
     pack: choice(["onChange", "onApprove"], "When it is packed again. Default onChange."),
-    retention: fields({ generations: whole(1, 1000, "Versions kept. Default: the host's.") }, "What is kept."),
+    retention: fields(
+      {
+        generations: whole(1, 1000, "Versions kept. Default: the host's."),
+        age: text('None of them but the current one is older: "30d", "720h". Default: no matter how old.'),
+        keep: texts("Names of generations that are kept whatever their number and age."),
+      },
+      "What is kept.",
+    ),
     onDelete: ON_DELETE,
     matrix: MATRIX,
   },

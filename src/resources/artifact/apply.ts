@@ -1,21 +1,22 @@
 import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { PackInput } from "../../host/jobs.ts";
-import { checkHostPath, isWithin } from "../limits.ts";
 import { detail, recordOf } from "../owned.ts";
-import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
-import { prepareDirectory, sweepBuilds, sweepTemporaries, temporaryPlace } from "./directory.ts";
+import type { ApplyContext, Executor, Outcome } from "../types.ts";
+import { prepareDirectory, requireAllowed, requireOurs, sweepBuilds } from "./directory.ts";
 import {
   CURRENT,
   damageOf,
   type GenerationReport,
   keepDigests,
-  listGenerations,
+  listOutdated,
   readReport,
-  removeOld,
+  removeOutdated,
+  retentionOf,
 } from "./generations.ts";
+import { requireHealthy } from "./health.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
-import { packedGeneration, whoseIs } from "./observe.ts";
+import { packedGeneration } from "./observe.ts";
 import { packGeneration, whileNobodyIsIn } from "./pack.ts";
 import { provideBase } from "./tarball.ts";
 
@@ -37,20 +38,29 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   const generation = generationOf(inputsOf(resource, layers));
   const standing = await wholeGeneration(resource, generation, context);
   if (standing !== undefined) {
+    const health = await requireHealthy(resource, standing, context);
     await switchTo(resource, standing.generation, context);
     // A kill may have come between the switch and the removal of older ones.
     await retain(resource, generation, context);
-    return outcome(resource, standing, context, `found packed already as generation ${generation}`, []);
+    return outcome(
+      resource,
+      standing,
+      context,
+      `found packed already as generation ${generation}`,
+      [health ?? []].flat(),
+    );
   }
   const current = files.readLink(`${resource.path}/${CURRENT}`) ?? "";
   const previous = await previousImage(resource, current, context);
   const report = await packGeneration(resource, { ...input, previous, seen: layers[0]?.seen }, current, context);
+  await keepDigests(host, resource.path, report, context);
+  const health = await requireHealthy(resource, report, context);
   await switchTo(resource, report.generation, context);
   const removed = await retain(resource, report.generation, context);
   // A damaged one was only set aside until its successor stood.
   sweepBuilds(files, resource.path);
-  await keepDigests(host, resource.path, report, context);
-  const notes = [...report.notes, ...(removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [])];
+  const older = removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [];
+  const notes = [...report.notes, ...[health ?? []].flat(), ...older];
   return outcome(resource, report, context, `packed as generation ${report.generation}`, notes);
 }
 
@@ -70,55 +80,28 @@ async function previousImage(
 /** Points `current` back at the recorded generation, found whole once more. */
 export const switchArtifact: Executor<"artifact.switch"> = async (step, context) => {
   const { resource, generation } = step.arguments;
+  return switchToGeneration(resource, generation, context);
+};
+
+/**
+ * Points `current` at one of our generations and records it.
+ * @throws RootloomError where it is not whole, or no longer ours.
+ */
+export async function switchToGeneration(
+  resource: ArtifactResource,
+  generation: string,
+  context: ApplyContext,
+): Promise<Outcome> {
   requireOurs(resource.path, context);
   const report = await wholeGeneration(resource, generation, context);
   if (report === undefined) {
     throw new RootloomError(`cannot switch ${resource.name} to generation ${generation}: it is not whole`, {
-      hint: "the next pass packs it again",
+      hint: "the next pass packs what is declared",
       retry: "transient",
     });
   }
   await switchTo(resource, generation, context);
-  return outcome(resource, report, context, `switched back to generation ${generation}`, []);
-};
-
-/** Removes the directory with all generations; only when it is still ours and nothing is mounted in it. */
-export const deleteArtifact: Executor<"artifact.delete"> = async (step, context) => {
-  const path = detail(step.arguments.record, "path");
-  if (context.host.files.stat(path) === undefined) return { record: undefined, result: "gone already" };
-  requireOurs(path, context);
-  await context.effect("artifact.delete", { path }, () => removeWhole(path, step.arguments.record.name, context));
-  return { record: undefined, result: `deleted with all its generations: ${path}` };
-};
-
-/**
- * Moved out of its place before anything of it goes: whoever reads it has a whole image or none, and what a kill leaves
- * is swept by the recovery, or when an image of that name is made.
- */
-function removeWhole(path: string, name: string, context: ApplyContext): void {
-  const { files } = context.host;
-  const mounted = files.mounts().find(({ target }) => isWithin(target, path));
-  if (mounted !== undefined)
-    throw new RootloomError(`cannot delete ${path}: something is mounted at ${mounted.target}`, {
-      hint: `umount ${mounted.target}`,
-      retry: "waiting",
-      condition: "Mounted",
-    });
-  files.rename(path, temporaryPlace({ path, name }, context));
-  sweepTemporaries(files, { path, name }, context.instance);
-}
-
-/**
- * A kill leaves either a build beside, which is swept, or a placed generation that `current` does not
- * name yet: the next pass finds it whole under its key and switches. Nothing has to be undone.
- */
-export async function recoverArtifact(open: OpenEffect, context: ApplyContext): Promise<void> {
-  const record = context.owned(open.stepId);
-  const path = detail(record, "path");
-  const { host, limits, state } = context;
-  if (path === "" || checkHostPath(host.files, path, limits, state) !== undefined) return;
-  sweepTemporaries(host.files, { path, name: record?.name ?? "" }, context.instance);
-  if (whoseIs(path, context).state === "ours") sweepBuilds(host.files, path);
+  return outcome(resource, report, context, `switched to generation ${generation}`, []);
 }
 
 async function wholeGeneration(
@@ -144,27 +127,14 @@ async function switchTo(resource: ArtifactResource, generation: string, context:
 }
 
 async function retain(resource: ArtifactResource, current: string, context: ApplyContext): Promise<readonly string[]> {
-  const { files } = context.host;
-  const { path, generations } = resource;
-  if (listGenerations(files, path, context.instance).length <= generations) return [];
+  const { files, clock } = context.host;
+  const { path } = resource;
+  const present = { instance: context.instance, current, now_ms: clock.now_ms() };
+  const retention = retentionOf(resource);
+  if (listOutdated(files, path, retention, present).length === 0) return [];
   return context.effect("artifact.remove-old", { path, current }, () =>
-    removeOld(files, path, context.instance, generations, current),
+    removeOutdated(files, path, retention, present),
   );
-}
-
-/** What observe saw, asked again just before: a link in the path, or the limits, may be others by now. */
-function requireAllowed(path: string, context: ApplyContext): void {
-  const refused = checkHostPath(context.host.files, path, context.limits, context.state);
-  if (refused !== undefined) throw refused;
-}
-
-function requireOurs(path: string, context: ApplyContext): void {
-  requireAllowed(path, context);
-  const { state, whose } = whoseIs(path, context);
-  if (state === "ours") return;
-  throw new RootloomError(`cannot change ${path}: it is ${state === "absent" ? "gone" : whose}`, {
-    hint: "look at it; the next pass observes it again",
-  });
 }
 
 function outcome(
@@ -192,6 +162,7 @@ function outcome(
         entries,
         manifestSha256,
         packedAt: report.createdAt,
+        ...(resource.bootCheck === undefined ? {} : { checked: true }),
       },
     },
   );

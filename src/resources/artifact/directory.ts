@@ -2,12 +2,13 @@ import { posix } from "node:path";
 import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { Attributes, Files } from "../../host/ports.ts";
+import { checkHostPath } from "../limits.ts";
 import { identityOf, type Marker } from "../marker.ts";
 import type { ApplyContext } from "../types.ts";
 import { removeDirectory } from "./generations.ts";
 import { markerPath, whoseIs } from "./observe.ts";
 
-const LEFTOVER = /^\.(build|damaged)-/;
+const LEFTOVER = /^\.(build|damaged|check)-/;
 
 /** Makes an artifact's directory with its marker, or checks that the one there is still ours. */
 export async function prepareDirectory(resource: ArtifactResource, context: ApplyContext): Promise<void> {
@@ -28,6 +29,22 @@ export async function prepareDirectory(resource: ArtifactResource, context: Appl
     files.makeDirectories(temporary);
     writeMarker(resource, temporary, context);
     files.rename(temporary, path);
+  });
+}
+
+/** What observe saw, asked again just before: a link in the path, or the limits, may be others by now. */
+export function requireAllowed(path: string, context: ApplyContext): void {
+  const refused = checkHostPath(context.host.files, path, context.limits, context.state);
+  if (refused !== undefined) throw refused;
+}
+
+/** Also that the directory is still the one that we marked. */
+export function requireOurs(path: string, context: ApplyContext): void {
+  requireAllowed(path, context);
+  const { state, whose } = whoseIs(path, context);
+  if (state === "ours") return;
+  throw new RootloomError(`cannot change ${path}: it is ${state === "absent" ? "gone" : whose}`, {
+    hint: "look at it; the next pass observes it again",
   });
 }
 

@@ -1,4 +1,6 @@
+import type { ArtifactResource } from "../../core/resource.ts";
 import type { Files, Host } from "../../host/ports.ts";
+import { readVerdict } from "./verdict.ts";
 
 /** `report.json` of a generation: enough to know it again when the store was lost. */
 export interface GenerationReport {
@@ -119,18 +121,53 @@ export async function keepDigests(
   );
 }
 
-/** Removes generations beyond the newest `keep`, never the current one. Returns their names. */
-export function removeOld(
+/** Which generations of an artifact stay, beside the current one. */
+export interface Retention {
+  /** How many in all, the current one among them. */
+  readonly count: number;
+  /** None of those is older; undefined: no matter how old. */
+  readonly age_s?: number | undefined;
+  /** These stay always, beyond the count. */
+  readonly pinned: readonly string[];
+  /** Of those that failed their check, how many: without their verdict they would be tried again. */
+  readonly failed: number;
+}
+
+export function retentionOf({ generations, generationAge_s, pinned = [] }: ArtifactResource): Retention {
+  return { count: generations, age_s: generationAge_s, pinned, failed: 1 };
+}
+
+interface Present {
+  readonly instance: string;
+  readonly current: string;
+  readonly now_ms: number;
+}
+
+/** Generations at a path that are not to stay, newest first; never the current one. */
+export function listOutdated(
   files: Files,
   path: string,
-  instance: string,
-  keep: number,
-  current: string,
-): readonly string[] {
-  const others = listGenerations(files, path, instance).filter((report) => report.generation !== current);
-  const old = others.slice(Math.max(0, keep - 1)).map((report) => report.generation);
-  for (const generation of old) removeDirectory(files, `${path}/${generation}`);
-  return old;
+  { count, age_s, pinned, failed }: Retention,
+  { instance, current, now_ms }: Present,
+): readonly GenerationReport[] {
+  const others = listGenerations(files, path, instance).filter(
+    ({ generation }) => generation !== current && !pinned.includes(generation),
+  );
+  const hasFailed = ({ generation }: GenerationReport) =>
+    readVerdict(files, `${path}/${generation}`)?.healthy === false;
+  const isOld = ({ createdAt }: GenerationReport) =>
+    age_s !== undefined && now_ms - Date.parse(createdAt) > age_s * 1000;
+  const quarantined = others.filter(hasFailed);
+  const healthy = others.filter((report) => !hasFailed(report));
+  const kept = Math.max(0, count - 1);
+  return [...healthy.slice(0, kept).filter(isOld), ...healthy.slice(kept), ...quarantined.slice(failed)];
+}
+
+/** Removes what is not to stay. Returns the names. */
+export function removeOutdated(files: Files, path: string, retention: Retention, present: Present): readonly string[] {
+  const outdated = listOutdated(files, path, retention, present).map(({ generation }) => generation);
+  for (const generation of outdated) removeDirectory(files, `${path}/${generation}`);
+  return outdated;
 }
 
 /** Removes a directory that was just listed as ours; gone already is fine. */

@@ -1,9 +1,10 @@
 import type { Executors, Observer } from "../types.ts";
-import { deleteArtifact, packArtifact, switchArtifact } from "./apply.ts";
+import { packArtifact, switchArtifact } from "./apply.ts";
 import { observeArtifact, observeRemovedArtifact } from "./observe.ts";
+import { deleteArtifact } from "./remove.ts";
 
-export { recoverArtifact } from "./apply.ts";
 export { artifactPlanner } from "./plan.ts";
+export { recoverArtifact } from "./remove.ts";
 
 export const artifactObserver: Observer<"artifact"> = {
   observe: observeArtifact,

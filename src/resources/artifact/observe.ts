@@ -6,6 +6,7 @@ import { detail } from "../owned.ts";
 import type { ObserveContext } from "../types.ts";
 import { formatProblem } from "./filesystem.ts";
 import { CURRENT, damageOf, type GenerationReport, listGenerations, MANIFEST, readReport } from "./generations.ts";
+import { type ObservedCheck, observeCheck } from "./health.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
 import { provideBase } from "./tarball.ts";
 
@@ -32,6 +33,8 @@ export interface ObservedArtifact {
     | undefined;
   /** For a removal: generations that would go. */
   readonly generations: number;
+  /** What is known of the health of `wanted`; undefined where no check is declared. */
+  readonly check?: ObservedCheck | undefined;
 }
 
 const NOTHING: ObservedArtifact = {
@@ -65,7 +68,8 @@ export async function observeArtifact(
   const refusal = problem === undefined ? {} : { problem: { ...problem, condition: "Refused" as const } };
   if (!isBaseThere(resource, context)) return { ...found, ...refusal };
   try {
-    const observed = { ...found, ...(await observeInputs(resource, found, context)) };
+    const inputs = await observeInputs(resource, found, context);
+    const observed = { ...found, ...inputs, check: observeCheck(resource, inputs.wanted, host) };
     // One that is whole and up to date needs no tool.
     const isDue = observed.wanted !== found.generation || found.damage !== "";
     return isDue ? { ...observed, ...refusal } : observed;

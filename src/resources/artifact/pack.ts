@@ -11,7 +11,8 @@ import {
   REPORT,
   readReport,
   removeDirectory,
-  removeOld,
+  removeOutdated,
+  retentionOf,
 } from "./generations.ts";
 import { generationOf, inputsOf, rootLayer } from "./inputs.ts";
 import { make } from "./rebuild.ts";
@@ -84,8 +85,9 @@ async function packWithRoom(
     return await run();
   } catch (thrown) {
     if (asRootloomError(thrown).condition !== "NoSpace" || signal.aborted) throw thrown;
+    const present = { instance: context.instance, current, now_ms: host.clock.now_ms() };
     const removed = await context.effect("artifact.make-room", { path: resource.path }, () =>
-      removeOld(host.files, resource.path, context.instance, 1, current),
+      removeOutdated(host.files, resource.path, { ...retentionOf(resource), count: 1, failed: 0 }, present),
     );
     if (removed.length === 0) throw thrown;
     context.log(`removed ${removed.length} older generations of ${resource.name} to make room`);

@@ -18,8 +18,10 @@ function plan(
   if (refusal !== undefined) return { ...pack(resource, action, "intentional", refusal.message), blocked: refusal };
   const first = observed.generation === "";
   const below = changedBelow(resource, observed, owned, context);
-  if (first) return planFirst(resource, observed, owned, below);
-  if (observed.damage !== "") return pack(resource, "update", "corrective", `artifact: ${observed.damage}`);
+  // With what changes in this pass, other inputs are wanted than those that were looked at.
+  const held = (draft: Draft) => (below === undefined ? unlessQuarantined(resource, observed, draft) : draft);
+  if (first) return held(planFirst(resource, observed, owned, below));
+  if (observed.damage !== "") return held(pack(resource, "update", "corrective", `artifact: ${observed.damage}`));
   if (below !== undefined) {
     const { cause, reason, follows } = below;
     return approved(resource, { ...pack(resource, "update", cause, reason), follows });
@@ -27,15 +29,35 @@ function plan(
   if (observed.inputs === undefined) return keep("its root is not there; the last generation stays");
   const change = changeOf(observed);
   if (change !== undefined) {
-    const draft = pack(resource, "update", change.cause, change.reason);
-    return approved(resource, { ...draft, details: observed.difference });
+    const draft = { ...pack(resource, "update", change.cause, change.reason), details: observed.difference };
+    return held(approved(resource, draft));
   }
   if (observed.current !== observed.generation) return switchBack(resource, observed);
   if (owned === undefined) return pack(resource, "update", "corrective", "whole, but not recorded");
-  const policy = policyChange(resource, owned);
-  return policy === undefined
-    ? keep(`packed as generation ${observed.generation}`)
-    : pack(resource, "update", "intentional", policy);
+  const policy = policyChange(resource, owned) ?? checkChange(resource, observed, owned);
+  if (policy === undefined) return keep(`packed as generation ${observed.generation}`);
+  return held(pack(resource, "update", "intentional", policy));
+}
+
+/** What the declared check asks of the generation that stands, or no longer asks. */
+function checkChange(resource: ArtifactResource, observed: ObservedArtifact, owned: OwnedRecord): string | undefined {
+  if (observed.check?.state === "unchecked") return "its boot check was not run yet";
+  if (observed.check?.state === "failed") return "it does not pass its boot check";
+  const isRecorded = owned.details.checked === true;
+  return isRecorded && resource.bootCheck === undefined ? "no boot check is declared any more" : undefined;
+}
+
+/** What failed its check stays out until an input, or the check, is another; what is current stays current. */
+function unlessQuarantined(resource: ArtifactResource, observed: ObservedArtifact, draft: Draft): Draft {
+  const { check, wanted, generation } = observed;
+  if (check?.state !== "failed") return draft;
+  const stays = generation === "" ? "there is no current one" : `generation ${generation} stays current`;
+  const blocked: Blocked = {
+    condition: "Quarantined",
+    message: `generation ${wanted} is quarantined: in its boot check it ${check.message}; ${stays}`,
+    hint: `see ${resource.path}/${wanted}/boot.log; it is tried again when an input changes, or by: rootloom trigger ${resource.id}`,
+  };
+  return { ...draft, blocked };
 }
 
 function planRemoval(record: OwnedRecord, observed: ObservedArtifact): Draft {
@@ -89,7 +111,7 @@ function changedBelow(
   context: PlanContext,
 ): (Change & { readonly follows: ResourceId }) | undefined {
   for (const id of resource.dependsOn) {
-    if (!id.startsWith("tree/") && !id.startsWith("overlay/")) continue;
+    if (!/^(tree|overlay|provision)\//.test(id)) continue;
     const action = context.actionOf(id);
     if (action !== "create" && action !== "replace" && action !== "update") continue;
     const intentional = action === "replace" || owned === undefined || !rootWasEdited(observed, action);

@@ -175,6 +175,59 @@ describe("the plan of an artifact", () => {
     });
   });
 
+  describe("with a boot check", () => {
+    const bootCheck = { expect: "OK", timeout_s: 60, memory_bytes: undefined, machine: undefined, cmdline: "" };
+    const checked: ArtifactResource = { ...resource, bootCheck };
+    const record = { ...owned, details: { ...owned.details, checked: true } };
+    const failed = { state: "failed", message: 'ended without printing "OK"' } as const;
+    const plan = (observed: ObservedArtifact, from: OwnedRecord | undefined = record, actions = {}) =>
+      artifactPlanner.plan(checked, observed, from, context(actions));
+    const quarantined = (generation: string, stays: string) => ({
+      condition: "Quarantined",
+      message: `generation ${generation} is quarantined: in its boot check it ended without printing "OK"; ${stays}`,
+      hint: `see /s/artifacts/debian/${generation}/boot.log; it is tried again when an input changes, or by: rootloom trigger artifact/debian`,
+    });
+
+    it("keeps a generation that passed", () => {
+      expect(plan({ ...whole, check: { state: "passed", message: "" } }).operation).toBe("keep");
+    });
+
+    it("checks one that was never checked, or by another check, and records one that needs no check any more", () => {
+      const unchecked = plan({ ...whole, check: { state: "unchecked", message: "" } });
+      expect(unchecked).toMatchObject({ operation: "artifact.pack", reason: "its boot check was not run yet" });
+      expect(unchecked.blocked).toBeUndefined();
+      expect(artifactPlanner.plan(resource, whole, record, context()).reason).toBe(
+        "no boot check is declared any more",
+      );
+    });
+
+    it("leaves what failed alone until an input changes, and says what stays current", () => {
+      const other = { ...inputs, "overlay/common": "o2" };
+      const observed = { ...whole, inputs: other, wanted: "bbbbbbbbbbbbbbbb", check: failed };
+      const draft = plan(observed);
+      expect(draft).toMatchObject({ operation: "artifact.pack", reason: "overlay/common changed" });
+      expect(draft.blocked).toEqual(quarantined("bbbbbbbbbbbbbbbb", "generation aaaaaaaaaaaaaaaa stays current"));
+      expect(plan({ ...observed, check: { state: "unchecked", message: "" } }).blocked).toBeUndefined();
+      const approving = { ...checked, packPolicy: "onApprove" } as const;
+      expect(artifactPlanner.plan(approving, observed, record, context()).blocked?.condition).toBe("Quarantined");
+    });
+
+    it("leaves the very first alone, too, and the current one where only the check is another", () => {
+      const first = { ...absent, state: "ours", inputs, check: failed } as const;
+      expect(plan(first, undefined).blocked).toEqual(quarantined("aaaaaaaaaaaaaaaa", "there is no current one"));
+      expect(plan({ ...whole, check: failed })).toMatchObject({
+        reason: "it does not pass its boot check",
+        blocked: quarantined("aaaaaaaaaaaaaaaa", "generation aaaaaaaaaaaaaaaa stays current"),
+      });
+      expect(plan({ ...whole, damage: "manifest is missing", check: failed }).blocked?.condition).toBe("Quarantined");
+    });
+
+    it("packs what failed when its root changes in this pass: that is another input", () => {
+      const draft = plan({ ...whole, check: failed }, record, { "tree/debian": "replace" });
+      expect(draft.blocked).toBeUndefined();
+    });
+  });
+
   it("names the commit's own change before the root's", () => {
     const both = { ...whole, inputs: { ...inputs, "root/debian": "r2", "overlay/common": "o2" } };
     expect(artifactPlanner.plan(resource, both, owned, context())).toEqual({

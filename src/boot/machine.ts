@@ -1,0 +1,46 @@
+/** A virtual machine as data. */
+export interface Machine {
+  readonly accelerator: Accelerator;
+  readonly memory_bytes: number;
+  /** QEMU's name of a machine; undefined: its own choice. */
+  readonly machine: string | undefined;
+  /** Host paths; without an initramfs, the kernel has nothing to start. */
+  readonly kernel: string;
+  readonly initramfs: string | undefined;
+  /** Added to what every guest gets: its console on the serial line, and an end instead of a hang. */
+  readonly cmdline: string;
+}
+
+export type Accelerator = "kvm" | "tcg";
+
+export const QEMU = "qemu-system-x86_64";
+const CMDLINE = "console=ttyS0 panic=-1";
+
+/**
+ * Arguments of QEMU: one serial line on standard output and no other device, no network, no monitor, no reboot; what it
+ * need not do for that, its sandbox forbids.
+ */
+export function machineArguments(guest: Machine): readonly string[] {
+  const { accelerator, memory_bytes, machine, kernel, initramfs, cmdline } = guest;
+  const isFast = accelerator === "kvm";
+  return [
+    ...(machine === undefined ? [] : ["-machine", machine]),
+    ...["-accel", isFast ? "kvm" : "tcg,thread=multi", "-cpu", isFast ? "host" : "max"],
+    ...["-m", `${Math.ceil(memory_bytes / 1024 ** 2)}M`, "-smp", "1"],
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"],
+    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
+    ...["-kernel", kernel, ...(initramfs === undefined ? [] : ["-initrd", initramfs])],
+    ...["-append", cmdline === "" ? CMDLINE : `${CMDLINE} ${cmdline}`],
+  ];
+}
+
+const MIB = 1024 ** 2;
+
+/**
+ * Memory of a guest that unpacks an archive: the root it unpacks to is a tmpfs of half the memory, and the archive itself
+ * lies in memory meanwhile.
+ */
+export function memoryFor(image_bytes: number, uncompressed_bytes: number): number {
+  const needed_bytes = 2 * uncompressed_bytes + image_bytes + 128 * MIB;
+  return Math.max(512 * MIB, Math.ceil(needed_bytes / (64 * MIB)) * 64 * MIB);
+}

@@ -1,0 +1,34 @@
+import type { Format, ImageCompression } from "../core/resource.ts";
+import type { Matrix, Size } from "./types.ts";
+
+/** What is built from a root, and what becomes of it. */
+export interface ImageSpec {
+  readonly root: string;
+  /** Overlays beside `common`, which every image gets unless `common: false`: `hardware/NAME`, `secret-sauce/NAME`. */
+  readonly overlays?: readonly string[];
+  readonly common?: boolean;
+  readonly kernel?: string;
+  readonly target?: string;
+  readonly format?: Format;
+  readonly compression?: { readonly codec?: ImageCompression["codec"]; readonly level?: number };
+  readonly exclude?: readonly string[];
+  readonly sourceDate?: number | string;
+  readonly init?: string;
+  /** A kernel that is there: a file of the host, or of a root (default: the newest in its /boot). */
+  readonly kernelImage?: { readonly path?: string; readonly root?: string };
+  readonly check?: { readonly boot?: BootCheckSpec };
+  readonly pack?: "onChange" | "onApprove";
+  /** `age`: "720h", "30d"; `keep`: names of generations. */
+  readonly retention?: { readonly generations?: number; readonly age?: string; readonly keep?: readonly string[] };
+  readonly onDelete?: "retain" | "destroy";
+  readonly matrix?: Matrix;
+}
+
+export interface BootCheckSpec {
+  readonly expect: string;
+  /** "90s", "2m". */
+  readonly timeout?: string;
+  readonly memory?: Size;
+  readonly machine?: string;
+  readonly cmdline?: string;
+}

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { type Machine, machineArguments, memoryFor } from "../../src/boot/machine.ts";
+
+const MIB = 1024 ** 2;
+const guest: Machine = {
+  accelerator: "tcg",
+  memory_bytes: 512 * MIB,
+  machine: undefined,
+  kernel: "/k",
+  initramfs: "/i",
+  cmdline: "",
+};
+
+describe("a virtual machine", () => {
+  it("has a serial line, and no device, network, monitor or reboot beside", () => {
+    expect(machineArguments(guest).join(" ")).toBe(
+      "-accel tcg,thread=multi -cpu max -m 512M -smp 1 -nodefaults -no-user-config -display none -monitor none " +
+        "-serial stdio -no-reboot -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny " +
+        "-kernel /k -initrd /i -append console=ttyS0 panic=-1",
+    );
+  });
+
+  it("takes the host's processor under KVM, and the machine and command line that are declared", () => {
+    const arguments_ = machineArguments({ ...guest, accelerator: "kvm", machine: "q35", cmdline: "quiet" });
+    expect(arguments_.slice(0, 6)).toEqual(["-machine", "q35", "-accel", "kvm", "-cpu", "host"]);
+    expect(arguments_.at(-1)).toBe("console=ttyS0 panic=-1 quiet");
+  });
+
+  it("has memory for twice what is unpacked, the archive and the kernel, and never less than 512 MiB", () => {
+    expect(memoryFor(1 * MIB, 2 * MIB)).toBe(512 * MIB);
+    expect(memoryFor(200 * MIB, 600 * MIB)).toBe(1536 * MIB);
+  });
+});

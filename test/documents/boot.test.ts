@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { checkValues } from "../../src/documents/values.ts";
+
+function problemsOf(spec: object): readonly string[] {
+  const document = {
+    kind: "Image",
+    name: "a",
+    spec: { root: "r", ...spec },
+    locate: (path: readonly (string | number)[]) => ({ file: path.join("."), line: 1, column: 1 }),
+  };
+  return checkValues(document as never).map(({ file, message }) => `${file}: ${message}`);
+}
+
+const kernelImage = { path: "/srv/vmlinuz" };
+
+describe("the boot check of an Image", () => {
+  it.each([
+    [{ check: { boot: { expect: "OK" } }, kernelImage }],
+    [{ check: { boot: { expect: "OK", timeout: "90s", memory: "2GiB", machine: "q35" } }, kernelImage: { root: "r" } }],
+    [{ kernelImage }],
+  ])("takes %j", (spec) => expect(problemsOf(spec)).toEqual([]));
+
+  it.each([
+    [{ check: { boot: { expect: "OK" } } }, ["spec.check.boot: cannot boot the image: it has no kernel"]],
+    [
+      { check: { boot: { expect: "OK" } }, kernelImage, format: "squashfs" },
+      ["spec.check.boot: cannot boot an image of format squashfs: the kernel starts from an initramfs"],
+    ],
+    [
+      { check: { boot: { expect: "a\nb", timeout: "soon", memory: "much", machine: "q35,x=y" } }, kernelImage },
+      [
+        "spec.check.boot.timeout: cannot read the time `soon`",
+        "spec.check.boot.memory: cannot read the size `much`",
+        "spec.check.boot.machine: cannot use the machine `q35,x=y`",
+        "spec.check.boot.expect: cannot use `expect`: it holds a control character",
+      ],
+    ],
+    [{ kernelImage: {} }, ["spec.kernelImage: cannot find the kernel: neither `path` nor `root` is given"]],
+    [
+      { kernelImage: { path: "boot/vmlinuz" } },
+      ["spec.kernelImage.path: cannot use the kernel `boot/vmlinuz`: it is not absolute"],
+    ],
+  ])("refuses %j, and says where", (spec, problems) => expect(problemsOf(spec)).toEqual(problems));
+});
+
+describe("the retention of an Image", () => {
+  it("takes a number, an age and generations to keep", () => {
+    expect(problemsOf({ retention: { generations: 2, age: "30d", keep: ["00c0ffee00c0ffee"] } })).toEqual([]);
+  });
+
+  it("refuses an age that is none, and what is no name of a generation", () => {
+    expect(problemsOf({ retention: { age: "a month", keep: ["00c0ffee00c0ffee", "current"] } })).toEqual([
+      "spec.retention.age: cannot read the time `a month`",
+      "spec.retention.keep.1: cannot keep `current`: it is no name of a generation",
+    ]);
+  });
+});
