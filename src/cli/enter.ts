@@ -2,6 +2,7 @@ import { RootloomError } from "../core/error.ts";
 import type { DesiredGraph, MountResource, TreeResource } from "../core/resource.ts";
 import type { Session } from "../pass/types.ts";
 import { takeLease } from "../resources/lease.ts";
+import type { Places } from "../resources/types.ts";
 import { type CommandDefinition, nameOf } from "./command.ts";
 
 const ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -22,11 +23,11 @@ export const enter: CommandDefinition = {
     const lease = await leaseOf(session, tree.name);
     try {
       const mounts = graph.resources.filter((it): it is MountResource => it.kind === "mount" && it.tree === tree.id);
-      await requireAllowed(session, tree, mounts);
+      const places = await requireAllowed(session, tree, mounts);
       const { runInRoot } = await import("../resources/mount/private.ts");
       const command = given.names.slice(1);
       return await runInRoot(
-        { host: session.host, signal: undefined },
+        { ...places, host: session.host },
         {
           treePath: tree.path,
           mounts,
@@ -55,7 +56,7 @@ async function findTree(session: Session, graph: DesiredGraph, name: string): Pr
 }
 
 /** What a pass would refuse, `enter` refuses too: a root that is not ours, a mount that the host's limits forbid. */
-async function requireAllowed(session: Session, tree: TreeResource, mounts: readonly MountResource[]): Promise<void> {
+async function requireAllowed(session: Session, tree: TreeResource, mounts: readonly MountResource[]): Promise<Places> {
   const { host, configuration } = session;
   const { openState } = await import("../state/state.ts");
   const { refusalOf, standing } = await import("../resources/tree/observe.ts");
@@ -72,6 +73,7 @@ async function requireAllowed(session: Session, tree: TreeResource, mounts: read
       hint: "make or adopt it first: rootloom plan",
     });
   for (const mount of mounts) requireMountable(mount, { ...places, host });
+  return places;
 }
 
 /** The lease keeps packing away: what a shell is changing is no state to make an image of. */

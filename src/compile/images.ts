@@ -8,7 +8,8 @@ import type {
 } from "../core/resource.ts";
 import { parseDate, parseInterval } from "../documents/units.ts";
 import { compileBoot } from "./boot.ts";
-import { type CompileContext, type Expanded, findDocument, originOf, resolvePath, resourceId } from "./context.ts";
+import { type CompileContext, type Expanded, findDocument, originOf, resourceId } from "./context.ts";
+import { imagePlace } from "./image-place.ts";
 import { blank } from "./overlays.ts";
 import { baseLayer } from "./roots.ts";
 
@@ -55,7 +56,7 @@ export function compileImage(
   const { format = "initramfs" } = spec;
   const facts = FORMATS[format];
   const compression = compressionOf(document, facts);
-  const path = resolvePath(context.state, `artifacts/${name}`);
+  const { path, file } = imagePlace(document, context);
   const boot = compileBoot(document, context);
   const needed = boot.kernel?.type === "tree" ? [boot.kernel.tree] : [];
   const below = base.type === "tree" ? inRoots.filter((resource) => resource.tree === base.tree) : [];
@@ -72,7 +73,7 @@ export function compileImage(
     onDelete: spec.onDelete ?? "retain",
     format,
     path,
-    file: `${facts.file}${facts.codecs[compression.codec]?.ending ?? ""}`,
+    file,
     base,
     overlays: layersOf(document, overlays, context),
     excludes: [...(spec.exclude ?? DEFAULT_EXCLUDES), ...covered],

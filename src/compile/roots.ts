@@ -1,19 +1,15 @@
 import type { TreePath } from "../core/entry.ts";
-import type { BaseLayer, MountResource, Resource, TreeResource } from "../core/resource.ts";
-import type { MountSpec } from "../documents/types.ts";
+import type { BaseLayer, Resource, TreeResource } from "../core/resource.ts";
 import {
   type CompileContext,
   compileLinks,
   type Expanded,
   findDocument,
-  isBelow,
   originOf,
-  resolvePath,
-  resourceId,
 } from "./context.ts";
-import { type RootPlace, rootPlace } from "./root-place.ts";
+import { compileMounts } from "./mounts.ts";
+import { rootPlace } from "./root-place.ts";
 import { treeSource } from "./sources.ts";
-import { volumePath } from "./volumes.ts";
 
 /** A tree with its mounts and links; nothing for a tarball that is only packed. `laidPaths` are its overlays'. */
 export function compileRoot(
@@ -83,56 +79,4 @@ function snapshotPolicy({ spec: { snapshots } }: Expanded<"Root">): Pick<TreeRes
 
 function contentOf({ spec }: Expanded<"Root">): "managed" | "live" {
   return spec.content ?? (spec.source.existing === undefined ? "managed" : "live");
-}
-
-/** Parents before children; a child depends on the mounts above it. */
-function compileMounts(
-  document: Expanded<"Root">,
-  place: RootPlace,
-  context: CompileContext,
-): readonly MountResource[] {
-  const mounts: MountResource[] = [];
-  const declared = (document.spec.mounts ?? []).map((spec, index) => ({ spec, index }));
-  declared.sort((left, right) => (left.spec.target < right.spec.target ? -1 : 1));
-  for (const { spec, index } of declared) {
-    const target = resolvePath("/", spec.target);
-    const name = `${document.name}:${target}`;
-    const volume = findDocument(context, "Volume", spec.volume);
-    const namespace = spec.namespace ?? "private";
-    const path = resolvePath(place.path, `.${target}`);
-    // A private mount is never seen by one in the host's namespace.
-    const parents = mounts.filter(
-      (mount) => isBelow(path, mount.target) && (mount.namespace === "host" || namespace === "private"),
-    );
-    const above = namespace === "private" ? parents.filter((mount) => mount.namespace === "private") : [];
-    mounts.push({
-      id: resourceId("mount", name),
-      kind: "mount",
-      name,
-      identity: `mount:${path}`,
-      dependsOn: [
-        place.tree,
-        ...(volume === undefined ? [] : [resourceId("volume", volume.name)]),
-        ...parents.map((parent) => parent.id),
-      ],
-      origin: originOf(document, ["spec", "mounts", index]),
-      protect: false,
-      onDelete: "destroy",
-      target: path,
-      within: place.path,
-      type: spec.type,
-      source: mountSource(spec, volume === undefined ? undefined : volumePath(volume, context)),
-      options: spec.options ?? [],
-      propagation: spec.propagation,
-      namespace,
-      tree: place.tree,
-      ...(above.length === 0 ? {} : { above: above.map(({ above: _, ...mount }) => mount) }),
-    });
-  }
-  return mounts;
-}
-
-function mountSource(spec: MountSpec, volume: string | undefined): string {
-  if (spec.type !== "bind" && spec.type !== "rbind") return spec.type;
-  return volume ?? resolvePath("/", spec.source ?? "/");
 }

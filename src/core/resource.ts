@@ -179,9 +179,17 @@ export interface MountResource extends ResourceBase<"mount"> {
    */
   readonly target: string;
   readonly within: string;
-  readonly type: "bind" | "rbind" | "proc" | "tmpfs" | "sysfs" | "devtmpfs";
-  /** Absolute path for binds; a label such as `proc` for the others. */
+  readonly type: "bind" | "rbind" | "proc" | "tmpfs" | "sysfs" | "devtmpfs" | "squashfs" | "erofs";
+  /** Absolute path for binds and image files, by way of `current` for those of an artifact; a label such as `proc` for the others. */
   readonly source: string;
+  /** What the source is in: nothing is mounted from a place where it should be mounted and is not. */
+  readonly volume?: { readonly id: ResourceId; readonly path: string } | undefined;
+  /** Directory of that volume, made where it is missing; owner and mode are kept where they are declared. */
+  readonly folder?:
+    | { readonly path: string; readonly ownership: Ownership | undefined; readonly mode: number | undefined }
+    | undefined;
+  /** Whose current generation the source is. */
+  readonly artifact?: ResourceId | undefined;
   readonly options: readonly string[];
   readonly propagation: "private" | "slave" | "shared" | "rprivate" | "rslave" | "rshared" | undefined;
   readonly namespace: "host" | "private";

@@ -60,7 +60,10 @@ function isBroken(broken: BrokenNames, reference: Reference): boolean {
 function referencesOf(document: ExpandedDocument): readonly Reference[] {
   if (document.kind === "Root") {
     const { volume, mounts = [] } = document.spec;
-    const mounted = mounts.flatMap((mount, index) => refer("Volume", mount.volume, ["mounts", index, "volume"]));
+    const mounted = mounts.flatMap((mount, index) => [
+      ...refer("Volume", mount.volume, ["mounts", index, "volume"]),
+      ...refer("Image", mount.image, ["mounts", index, "image"]),
+    ]);
     const { clone } = document.spec.source;
     return [
       ...refer("Volume", volume, ["volume"]),
@@ -104,6 +107,7 @@ function checkUses(
         problems.push({ ...document.locate(["spec", "overlays", index]), message, hint });
       }
     }
+    if (document.kind === "Root") problems.push(...checkMountedImages(document, names));
     if (document.kind === "Root" && document.spec.source.clone !== undefined) {
       const name = document.spec.source.clone.root;
       const root = names.get("Root")?.get(name);
@@ -124,4 +128,20 @@ function checkUses(
     }
   }
   return problems;
+}
+
+/** An image is mounted as what it is; the directory of any can be bound. */
+function checkMountedImages(
+  document: Extract<ExpandedDocument, { readonly kind: "Root" }>,
+  names: ReadonlyMap<DocumentKind, ReadonlyMap<string, ExpandedDocument>>,
+): readonly Problem[] {
+  return (document.spec.mounts ?? []).flatMap(({ type, image: name }, index) => {
+    const image = name === undefined ? undefined : names.get("Image")?.get(name);
+    if (image?.kind !== "Image" || type === "bind") return [];
+    const { format = "initramfs" } = image.spec;
+    if (format === type) return [];
+    const message = `cannot mount Image ${name} as ${type}: it is made as ${format}`;
+    const hint = `write \`format: ${type}\` in the image, or bind its directory by \`type: bind\``;
+    return [{ ...document.locate(["spec", "mounts", index, "type"]), message, hint }];
+  });
 }

@@ -148,10 +148,16 @@ export interface BootstrapSpec {
 
 export interface MountSpec {
   readonly target: string;
-  readonly type: "bind" | "rbind" | "proc" | "tmpfs" | "sysfs" | "devtmpfs";
+  readonly type: "bind" | "rbind" | "proc" | "tmpfs" | "sysfs" | "devtmpfs" | "squashfs" | "erofs";
   readonly source?: string;
   /** Instead of `source`: a Volume whose path is bound (shared caches). */
   readonly volume?: string;
+  /** Of the volume: what of it is bound. It is made where it is missing, with this owner and mode. */
+  readonly subdirectory?: string;
+  readonly owner?: OwnerText;
+  readonly mode?: ModeText;
+  /** Instead of `source`: an Image. Its directory is bound, or it is mounted itself. */
+  readonly image?: string;
   readonly options?: readonly string[];
   readonly propagation?: "private" | "slave" | "shared" | "rprivate" | "rslave" | "rshared";
   readonly namespace?: "host" | "private";

@@ -242,6 +242,8 @@ export interface Files {
   look(treePath: string, views: readonly LookOptions[]): readonly Sight[];
   /** mountinfo of the namespace of `--mount-namespace`, in its order. */
   mounts(): readonly MountEntry[];
+  /** The mounts of every namespace that a process is in, one namespace after the other. */
+  mountsEverywhere(): readonly MountEntry[];
   /** A stable name of the filesystem that holds a path: its uuid, else `device:MAJOR:MINOR`. */
   filesystemIdentity(path: string): string;
   freeSpace_bytes(path: string): number;

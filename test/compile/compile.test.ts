@@ -93,7 +93,14 @@ describe("a small tree", () => {
         identity: "mount:/state/volumes/a/root/var/cache/apt",
         ...{ dependsOn: ["mount/a:/var", "tree/a", "volume/cache"], onDelete: "destroy" },
         ...{ target: "/state/volumes/a/root/var/cache/apt", within: "/state/volumes/a/root", type: "bind" },
-        ...{ source: "/srv/cache", options: ["ro"], propagation: undefined, namespace: "private", tree: "tree/a" },
+        ...{
+          source: "/srv/cache",
+          volume: { id: "volume/cache", path: "/srv/cache" },
+          options: ["ro"],
+          propagation: undefined,
+          namespace: "private",
+          tree: "tree/a",
+        },
       },
       {
         ...at("Image/a", "images/a.yaml", 1, 1),

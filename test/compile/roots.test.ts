@@ -129,6 +129,33 @@ describe("a mount in a root", () => {
     expect(d).toMatchObject({ source: "/srv/cache" });
   });
 
+  it("binds a folder of a volume, made with the owner and mode that it declares", () => {
+    const [plain, own] = mounts(
+      "target: /a, type: bind, volume: cache, subdirectory: distfiles/x",
+      'target: /b, type: bind, volume: cache, subdirectory: pkgs, owner: "250:portage", mode: "2775"',
+    );
+    const volume = { id: "volume/cache", path: "/srv/cache" };
+    const folder = { path: "distfiles/x", ownership: undefined, mode: undefined };
+    expect(plain).toMatchObject({ source: "/srv/cache/distfiles/x", volume, folder });
+    expect(own?.folder).toEqual({ path: "pkgs", ownership: { owner: 250, group: "portage" }, mode: 0o2775 });
+  });
+
+  it("mounts an image's file, or binds its directory, by way of the newest generation", () => {
+    const image = `${head("Image", "i")}  root: w\n  format: squashfs\n`;
+    const work = { "i.yaml": image, "w.yaml": `${head("Root", "w")}  volume: w\n  source: {existing: {}}\n` };
+    const files = { ...work, "wv.yaml": `${head("Volume", "w")}  backend: directory\n  path: /srv/w\n` };
+    const spec = `  volume: v\n  source: {existing: {}}\n  mounts:\n`;
+    const list =
+      "    - {target: /a, type: squashfs, image: i, options: [exec]}\n    - {target: /b, type: bind, image: i}\n";
+    const made = resourcesOf({ ...root(`${spec}${list}`), ...files });
+    expect(made.get("mount/r:/a")).toMatchObject({
+      source: "/state/artifacts/i/current/root.squashfs",
+      options: ["ro", "nodev", "nosuid", "exec"],
+      ...{ artifact: "artifact/i", dependsOn: ["artifact/i", "tree/r"] },
+    });
+    expect(made.get("mount/r:/b")).toMatchObject({ source: "/state/artifacts/i/current", options: [] });
+  });
+
   it("depends on the mounts above it that it can see, in whatever order they are written", () => {
     const made = mounts(
       "target: /a/b/c, type: tmpfs, namespace: host",

@@ -262,6 +262,60 @@ describe("values", () => {
       root("  volume: debian\n  source: {existing: {}}\n  mounts: [{target: /a, type: bind}]\n"),
       "nothing is named",
     ],
+    [
+      "a bind of two things",
+      root(
+        "  volume: debian\n  source: {existing: {}}\n  mounts: [{target: /a, type: bind, source: /x, volume: debian}]\n",
+      ),
+      "two things are named",
+    ],
+    [
+      "a volume as a filesystem",
+      root("  volume: debian\n  source: {existing: {}}\n  mounts: [{target: /a, type: squashfs, volume: debian}]\n"),
+      "cannot mount a volume as squashfs",
+    ],
+    [
+      "an image that is written to",
+      root(
+        "  volume: debian\n  source: {existing: {}}\n  mounts: [{target: /a, type: squashfs, source: /x.squashfs, options: [rw]}]\n",
+      ),
+      "cannot mount a squashfs read-write",
+    ],
+    [
+      "a folder of no volume",
+      root(
+        "  volume: debian\n  source: {existing: {}}\n  mounts: [{target: /a, type: bind, source: /x, subdirectory: y}]\n",
+      ),
+      "cannot use `subdirectory` without `volume`",
+    ],
+    [
+      "an owner of a whole volume",
+      root(
+        '  volume: debian\n  source: {existing: {}}\n  mounts: [{target: /a, type: bind, volume: debian, owner: "0:0"}]\n',
+      ),
+      "cannot use `owner` without `subdirectory`",
+    ],
+    [
+      "a folder that leads out",
+      root(
+        "  volume: debian\n  source: {existing: {}}\n  mounts: [{target: /a, type: bind, volume: debian, subdirectory: ../x}]\n",
+      ),
+      "it leads out by `..`",
+    ],
+    [
+      "our own folder of a volume",
+      root(
+        "  volume: debian\n  source: {existing: {}}\n  mounts: [{target: /a, type: bind, volume: debian, subdirectory: .rootloom/x}]\n",
+      ),
+      "Rootloom keeps its own notes there",
+    ],
+    [
+      "the owner of a folder",
+      root(
+        "  volume: debian\n  source: {existing: {}}\n  mounts: [{target: /a, type: bind, volume: debian, subdirectory: y, owner: me}]\n",
+      ),
+      "cannot read the owner `me`",
+    ],
     ["a gzip level", image("  compression: {level: 12}\n"), "cannot compress with gzip level 12"],
     ["a date", image("  sourceDate: 2024-02-30\n"), "cannot read the date `2024-02-30`"],
     ["an exclude that is not anchored", image("  exclude: [/proc]\n"), "cannot exclude `/proc`: it is absolute"],

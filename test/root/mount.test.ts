@@ -332,7 +332,7 @@ describe("a private mount", () => {
     mkdirSync(join(root, "bin"));
     execFileSync("cp", ["/bin/busybox", join(root, "bin/busybox")]);
     const exitCode = await runInRoot(
-      { host: shop.host },
+      shop.observing,
       {
         treePath: root,
         mounts: [isPrivate(), { ...proc(), namespace: "private" }],

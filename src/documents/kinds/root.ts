@@ -6,7 +6,9 @@ import {
   LINKS,
   list,
   MATRIX,
+  MODE,
   ON_DELETE,
+  OWNER,
   PROTECT,
   text,
   texts,
@@ -17,9 +19,18 @@ import { SOURCE } from "./root-source.ts";
 const MOUNT = fields(
   {
     target: text("Absolute path inside the root."),
-    type: choice(["bind", "rbind", "proc", "tmpfs", "sysfs", "devtmpfs"], "What is mounted."),
-    source: text("bind, rbind: the absolute path on the host."),
+    type: choice(
+      ["bind", "rbind", "proc", "tmpfs", "sysfs", "devtmpfs", "squashfs", "erofs"],
+      "What is mounted.",
+    ),
+    source: text("bind, rbind: the absolute path on the host; squashfs, erofs: that of the image file."),
     volume: text("bind, rbind: instead of source, the Volume that is bound (a shared cache)."),
+    subdirectory: text("With volume: the folder of it that is bound; it is made where it is missing."),
+    owner: OWNER,
+    mode: MODE,
+    image: text(
+      "Instead of source, an Image. squashfs, erofs: it is mounted, ro,nodev,noexec,nosuid. bind: the directory of its current version.",
+    ),
     options: texts("Mount options, such as ro or size=1G."),
     propagation: choice(
       ["private", "slave", "shared", "rprivate", "rslave", "rshared"],

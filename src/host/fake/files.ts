@@ -22,7 +22,14 @@ type ReadingPart = Pick<
 >;
 type FilesystemPart = Pick<
   Files,
-  "scan" | "look" | "mounts" | "filesystemIdentity" | "freeSpace_bytes" | "syncDirectory" | "syncFilesystem"
+  | "scan"
+  | "look"
+  | "mounts"
+  | "mountsEverywhere"
+  | "filesystemIdentity"
+  | "freeSpace_bytes"
+  | "syncDirectory"
+  | "syncFilesystem"
 >;
 
 function readingPart(context: FileContext): ReadingPart {
@@ -115,6 +122,7 @@ function filesystemPart(context: FileContext): FilesystemPart {
   return {
     ...fakeWalks(kernel),
     mounts: () => kernel.table.entries(),
+    mountsEverywhere: () => kernel.table.entries(),
     filesystemIdentity: (path) =>
       attempt("name the filesystem of", path, () => {
         const { uuid, device } = kernel.get(encode(path), true).inode.fileSystem;

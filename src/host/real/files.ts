@@ -28,7 +28,7 @@ import { attempt, attemptUnlessMissing } from "./failure.ts";
 import { openFileInside } from "./held-tree.ts";
 import { filesystemIdentity } from "./identity.ts";
 import { lookAtTree } from "./look.ts";
-import { isOwnNamespace, listMounts } from "./namespace.ts";
+import { isOwnNamespace, listMounts, listMountsOfProcesses } from "./namespace.ts";
 import { holding, openDirectory } from "./paths.ts";
 import { removeTree } from "./remove-tree.ts";
 import { scanTree } from "./scan.ts";
@@ -49,6 +49,7 @@ export function createFiles(options: FilesOptions): Files {
     ...removing,
     removeTree: (path, inode) => removeHostTree(path, inode, mountNamespace),
     mounts: () => listMounts(mountNamespace),
+    mountsEverywhere: () => [...listMounts(mountNamespace), ...listMountsOfProcesses()],
     filesystemIdentity: (path) =>
       attempt("name the filesystem of", path, () => filesystemIdentity(path, listMounts("/proc/self/ns/mnt"))),
   };

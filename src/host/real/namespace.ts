@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { RootloomError } from "../../core/error.ts";
 import { parseMounts } from "../mountinfo.ts";
 import type { MountEntry } from "../ports.ts";
@@ -37,6 +37,25 @@ export function listMounts(namespace: string): readonly MountEntry[] {
     const why = thrown instanceof Error ? thrown.message : String(thrown);
     throw new RootloomError(`cannot list the mounts of ${namespace}: ${why}`, { retry: "transient", cause: thrown });
   }
+}
+
+/** The mounts of every namespace that a process is in. Processes that we may not look into, or that end meanwhile, are left out. */
+export function listMountsOfProcesses(): readonly MountEntry[] {
+  const seen = new Set<string>();
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const namespace = readlinkSync(`/proc/${name}/ns/mnt`);
+      if (seen.has(namespace)) return [];
+      const mounts = parseMounts(readFileSync(`/proc/${name}/mountinfo`, "utf8"));
+      seen.add(namespace);
+      return mounts;
+    } catch (thrown) {
+      const code = errorCode(thrown);
+      if (["ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL"].includes(code ?? "")) return [];
+      throw thrown;
+    }
+  });
 }
 
 function readMountInfo(namespace: string): string {

@@ -1,28 +1,33 @@
 import type { MountResource } from "../../core/resource.ts";
+import { isBind, isImageFile } from "./types.ts";
 
 type Propagation = NonNullable<MountResource["propagation"]>;
 
-/** Commands of util-linux that make a mount at `resource.target`, in order; the target must be resolved. Pure. */
-export function mountCommands(resource: MountResource): string[][] {
-  const { type, source, target, options } = resource;
-  const isBind = type === "bind" || type === "rbind";
+/**
+ * Commands of util-linux that make a mount at `resource.target`, in order; the target must be resolved. Pure.
+ * @param inherited flags of a bind that its source's mount has: the kernel takes them away where others are set.
+ */
+export function mountCommands(resource: MountResource, inherited: readonly string[]): string[][] {
+  const { type, source, target } = resource;
   const propagation = effectivePropagation(resource);
-  const make = isBind
+  // The loop device goes with its last mount: mount(8) asks the kernel for that.
+  const options = [...(isImageFile(resource) ? ["loop"] : []), ...resource.options];
+  const make = isBind(resource)
     ? ["mount", `--${type}`, "--", source, target]
     : ["mount", "--types", type, ...(options.length > 0 ? ["--options", options.join(",")] : []), "--", source, target];
   return [
     make,
     ...(propagation === undefined ? [] : [["mount", `--make-${propagation}`, "--", target]]),
     // Flags of a bind are its own only after a remount of it: with the bind itself the kernel drops them without a word.
-    ...(isBind && options.length > 0 ? remountCommands(resource) : []),
+    ...(isBind(resource) && options.length > 0 ? remountCommands(resource, inherited) : []),
   ];
 }
 
 /** Changes options and propagation of a mount that stands, without unmounting it. Pure. */
-export function remountCommands(resource: MountResource): string[][] {
-  const { type, source, target, options } = resource;
-  const isBind = type === "bind" || type === "rbind";
-  const flags = ["remount", ...(isBind ? ["bind"] : []), ...withReadWrite(options)];
+export function remountCommands(resource: MountResource, inherited: readonly string[]): string[][] {
+  const { source, target, options } = resource;
+  const kept = inherited.filter((flag) => !options.includes(flag));
+  const flags = ["remount", ...(isBind(resource) ? ["bind"] : []), ...withReadWrite(options), ...kept];
   // With both names given, no line of fstab is mixed in.
   return [["mount", "--options", flags.join(","), "--", source, target]];
 }

@@ -1,6 +1,7 @@
 import type { Executors, Observer } from "../types.ts";
-import { mountMount, proveMount, remountMount, unmountMount } from "./apply.ts";
+import { mountMount, remountMount, unmountMount } from "./apply.ts";
 import { observeMount, observeRemovedMount } from "./observe.ts";
+import { proveMount } from "./prove.ts";
 
 export { mountPlanner } from "./plan.ts";
 export { recoverMount } from "./recover.ts";

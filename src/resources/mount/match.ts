@@ -2,6 +2,7 @@ import type { Json } from "../../core/digest.ts";
 import type { MountResource } from "../../core/resource.ts";
 import type { Files, MountEntry } from "../../host/ports.ts";
 import { effectivePropagation } from "./commands.ts";
+import { isBind, isImageFile } from "./types.ts";
 
 /** What identifies a mount that we made; kept in its record. */
 export interface MountFacts {
@@ -13,6 +14,8 @@ export interface MountFacts {
 
 /** Flags of the mount itself, not of its filesystem. */
 const FLAGS = new Set(["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow"]);
+/** Those that take something away: a bind has them from the mount that its source is on. */
+const RESTRICTING = new Set(["nosuid", "nodev", "noexec", "nosymfollow"]);
 const SIZES = new Set(["size", "nr_inodes"]);
 
 /** The mount that holds a path: the last listed of the longest target, for a later one covers an earlier. */
@@ -25,16 +28,21 @@ export function holderOf(mounts: readonly MountEntry[], path: string): MountEntr
   return best;
 }
 
-/** True when a mount has the type and source that are declared. A bind is told by filesystem and path inside it. */
+/**
+ * True when a mount has the type and source that are declared. A bind is told by filesystem and path inside it, an image by
+ * the file behind its loop device.
+ */
 export function isSourceOf(
   files: Files,
   mounts: readonly MountEntry[],
   resource: { readonly type: string; readonly source: string },
   entry: MountEntry,
 ): boolean {
-  if (resource.type !== "bind" && resource.type !== "rbind") {
-    return entry.type === resource.type && entry.source === resource.source;
+  if (isImageFile(resource)) {
+    const file = entry.type === resource.type ? backingFile(files, entry) : undefined;
+    return file !== undefined && file === files.realPath(resource.source);
   }
+  if (!isBind(resource)) return entry.type === resource.type && entry.source === resource.source;
   const source = files.realPath(resource.source);
   // What the mount itself covers is not its source.
   const holder =
@@ -48,8 +56,36 @@ export function isSourceOf(
   return join(holder.root, below) === entry.root;
 }
 
-/** Options and propagation that differ from the declared ones, for people; empty when none do. */
-export function optionDifferences(resource: MountResource, entry: MountEntry): readonly string[] {
+/** The file behind a loop device, as the kernel names it; undefined for any other mount. */
+export function backingFile(
+  files: Files,
+  { device, source }: Pick<MountEntry, "device" | "source">,
+): string | undefined {
+  if (!source.startsWith("/dev/loop")) return undefined;
+  return files.readText(`/sys/dev/block/${device}/loop/backing_file`)?.replace(/\n$/, "");
+}
+
+/** Flags that a bind has from the mount that its source is on, unless it lifts them: declaring another flag loses none. */
+export function inheritedFlags(
+  resource: Pick<MountResource, "type" | "source" | "options">,
+  files: Files,
+  mounts: readonly MountEntry[],
+): readonly string[] {
+  const source = isBind(resource) ? files.realPath(resource.source) : undefined;
+  const holder = source === undefined ? undefined : holderOf(mounts, source);
+  const lifted = new Set(resource.options.map((option) => `no${option}`));
+  return (holder?.options ?? []).filter((flag) => RESTRICTING.has(flag) && !lifted.has(flag));
+}
+
+/**
+ * Options and propagation that differ from the declared ones, for people; empty when none do.
+ * @param inherited flags of a bind that its source's mount has.
+ */
+export function optionDifferences(
+  resource: MountResource,
+  entry: MountEntry,
+  inherited: readonly string[],
+): readonly string[] {
   const found: string[] = [];
   const all = [...entry.options, ...entry.superOptions];
   for (const option of resource.options) {
@@ -60,6 +96,13 @@ export function optionDifferences(resource: MountResource, entry: MountEntry): r
     if (actual !== undefined && value.value !== "" && actual.value !== value.value) {
       found.push(`${value.key} is ${actual.value}, ${value.value} is declared`);
     }
+  }
+  for (const flag of RESTRICTING) {
+    const isWanted = resource.options.includes(flag) || inherited.includes(flag);
+    const isThere = entry.options.includes(flag);
+    if (isThere && !isWanted) found.push(`${flag} is in force and not declared`);
+    if (!isThere && inherited.includes(flag) && !resource.options.includes(flag))
+      found.push(`${flag} is in force on its source only`);
   }
   const readOnly = entry.options.includes("ro") && !entry.superOptions.includes("ro");
   if (readOnly && !resource.options.includes("ro")) found.push("it is read-only, and ro is not declared");

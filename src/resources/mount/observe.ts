@@ -1,9 +1,10 @@
 import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { MountResource, OwnedRecord } from "../../core/resource.ts";
-import type { MountEntry } from "../../host/ports.ts";
-import { checkHostPath, isWithin } from "../limits.ts";
+import type { Files, MountEntry } from "../../host/ports.ts";
+import { checkHostPath } from "../limits.ts";
 import type { ObserveContext } from "../types.ts";
-import { isRecorded, isSourceOf, optionDifferences } from "./match.ts";
+import { backingFile, inheritedFlags, isRecorded, isSourceOf, optionDifferences } from "./match.ts";
+import { checkSource, folderDifferences } from "./source.ts";
 import { resolveTarget } from "./target.ts";
 
 export type MountState = "private" | "absent" | "mounted" | "drifted" | "outdated" | "foreign" | "stacked";
@@ -19,9 +20,7 @@ export interface ObservedMount {
 }
 
 /** What a look needs; both an observing and an applying context have it. */
-export type LookContext = Pick<ObserveContext, "host" | "limits" | "state">;
-
-const KERNEL_FILESYSTEMS = ["/dev", "/proc", "/sys"];
+export type LookContext = Pick<ObserveContext, "host" | "limits" | "state" | "instance">;
 
 /** Looks at the one mount that should stand at the target, in the namespace of the host's mounts. */
 export function observeMount(
@@ -58,7 +57,7 @@ export function observeRemovedMount(record: OwnedRecord, context: LookContext): 
   const nothing = { target, differences: [], problem: undefined };
   if (record.details.namespace === "private") return { ...nothing, state: "private" };
   const mounts = context.host.files.mounts();
-  if (findRecorded(mounts, record) !== undefined) return { ...nothing, state: "mounted" };
+  if (findRecorded(context.host.files, record, mounts) !== undefined) return { ...nothing, state: "mounted" };
   const others = mounts.filter((entry) => entry.target === target);
   return { ...nothing, state: others.length === 0 ? "absent" : "foreign", differences: others.map(describe) };
 }
@@ -67,12 +66,19 @@ export function observeRemovedMount(record: OwnedRecord, context: LookContext): 
  * The mount that a record tells of: at its target, or in a replaced root that we keep. Nowhere else: ids
  * and devices are used again after a boot, and a look-alike elsewhere is somebody else's.
  */
-export function findRecorded(mounts: readonly MountEntry[], record: OwnedRecord | undefined): MountEntry | undefined {
+export function findRecorded(
+  files: Files,
+  record: OwnedRecord | undefined,
+  mounts: readonly MountEntry[] = files.mounts(),
+): MountEntry | undefined {
   if (record === undefined || record.details.namespace === "private") return undefined;
   const { details } = record;
   const target = String(details.target ?? "");
   const inside = target.slice(String(details.within ?? "").length);
-  const ours = mounts.filter((entry) => isRecorded(details, entry));
+  // A loop device is used again for other files.
+  const isSameFile = (entry: MountEntry) =>
+    details.file === undefined || backingFile(files, entry)?.replace(/ \(deleted\)$/, "") === details.file;
+  const ours = mounts.filter((entry) => isRecorded(details, entry) && isSameFile(entry));
   return (
     ours.find((entry) => entry.target === target) ??
     ours.find(
@@ -89,7 +95,7 @@ export function tmpfsAbove(
   context: Pick<ObserveContext, "host" | "owned">,
 ): string | undefined {
   const mounts = context.host.files.mounts();
-  const above = resource.dependsOn.flatMap((id) => findRecorded(mounts, context.owned(id)) ?? []);
+  const above = resource.dependsOn.flatMap((id) => findRecorded(context.host.files, context.owned(id), mounts) ?? []);
   const nearest = above.filter((entry) => target.startsWith(`${entry.target}/`)).at(-1);
   return nearest?.type === "tmpfs" ? nearest.target : undefined;
 }
@@ -103,7 +109,7 @@ function look(
   const { files } = context.host;
   const mounts = files.mounts();
   const there = mounts.filter((entry) => entry.target === target);
-  const recorded = findRecorded(mounts, owned);
+  const recorded = findRecorded(files, owned, mounts);
   const [entry] = there;
   if (there.length > 1) return { state: "stacked", differences: there.map(describe) };
   if (entry === undefined) {
@@ -111,32 +117,11 @@ function look(
     return { state: "outdated", differences: [`it is mounted at ${recorded.target}`] };
   }
   if (isSourceOf(files, mounts, resource, entry)) {
-    const differences = optionDifferences(resource, entry);
+    const inherited = inheritedFlags(resource, files, mounts);
+    const differences = [...optionDifferences(resource, entry, inherited), ...folderDifferences(resource, files)];
     return { state: differences.length === 0 ? "mounted" : "drifted", differences };
   }
   return { state: entry === recorded ? "outdated" : "foreign", differences: [describe(entry)] };
-}
-
-function checkSource(resource: MountResource, context: LookContext): void {
-  const { type, source, options } = resource;
-  if (type !== "bind" && type !== "rbind") return;
-  if (type === "rbind" && options.length > 0) {
-    throw new RootloomError(
-      `cannot mount ${resource.target}: the kernel would apply ${options.join(",")} to the top of an rbind only`,
-      {
-        hint: "declare a bind for each mount that needs the options",
-      },
-    );
-  }
-  // The kernel follows a link in a source's last name too, and those of /proc (`/proc/1/root`) lead anywhere.
-  const real = context.host.files.realPath(source) ?? source;
-  if (isOfKernel(source) && isOfKernel(real)) return;
-  for (const path of new Set([source, real]))
-    throwIfRefused(checkHostPath(context.host.files, path, context.limits, context.state));
-}
-
-function isOfKernel(path: string): boolean {
-  return KERNEL_FILESYSTEMS.some((top) => isWithin(path, top));
 }
 
 function throwIfRefused(refusal: RootloomError | undefined): void {

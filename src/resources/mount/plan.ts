@@ -8,9 +8,13 @@ export const mountPlanner: Planner<"mount", ObservedMount> = { plan, planRemoval
 
 /** Named inputs of a mount, as text: the reason names the first that differs. */
 export function mountInputs(resource: MountResource): Readonly<Record<string, string>> {
-  const { type, source, target, options, namespace } = resource;
+  const { type, source, target, options, namespace, folder } = resource;
   const propagation = effectivePropagation(resource) ?? "";
-  return { namespace, target, type, source, options: options.join(","), propagation };
+  const inputs = { namespace, target, type, source, options: options.join(","), propagation };
+  if (folder?.ownership === undefined && folder?.mode === undefined) return inputs;
+  const { ownership, mode } = folder;
+  const owner = ownership === undefined ? "" : `${ownership.owner}:${ownership.group} `;
+  return { ...inputs, folder: `${owner}${mode === undefined ? "" : mode.toString(8)}`.trim() };
 }
 
 function plan(
@@ -133,11 +137,12 @@ function changedInput(resource: MountResource, owned: OwnedRecord | undefined): 
   return `${name} changed: ${value || "none"} is declared, ${owned.inputs[name] || "none"} was applied`;
 }
 
-/** A changed parent re-does its children; so does a root that is another one after this pass. */
+/** A changed parent re-does its children; so do a root that is another one after this pass, and an image with a new generation. */
 function changedAbove(resource: MountResource, context: PlanContext): ResourceId | undefined {
   return resource.dependsOn.find((dependency) => {
     const action = context.actionOf(dependency);
     if (dependency.startsWith("mount/")) return action === "create" || action === "update" || action === "replace";
+    if (dependency === resource.artifact) return action === "create" || action === "update";
     return dependency === resource.tree && (action === "create" || action === "replace");
   });
 }

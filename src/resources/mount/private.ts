@@ -2,9 +2,11 @@ import { RootloomError } from "../../core/error.ts";
 import type { MountResource } from "../../core/resource.ts";
 import type { Host } from "../../host/ports.ts";
 import { mountCommands, shellLine, shellQuote } from "./commands.ts";
+import { inheritedFlags } from "./match.ts";
+import { provideSource, type SourceContext } from "./source.ts";
 import { makeTarget, resolveTarget } from "./target.ts";
 
-export interface PrivateContext {
+export interface PrivateContext extends SourceContext {
   readonly host: Host;
   readonly signal?: AbortSignal | undefined;
 }
@@ -13,6 +15,8 @@ export interface RunInRoot {
   readonly treePath: string;
   /** Made in order of their targets, in a namespace that ends with the command. */
   readonly mounts: readonly MountResource[];
+  /** Lines of shell behind the mounts. */
+  readonly more?: readonly string[];
   readonly command: readonly string[];
   /** All that the command gets; nothing of the caller's environment. */
   readonly environment: Readonly<Record<string, string>>;
@@ -33,7 +37,8 @@ export async function runInRoot(context: PrivateContext, run: RunInRoot): Promis
   const chroot = host.processes.find("chroot");
   if (chroot === undefined)
     throw new RootloomError("cannot enter a root: chroot is not installed", { hint: "apt-get install coreutils" });
-  const script = `${privateScript(host, run.mounts)}\nexec ${[chroot, run.treePath, ...run.command].map(shellQuote).join(" ")}`;
+  const into = [chroot, run.treePath, ...run.command].map(shellQuote).join(" ");
+  const script = [privateScript(context, run.mounts), ...(run.more ?? []), `exec ${into}`].join("\n");
   const finished = await host.processes.run({
     file: "sh",
     arguments: ["-c", script],
@@ -53,17 +58,21 @@ export async function runInRoot(context: PrivateContext, run: RunInRoot): Promis
   });
 }
 
-/** A shell script that makes mounts where they really belong; missing targets are made in the root first. */
-export function privateScript(host: Host, mounts: readonly MountResource[]): string {
+/** A shell script that makes mounts where they really belong; missing sources and targets are made first. */
+export function privateScript(context: PrivateContext, mounts: readonly MountResource[]): string {
+  const { host } = context;
+  const standing = host.files.mounts();
   const ordered = [...mounts].sort((a, b) => (a.target < b.target ? -1 : 1));
   const lines = ordered.map((resource) => {
+    provideSource(resource, context);
     const target = resolveTarget(host.files, resource);
     const parent = ordered.findLast((other) => other !== resource && resource.target.startsWith(`${other.target}/`));
     // Below another mount it must be there already: made now it would land underneath. A tmpfs is empty, and only ours.
     if (!target.exists && parent === undefined) makeTarget(host.files, resource, target.path);
     const says = shellQuote(`rootloom: cannot mount ${target.path}`);
+    const inherited = inheritedFlags(resource, host.files, standing);
     const making = parent?.type === "tmpfs" ? [["mkdir", "-p", "--", target.path]] : [];
-    const commands = [...making, ...mountCommands({ ...resource, target: target.path })];
+    const commands = [...making, ...mountCommands({ ...resource, target: target.path }, inherited)];
     return `{ ${shellLine(commands)}; } || { echo ${says} >&2; exit ${MOUNT_FAILED}; }`;
   });
   return lines.join("\n");

@@ -23,7 +23,7 @@ const base: MountResource = {
 
 describe("the commands of a mount", () => {
   it("makes a read-only bind in three calls, so that ro is really in force", () => {
-    expect(mountCommands({ ...base, options: ["ro", "nosuid"] })).toEqual([
+    expect(mountCommands({ ...base, options: ["ro", "nosuid"] }, [])).toEqual([
       ["mount", "--bind", "--", "/s", "/r/t"],
       ["mount", "--make-private", "--", "/r/t"],
       ["mount", "--options", "remount,bind,ro,nosuid", "--", "/s", "/r/t"],
@@ -31,14 +31,14 @@ describe("the commands of a mount", () => {
   });
 
   it("makes an rbind a slave, so that unmounting in the root never reaches the host", () => {
-    expect(mountCommands({ ...base, type: "rbind", source: "/dev" })).toEqual([
+    expect(mountCommands({ ...base, type: "rbind", source: "/dev" }, [])).toEqual([
       ["mount", "--rbind", "--", "/dev", "/r/t"],
       ["mount", "--make-rslave", "--", "/r/t"],
     ]);
   });
 
   it("passes the options of a filesystem with its one call", () => {
-    expect(mountCommands({ ...base, type: "tmpfs", source: "tmpfs", options: ["size=1G", "mode=1777"] })).toEqual([
+    expect(mountCommands({ ...base, type: "tmpfs", source: "tmpfs", options: ["size=1G", "mode=1777"] }, [])).toEqual([
       ["mount", "--types", "tmpfs", "--options", "size=1G,mode=1777", "--", "tmpfs", "/r/t"],
     ]);
   });
