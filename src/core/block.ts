@@ -35,7 +35,7 @@ function reasonToBlock(
     refusedByPlanner(draft) ??
     refusedByProtection(item) ??
     refusedByDeletionLimit(draft, blocking) ??
-    suspended(item, blocking.decisions) ??
+    suspended(id, blocking.decisions) ??
     waitsForDependency(item, missing) ??
     quarantined(draft) ??
     needsApproval(item, blocking) ??
@@ -75,10 +75,8 @@ function refusedByDeletionLimit(draft: Draft, blocking: Blocking): Blocked | und
   };
 }
 
-/** What is done inside a root waits with the root. */
-function suspended({ id, kind, name }: Drafted, decisions: Decisions): Blocked | undefined {
-  const root = kind === "provision" ? decisions.suspended.get(`tree/${name}`) : undefined;
-  const why = decisions.suspended.get(id) ?? root;
+function suspended(id: ResourceId, decisions: Decisions): Blocked | undefined {
+  const why = decisions.suspended.get(id);
   if (why === undefined) return undefined;
   return { condition: "Suspended", message: `${id} is suspended: ${why}`, hint: `rootloom resume ${id}` };
 }
