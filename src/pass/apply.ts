@@ -3,6 +3,7 @@ import type { ResourceId } from "../core/resource.ts";
 import type { Operation, Plan, Step, StepOf } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
 import { executors } from "../resources/index.ts";
+import type { Sights } from "../resources/sights.ts";
 import type { ApplyContext, Executor, Network, Outcome, Places } from "../resources/types.ts";
 import type { State } from "../state/types.ts";
 import { openStep } from "./journal.ts";
@@ -18,6 +19,7 @@ export interface ApplyInput {
   /** How many steps run at once. */
   readonly jobs: number;
   readonly request: PassRequest;
+  readonly sights?: Sights | undefined;
 }
 
 /** What an ordinary user can do in a state directory of the user's own; all else changes owners or mounts. */
@@ -98,11 +100,16 @@ function contextOf(step: Step, input: ApplyInput, effect: ApplyContext["effect"]
     runId,
     revision: plan.revision,
     owned: (id) => state.record(id),
+    sights: plan.steps.every(leavesTrees) ? input.sights : undefined,
     effect,
     progress: (message, done = 0, total = 0, unit = undefined) =>
       request.onEvent({ type: "apply_progress", id: step.id, message, done, total, ...(unit && { unit }) }),
     log: (message) => request.onEvent({ type: "apply_progress", id: step.id, message, done: 0, total: 0 }),
   };
+}
+
+function leavesTrees({ kind, operation }: Step): boolean {
+  return operation === "keep" || kind === "artifact" || kind === "link" || kind === "environment";
 }
 
 /** Said before anything is begun: half a step of an ordinary user would be in root's way. */

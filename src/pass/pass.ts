@@ -63,7 +63,7 @@ async function reconcile(
   refuseOutdated(request, planned);
   const { jobs, offline } = graph.policy;
   const network = networkOf(session.configuration.network, offline);
-  const outcomes = await applyPlan({ plan: planned, host, state, places, network, runId, jobs, request });
+  const outcomes = await applyPlan({ plan: planned, host, state, places, network, runId, jobs, request, sights });
   settle(state, outcomes);
   rememberDeletionLimit(state, graph.policy.maxDeletions, input.maxDeletions, planned);
   const changed = outcomes.some((outcome) => outcome.status === "done");

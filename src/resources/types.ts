@@ -83,6 +83,8 @@ export interface ApplyContext extends Places {
   readonly runId: string;
   readonly revision: string;
   readonly owned: (id: string) => OwnedRecord | undefined;
+  /** Trees as this pass saw them before its first step; only where no step of it changes trees. */
+  readonly sights?: Sights | undefined;
   /**
    * Journals one effect: the intent durably before it, the outcome after it. A kill between the two is
    * found by the next start. `name` is stable and one of the list in `core/effect.ts`: tests enumerate the points.

@@ -3,6 +3,7 @@ import type { ArtifactResource } from "../../core/resource.ts";
 import type { PackInput } from "../../host/jobs.ts";
 import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
+import { confirmedLayers } from "./confirmed.ts";
 import { prepareDirectory, requireAllowed, requireOurs, sweepBuilds } from "./directory.ts";
 import {
   CURRENT,
@@ -27,17 +28,19 @@ export const packArtifact: Executor<"artifact.pack"> = async (step, context) => 
 };
 
 async function packNow(resource: ArtifactResource, context: ApplyContext): Promise<Outcome> {
-  const { host, cache, signal } = context;
+  const { host, cache } = context;
   const { files } = host;
   requireAllowed(resource.path, context);
   await prepareDirectory(resource, context);
   sweepBuilds(files, resource.path);
   await provideBase(resource, context);
   const input = packInput(files, resource, cache);
-  const layers = await host.jobs.run("layers", input, { signal });
+  const { layers, confirm } = await confirmedLayers(resource, input, context);
+  const packAnew = () => packNow(resource, { ...context, sights: undefined });
   const generation = generationOf(inputsOf(resource, layers));
   const standing = await wholeGeneration(resource, generation, context);
   if (standing !== undefined) {
+    if (!(await confirm())) return packAnew();
     const health = await requireHealthy(resource, standing, context);
     await switchTo(resource, standing.generation, context);
     // A kill may have come between the switch and the removal of older ones.
@@ -52,7 +55,9 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   }
   const current = files.readLink(`${resource.path}/${CURRENT}`) ?? "";
   const previous = await previousImage(resource, current, context);
-  const report = await packGeneration(resource, { ...input, previous, seen: layers[0]?.seen }, current, context);
+  const whole = { ...input, previous, seen: layers[0]?.seen };
+  const report = await packGeneration(resource, whole, { current, confirm }, context);
+  if (report === undefined) return packAnew();
   await keepDigests(host, resource.path, report, context);
   const health = await requireHealthy(resource, report, context);
   await switchTo(resource, report.generation, context);

@@ -19,14 +19,15 @@ import { make } from "./rebuild.ts";
 
 /**
  * Packs into a directory beside, and renames it to its generation when it is whole and synced. The
- * generation is named by what was really packed, should the root have changed since it was looked at.
+ * generation is named by what was really packed, should the root have changed since it was looked at. Undefined, with nothing
+ * left, where `confirm` says that it is not as the pass saw it.
  */
 export async function packGeneration(
   resource: ArtifactResource,
   input: PackInput,
-  current: string,
+  { current, confirm }: { readonly current: string; readonly confirm: () => Promise<boolean> },
   context: ApplyContext,
-): Promise<GenerationReport> {
+): Promise<GenerationReport | undefined> {
   const { files } = context.host;
   const build = `${resource.path}/.build-${shortRun(context.runId)}`;
   const isSecret = resource.overlays.some((overlay) => overlay.secret);
@@ -41,8 +42,12 @@ export async function packGeneration(
       `${JSON.stringify(report, undefined, 2)}\n`,
       attributesIn(files, build, 0o644),
     );
-    await place(resource, build, report, context);
-    return report;
+    if (await confirm()) {
+      await place(resource, build, report, context);
+      return report;
+    }
+    removeDirectory(files, build);
+    return undefined;
   } catch (thrown) {
     // After a signal the job's thread may be ending still: the next start sweeps.
     if (!context.signal.aborted) removeDirectory(files, build);

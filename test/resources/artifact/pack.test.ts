@@ -22,6 +22,7 @@ import {
   artifactPlanner,
   recoverArtifact,
 } from "../../../src/resources/artifact/index.ts";
+import { packInput } from "../../../src/resources/artifact/inputs.ts";
 import type { ApplyContext } from "../../../src/resources/types.ts";
 import { Killed, openWorkshop, type Workshop } from "../overlay/workshop.ts";
 
@@ -105,6 +106,16 @@ function resource(motd = "hello\n", more: Partial<ArtifactResource> = {}): Artif
   };
 }
 
+const applying = () =>
+  ({
+    ...shop.observing,
+    effect: async (_: string, __: object, run: () => unknown) => run(),
+    signal: new AbortController().signal,
+    runId: "r-00000009",
+    revision: "c1",
+    progress: () => undefined,
+    log: () => undefined,
+  }) as unknown as ApplyContext;
 const generations = () => readdirSync(path).filter((name) => /^[0-9a-f]{16}$/.test(name));
 const image = () => join(path, "current/initramfs.cpio.gz");
 
@@ -245,24 +256,42 @@ describe("an artifact on the host", () => {
     };
     const plan = await shop.plan(artifact, resource());
     const step = { ...plan, id: "artifact/debian" } as never;
-    const context = {
-      ...shop.observing,
-      host: { ...shop.host, jobs },
-      effect: async (_: string, __: object, run: () => unknown) => run(),
-    };
-    await artifactExecutors["artifact.pack"](step, {
-      ...context,
-      signal: new AbortController().signal,
-      runId: "r-00000009",
-      revision: "c1",
-      progress: () => undefined,
-      log: () => undefined,
-    } as unknown as ApplyContext);
+    await artifactExecutors["artifact.pack"](step, { ...applying(), host: { ...shop.host, jobs } });
     expect(asked.length).toBeGreaterThan(1);
     expect(asked).not.toContain(true);
     const after = await shop.host.stores.lock(lease);
     expect(after).toBeDefined();
     after?.release();
+  });
+
+  it("uses nothing of what the pass saw of a root that has changed since, whether it is packed already or not", async () => {
+    await shop.apply(artifact, resource());
+    const first = readlinkSync(join(path, "current"));
+    const excludes = ["proc/*", ".rootloom"];
+    const { cache, host } = shop.observing;
+    const [seen] = await host.jobs.run("look", { path: root, views: [excludes] });
+    const looked = { digest: seen?.digest ?? "", settled: true };
+    await host.jobs.run("layers", { ...packInput(host.files, resource(), cache), looked });
+    const pack = async (declared: ArtifactResource) => {
+      const step = {
+        ...(await shop.plan(artifact, declared)),
+        id: "artifact/debian",
+        arguments: { resource: declared },
+      };
+      const of = async () => looked;
+      return artifactExecutors["artifact.pack"](step as never, { ...applying(), sights: { of } });
+    };
+    expect((await pack(resource())).result).toBe(`found packed already as generation ${first}`);
+    writeFileSync(join(root, "etc/hostname"), "changed\n");
+    await pack(resource());
+    const second = readlinkSync(join(path, "current"));
+    expect(second).not.toBe(first);
+    expect(readFileSync(join(path, second, "manifest"), "utf8")).toContain(sha256("changed\n"));
+    writeFileSync(join(root, "etc/hostname"), "once more\n");
+    await pack(resource("another overlay\n"));
+    const third = readlinkSync(join(path, "current"));
+    expect(readFileSync(join(path, third, "manifest"), "utf8")).toContain(sha256("once more\n"));
+    expect(readdirSync(path).filter((name) => name.startsWith(".build"))).toEqual([]);
   });
 
   it("keeps an image with a secret overlay from other users", async () => {
