@@ -152,7 +152,7 @@ describe("the source text", () => {
 
 describe("a resource kind", () => {
   it("has its README, observe, plan and apply", () => {
-    const kinds = ["volume", "tree", "overlay", "mount", "link", "environment", "artifact"];
+    const kinds = ["volume", "tree", "overlay", "mount", "link", "environment", "provision", "artifact"];
     const expected = kinds.flatMap((kind) =>
       ["README.md", "apply.ts", "observe.ts", "plan.ts"].map((name) => `src/resources/${kind}/${name}`),
     );

@@ -41,6 +41,8 @@ interface Explanation {
   readonly decisions: readonly Decision[];
   /** What stands in an artifact's directory, newest first. */
   readonly generations: readonly GenerationReport[];
+  /** Of an image: what is left out beside its excludes, by what it strips. */
+  readonly strip: Readonly<Record<string, readonly string[]>>;
   /** Which of them passed their check, and which failed it; those that had none are left out. */
   readonly checks: Readonly<Record<string, "passed" | "failed">>;
   /** Of an image: what it is made of, and which inputs had it packed again. */
@@ -69,6 +71,7 @@ async function gather(looked: Look, name: string): Promise<Explanation> {
       conditions: state.conditions().filter((each) => each.object === id),
       decisions: state.decisions().filter((each) => each.id === id),
       generations,
+      strip: resource?.kind === "artifact" ? (resource.strip ?? {}) : {},
       checks: await checksOf(session, lastApply, generations),
       image: await imageOf(session, id, generations.length),
     };
@@ -136,6 +139,7 @@ async function explanationText(explanation: Explanation, options: { color: boole
     const checked = check === undefined ? "" : `, ${check} its boot check`;
     rows.push(["generation", `${generation} of ${createdAt}, ${sizeText(size_bytes)}${checked}${current}`]);
   }
+  for (const [what, excludes] of Object.entries(explanation.strip)) rows.push([`strip ${what}`, excludes.join(", ")]);
   for (const { input, what } of explanation.image?.since?.causes ?? []) rows.push(["packed for", `${input}: ${what}`]);
   for (const { type, status, message } of explanation.conditions)
     rows.push(["condition", `${type}=${status} ${message}`]);

@@ -5,6 +5,7 @@ import type {
   MountResource,
   OverlayResource,
   OverlayTree,
+  ProvisionResource,
   Resource,
   ResourceId,
 } from "../core/resource.ts";
@@ -13,12 +14,15 @@ import type { OverlaySource } from "../documents/overlays.ts";
 import { sortProblems } from "../documents/problems.ts";
 import type { Document, Problem } from "../documents/types.ts";
 import type { SourceFile } from "../source/types.ts";
+import { cloneVolumes } from "./clones.ts";
 import { findConflicts, findCycle } from "./conflicts.ts";
-import { type CompileContext, findDocument, indexDocuments, ofKind } from "./context.ts";
+import { type CompileContext, findDocument, indexDocuments, type MergedContents, ofKind } from "./context.ts";
 import { compileImage } from "./images.ts";
-import { compileLaidOverlay, compileOverlay, laidPathsOf } from "./overlays.ts";
+import { compileKernel } from "./kernels.ts";
+import { compileLaidOverlay, compileOverlay } from "./overlays.ts";
 import { PathIndex } from "./path-index.ts";
 import { compilePolicy } from "./policy.ts";
+import { compileMergedFiles } from "./provision.ts";
 import { compileRoot } from "./roots.ts";
 import { compileTarget } from "./targets.ts";
 import { compileVolume } from "./volumes.ts";
@@ -29,6 +33,8 @@ export interface CompileInput {
   readonly overlays: readonly OverlaySource[];
   /** All files of the documents' folder, for what a document names by path. */
   readonly files?: readonly SourceFile[];
+  /** What files of roots are put together to; those of `mergeFiles`. */
+  readonly merged?: MergedContents;
   /** Absolute path of the state directory: relative paths of volumes are below it. */
   readonly state: string;
   /** Absolute path of the documents' folder in a checkout, for relative tarballs; undefined where there is none. */
@@ -54,9 +60,10 @@ export function compile(input: CompileInput): {
     documents: indexDocuments(expansion.documents),
     overlays: input.overlays,
     file: desiredFiles(input.files ?? []),
+    merged: input.merged ?? new Map(),
     report: (document, path, message, hint) => problems.push({ ...document.locate(path), message, hint }),
   };
-  const resources = inOrder(dependOnPlaces(compileResources(context)));
+  const resources = inOrder(dependOnPlaces(cloneVolumes(compileResources(context))));
   problems.push(...findConflicts(resources), ...cycleProblems(resources));
   return { graph: { resources, policy }, problems: sortProblems(problems) };
 }
@@ -71,13 +78,16 @@ function compileResources(context: CompileContext): readonly Resource[] {
     overlays.set(source.name, tree);
     laid.push(...compileLaidOverlay(document, tree, context));
   }
+  laid.push(...ofKind(context, "Root").flatMap((document) => compileMergedFiles(document, context)));
   const laidInto = Map.groupBy(laid, (resource) => resource.tree);
   const roots = ofKind(context, "Root").flatMap((document) => {
     const layers = laidInto.get(`tree/${document.name}`) ?? [];
-    const paths = new Set(layers.flatMap((resource) => laidPathsOf(resource.overlay)));
-    return compileRoot(document, context, [...paths].sort());
+    return compileRoot(document, context, layers);
   });
-  const standing = roots.filter((it): it is MountResource => it.kind === "mount" && it.namespace === "host");
+  const standing = roots.filter(
+    (it): it is MountResource | ProvisionResource =>
+      it.kind === "provision" || (it.kind === "mount" && it.namespace === "host"),
+  );
   return [
     ...ofKind(context, "ArchTarget").flatMap((document) => compileTarget(document, context)),
     ...ofKind(context, "Volume").flatMap((document) => compileVolume(document, context)),
@@ -86,6 +96,7 @@ function compileResources(context: CompileContext): readonly Resource[] {
     ...ofKind(context, "Image").flatMap(
       (document) => compileImage(document, overlays, [...laid, ...standing], context) ?? [],
     ),
+    ...ofKind(context, "KernelConfig").flatMap((document) => compileKernel(document, context) ?? []),
   ];
 }
 
@@ -110,11 +121,27 @@ function dependOnPlaces(resources: readonly Resource[]): readonly Resource[] {
 
 function placeOf(resource: Resource): string | undefined {
   if (resource.kind === "volume" && resource.backend === "loop") return resource.device;
-  if (resource.kind === "tree" || resource.kind === "mount" || resource.kind === "overlay") return undefined;
+  if (
+    resource.kind === "tree" ||
+    resource.kind === "mount" ||
+    resource.kind === "overlay" ||
+    resource.kind === "provision"
+  )
+    return undefined;
   return resource.path;
 }
 
-const KIND_ORDER = ["volume", "tree", "mount", "overlay", "link", "environment", "artifact"] as const;
+const KIND_ORDER = [
+  "volume",
+  "tree",
+  "mount",
+  "overlay",
+  "link",
+  "environment",
+  "provision",
+  "artifact",
+  "kernel",
+] as const;
 
 /** By kind, then by name. Dependencies are sorted, too, and name only what is there. */
 function inOrder(resources: readonly Resource[]): readonly Resource[] {

@@ -7,6 +7,16 @@ import type { DocumentKind, LinkSpec } from "../documents/types.ts";
 /** A document of one kind, with its variables filled in. */
 export type Expanded<K extends DocumentKind> = Extract<ExpandedDocument, { kind: K }>;
 
+/** The parts of a file, joined: where a cached copy stands, and what it holds. */
+export type MergedContents = ReadonlyMap<
+  string,
+  { readonly sha256: string; readonly size: number; readonly content: string }
+>;
+
+export function mergedKey(parts: readonly string[]): string {
+  return parts.join("\0");
+}
+
 /** What the compilers of all kinds share. */
 export interface CompileContext {
   /** Absolute path of the state directory. */
@@ -19,6 +29,8 @@ export interface CompileContext {
   readonly overlays: readonly OverlaySource[];
   /** A regular file of the documents' folder. */
   readonly file: (path: string) => DesiredFile | undefined;
+  /** Contents that files of roots are put together to, by `mergedKey` of their parts. */
+  readonly merged: MergedContents;
   readonly report: (
     document: ExpandedDocument,
     path: readonly (string | number)[],

@@ -5,6 +5,7 @@ import type {
   MountResource,
   OverlayResource,
   OverlayTree,
+  ProvisionResource,
 } from "../core/resource.ts";
 import { parseDate, parseInterval } from "../documents/units.ts";
 import { compileBoot } from "./boot.ts";
@@ -12,6 +13,7 @@ import { type CompileContext, type Expanded, findDocument, originOf, resourceId 
 import { imagePlace } from "./image-place.ts";
 import { blank } from "./overlays.ts";
 import { baseLayer } from "./roots.ts";
+import { PACKAGE_MANAGERS } from "./strip.ts";
 
 /** What a root leaves out of its images unless the Image says otherwise; anchored at the root's top. */
 export const DEFAULT_EXCLUDES: readonly string[] = [
@@ -42,11 +44,11 @@ const NODES = [
   { ...blank("dev/console", "character"), major: 5, minor: 1 },
 ];
 
-/** `overlays`: the trees of all overlays; `inRoots`: the overlays that are copied into roots, and what stands mounted in them. */
+/** `overlays`: the trees of all overlays; `inRoots`: the overlays that are copied into roots, what stands mounted in them, and what is done in them. */
 export function compileImage(
   document: Expanded<"Image">,
   overlays: ReadonlyMap<string, OverlayTree>,
-  inRoots: readonly (OverlayResource | MountResource)[],
+  inRoots: readonly (OverlayResource | MountResource | ProvisionResource)[],
   context: CompileContext,
 ): ArtifactResource | undefined {
   const { name, spec } = document;
@@ -55,6 +57,7 @@ export function compileImage(
   if (base === undefined) return undefined;
   const { format = "initramfs" } = spec;
   const facts = FORMATS[format];
+  const strip = spec.strip === "packageManager" ? PACKAGE_MANAGERS : {};
   const compression = compressionOf(document, facts);
   const { path, file } = imagePlace(document, context);
   const boot = compileBoot(document, context);
@@ -76,7 +79,8 @@ export function compileImage(
     file,
     base,
     overlays: layersOf(document, overlays, context),
-    excludes: [...(spec.exclude ?? DEFAULT_EXCLUDES), ...covered],
+    excludes: [...new Set([...(spec.exclude ?? DEFAULT_EXCLUDES), ...covered, ...Object.values(strip).flat()])],
+    ...(spec.strip === undefined ? {} : { strip }),
     nodes: NODES,
     init: spec.init ?? facts.init,
     compression,

@@ -1,21 +1,16 @@
-import type { TreePath } from "../core/entry.ts";
-import type { BaseLayer, Resource, TreeResource } from "../core/resource.ts";
-import {
-  type CompileContext,
-  compileLinks,
-  type Expanded,
-  findDocument,
-  originOf,
-} from "./context.ts";
+import type { BaseLayer, OverlayResource, Resource, TreeResource } from "../core/resource.ts";
+import { type CompileContext, compileLinks, type Expanded, findDocument, originOf } from "./context.ts";
 import { compileMounts } from "./mounts.ts";
+import { laidPathsOf } from "./overlays.ts";
+import { compileProvision, provisionedBy } from "./provision.ts";
 import { rootPlace } from "./root-place.ts";
 import { treeSource } from "./sources.ts";
 
-/** A tree with its mounts and links; nothing for a tarball that is only packed. `laidPaths` are its overlays'. */
+/** A tree with its mounts and links; nothing for a tarball that is only packed. `layers`: the overlays that are copied into it. */
 export function compileRoot(
   document: Expanded<"Root">,
   context: CompileContext,
-  laidPaths: readonly TreePath[],
+  layers: readonly OverlayResource[],
 ): readonly Resource[] {
   const place = rootPlace(document, context);
   if (place === undefined) return [];
@@ -35,10 +30,15 @@ export function compileRoot(
     source,
     content: contentOf(document),
     driftPolicy: document.spec.drift?.policy ?? context.policy.driftPolicy,
-    laidPaths,
+    laidPaths: [...new Set(layers.flatMap(({ overlay }) => laidPathsOf(overlay)))].sort(),
     ...snapshotPolicy(document),
+    ...provisionedBy(document),
   };
-  return [tree, ...compileMounts(document, place, context), ...compileLinks(document, document.spec.links, [tree.id])];
+  const mounts = compileMounts(document, place, context);
+  const ids = layers.map(({ id }) => id);
+  const provision = compileProvision(document, tree, mounts, ids, context);
+  const links = compileLinks(document, document.spec.links, [tree.id]);
+  return [tree, ...mounts, ...(provision === undefined ? [] : [provision]), ...links];
 }
 
 /** The lowest layer of the images of a root; undefined where the root cannot be packed at all. */

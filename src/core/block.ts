@@ -29,13 +29,13 @@ function reasonToBlock(
   blocking: Blocking,
   missing: ReadonlyMap<ResourceId, string>,
 ): Blocked | undefined {
-  const { draft, id } = item;
+  const { draft } = item;
   if (draft.operation === "keep") return draft.blocked;
   return (
     refusedByPlanner(draft) ??
     refusedByProtection(item) ??
     refusedByDeletionLimit(draft, blocking) ??
-    suspended(id, blocking.decisions) ??
+    suspended(item, blocking.decisions) ??
     waitsForDependency(item, missing) ??
     quarantined(draft) ??
     needsApproval(item, blocking) ??
@@ -75,8 +75,10 @@ function refusedByDeletionLimit(draft: Draft, blocking: Blocking): Blocked | und
   };
 }
 
-function suspended(id: ResourceId, decisions: Decisions): Blocked | undefined {
-  const why = decisions.suspended.get(id);
+/** What is done inside a root waits with the root. */
+function suspended({ id, kind, name }: Drafted, decisions: Decisions): Blocked | undefined {
+  const root = kind === "provision" ? decisions.suspended.get(`tree/${name}`) : undefined;
+  const why = decisions.suspended.get(id) ?? root;
   if (why === undefined) return undefined;
   return { condition: "Suspended", message: `${id} is suspended: ${why}`, hint: `rootloom resume ${id}` };
 }
@@ -118,12 +120,12 @@ function stalled(item: Drafted, decisions: Decisions): Blocked | undefined {
 function leavesNothingToBuildOn(item: Drafted): boolean {
   const { action } = item.draft;
   const isUnseen = item.unobserved || item.draft.hides === true;
-  return isUnseen || action === "create" || action === "adopt" || action === "delete";
+  return isUnseen || item.draft.unfinished === true || action === "create" || action === "adopt" || action === "delete";
 }
 
 function toStep(item: Drafted, blocked: Blocked | undefined): Step {
   const { draft, id, kind, name, dependsOn, digest } = item;
-  const { blocked: _planned, hides: _hides, ...rest } = draft;
+  const { blocked: _planned, hides: _hides, unfinished: _unfinished, ...rest } = draft;
   const step = { ...rest, id, kind, name, dependsOn, digest };
   return (blocked === undefined ? step : { ...step, blocked }) as Step;
 }

@@ -13,7 +13,9 @@ export interface ResourceMap {
   readonly mount: MountResource;
   readonly link: LinkResource;
   readonly environment: EnvironmentResource;
+  readonly provision: ProvisionResource;
   readonly artifact: ArtifactResource;
+  readonly kernel: KernelResource;
 }
 export type ResourceKind = keyof ResourceMap;
 export type Resource = ResourceMap[ResourceKind];
@@ -63,6 +65,17 @@ export interface VolumeResource extends ResourceBase<"volume"> {
   readonly mountOptions: readonly string[];
   readonly ownership: Ownership;
   readonly mode: number;
+  /** The volume that it is made as a clone of, where that can be; it is filled by hand where it cannot. */
+  readonly cloneOf?: VolumeOrigin | undefined;
+}
+
+/** How a clone of a root comes with a volume of its own: the volume of its origin is cloned, with all in it. */
+export interface VolumeOrigin {
+  readonly volume: Pick<VolumeResource, "id" | "name" | "backend" | "path" | "device">;
+  /** The one root in it. */
+  readonly tree: Pick<TreeResource, "id" | "name" | "path" | "volumePath" | "volume">;
+  /** For people: `zfs clone`. */
+  readonly means: string;
 }
 
 /** A file of `desired/` that a source needs: as it is written there, what it holds, and a cached copy of it. */
@@ -107,13 +120,15 @@ export interface CloneSource {
   readonly tree: ResourceId;
   readonly path: string;
   readonly volumePath: string;
+  /** `zfs clone`, where it comes with its volume, which is made as a clone of its origin's. */
+  readonly means?: string | undefined;
 }
 
 export type TreeSource = TarballSource | BootstrapSource | CloneSource | { readonly type: "existing" };
 
 /** Which changes of a root a snapshot is taken before, and how many of those stay. */
 export interface SnapshotPolicy {
-  readonly before: readonly ("replace" | "restore")[];
+  readonly before: readonly ("provision" | "replace" | "restore")[];
   readonly keep: number;
 }
 
@@ -131,6 +146,48 @@ export interface TreeResource extends ResourceBase<"tree"> {
    */
   readonly laidPaths: readonly TreePath[];
   readonly snapshots?: SnapshotPolicy | undefined;
+  /** Steps change it after it was filled: while they do, it is not compared with its manifest. */
+  readonly provisioned?: { readonly packages: readonly PackageWork[] } | undefined;
+}
+
+/** What one step of provisioning does. */
+export type ProvisionWork =
+  | { readonly type: "script"; readonly text: string }
+  | { readonly type: "commands"; readonly commands: readonly (readonly string[])[] }
+  | PackageWork;
+
+export interface PackageWork {
+  readonly type: "packages";
+  readonly adapter: "apt" | "portage" | "command";
+  readonly install: readonly string[];
+  readonly remove: readonly string[];
+  readonly refresh: boolean;
+  readonly recommends: boolean;
+  /** Shell scripts; of the adapter `command` only. */
+  readonly commands?: { readonly list: string; readonly install: string; readonly remove: string } | undefined;
+}
+
+export interface ProvisionStep {
+  readonly name: string;
+  readonly where: "root" | "host";
+  readonly work: ProvisionWork;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Names of variables, and the absolute paths of the host's files that have their values. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly timeout_s: number;
+  /** Digest of all that decides what the step does, and of the steps before it. */
+  readonly key: string;
+}
+
+/** What is done inside a root once it stands, step by step. */
+export interface ProvisionResource extends ResourceBase<"provision"> {
+  readonly tree: ResourceId;
+  readonly root: TreeResource;
+  /** Private mounts of the root, which the steps see. */
+  readonly mounts: readonly MountResource[];
+  /** `host`: the steps see the host's /etc/resolv.conf. */
+  readonly resolvConf: "host" | "keep";
+  readonly steps: readonly ProvisionStep[];
 }
 
 /** An entry of an overlay: git's file with the rules applied. Names in owner and group still unresolved. */
@@ -271,6 +328,8 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly overlays: readonly OverlayTree[];
   /** Anchored patterns, as written. */
   readonly excludes: readonly string[];
+  /** Those of them that were generated, by what they strip. */
+  readonly strip?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Extra nodes that every image gets, such as /dev/console. */
   readonly nodes: readonly OverlayEntry[];
   /** Path of the program the kernel starts, checked to be there and executable: `/init`. Empty: not checked. */
@@ -287,6 +346,48 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly target: string | undefined;
   readonly kernel?: KernelSource | undefined;
   readonly bootCheck?: BootCheck | undefined;
+}
+
+/** A kernel source that is only read: a directory of the host, or one in a volume. */
+export interface DirectorySource {
+  readonly type: "directory";
+  readonly path: string;
+}
+
+/** A package of the distribution with a kernel's source in it, fetched and verified by apt. */
+export interface PackageSource {
+  readonly type: "package";
+  readonly name: string;
+  readonly version: string | undefined;
+}
+
+export type KernelTree = DirectorySource | PackageSource | TarballSource;
+
+/** An architecture that kernels are built for, as the kernel's makefiles call it. */
+export type KernelArchitecture = "x86_64" | "i386" | "arm64";
+
+export interface KernelResource extends ResourceBase<"kernel"> {
+  /** Directory of the generations and of the link `current`. */
+  readonly path: string;
+  readonly source: KernelTree;
+  readonly patches: readonly DesiredFile[];
+  /** The configuration and its fragments behind each other: a later line wins. */
+  readonly config: DesiredFile;
+  /** Symbols, without CONFIG_, that are added behind it. */
+  readonly added: Readonly<Record<string, string>>;
+  /** Symbols that must hold when Kconfig has answered. */
+  readonly required: Readonly<Record<string, string>>;
+  /** undefined: the host's own. */
+  readonly architecture: KernelArchitecture | undefined;
+  /** `aarch64-linux-gnu`; and what stands before the names of its tools, where that is another. */
+  readonly triplet: string | undefined;
+  readonly crossPrefix: string | undefined;
+  /** The image whose current generation is embedded; `path` is its directory. */
+  readonly initramfs?: { readonly artifact: ResourceId; readonly path: string; readonly file: string } | undefined;
+  /** The date that is built in. */
+  readonly sourceDate_s: number;
+  readonly generations: number;
+  readonly jobs: number;
 }
 
 /** What the record holds of a resource: what we made, from which inputs, when. Never what is there now. */

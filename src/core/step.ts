@@ -35,10 +35,15 @@ export interface StepArguments {
   readonly "link.delete": { readonly record: OwnedRecord };
   readonly "environment.write": { readonly resource: ResourceMap["environment"] };
   readonly "environment.delete": { readonly record: OwnedRecord };
+  /** Runs those steps that are not done, in their order, and takes note of the root as it is then. */
+  readonly "provision.run": { readonly resource: ResourceMap["provision"] };
   readonly "artifact.pack": { readonly resource: ResourceMap["artifact"] };
   /** Points `current` back at the recorded generation, whose files were found whole. */
   readonly "artifact.switch": { readonly resource: ResourceMap["artifact"]; readonly generation: string };
   readonly "artifact.delete": { readonly record: OwnedRecord };
+  /** Configures, checks and makes it; what stands whole from the same inputs is only pointed at. */
+  readonly "kernel.build": { readonly resource: ResourceMap["kernel"] };
+  readonly "kernel.delete": { readonly record: OwnedRecord };
   readonly forget: { readonly record: OwnedRecord };
   readonly keep: Record<never, never>;
 }
@@ -98,6 +103,8 @@ export type Draft = {
     readonly follows?: ResourceId;
     /** True where nobody could look at what depends on it: a volume that is not mounted. */
     readonly hides?: boolean;
+    /** True where its object is half made: what depends on it waits while it is blocked. */
+    readonly unfinished?: boolean;
     readonly details?: readonly string[];
     readonly blocked?: Blocked;
   };
@@ -108,6 +115,8 @@ export interface PlanContext {
   /** What happens to a dependency in this pass; `keep` where its step is blocked and nothing will change. */
   readonly actionOf: (id: ResourceId) => Action | undefined;
   readonly adoptions: ReadonlySet<ResourceId>;
+  /** Trees out of which an overlay is taken in this pass, with that overlay. */
+  readonly leaving?: ReadonlyMap<ResourceId, ResourceId>;
 }
 
 /** One per kind, pure. */

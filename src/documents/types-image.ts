@@ -12,6 +12,8 @@ export interface ImageSpec {
   readonly format?: Format;
   readonly compression?: { readonly codec?: ImageCompression["codec"]; readonly level?: number };
   readonly exclude?: readonly string[];
+  /** Generated excludes beside those. */
+  readonly strip?: "packageManager";
   readonly sourceDate?: number | string;
   readonly init?: string;
   /** A kernel that is there: a file of the host, or of a root (default: the newest in its /boot). */

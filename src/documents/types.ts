@@ -1,6 +1,9 @@
 import type { ImageSpec } from "./types-image.ts";
+import type { KernelConfigSpec } from "./types-kernel.ts";
+import type { ProvisionSpec } from "./types-provision.ts";
 
 export type { ImageSpec } from "./types-image.ts";
+export type { KernelConfigSpec } from "./types-kernel.ts";
 
 /** What people write: one YAML document each, as it stands after validation and before `compile`. */
 export const API_VERSION = "rootloom/v1";
@@ -106,7 +109,8 @@ export interface RootSpec {
   readonly source: RootSourceSpec;
   readonly content?: "managed" | "live";
   readonly drift?: { readonly policy?: "correct" | "report" };
-  readonly snapshots?: { readonly before: readonly ("replace" | "restore")[]; readonly keep?: number };
+  readonly snapshots?: { readonly before: readonly ("provision" | "replace" | "restore")[]; readonly keep?: number };
+  readonly provision?: ProvisionSpec;
   readonly mounts?: readonly MountSpec[];
   readonly links?: readonly LinkSpec[];
   readonly onDelete?: "retain" | "destroy";
@@ -184,14 +188,6 @@ export interface OverlaySpec {
   readonly delete?: readonly string[];
   readonly onDelete?: "retain" | "destroy";
   readonly protect?: boolean;
-}
-
-export interface KernelConfigSpec {
-  /** File beside the document. */
-  readonly config: string;
-  readonly fragments?: readonly string[];
-  /** Symbols that must hold: `RD_GZIP: y`. */
-  readonly require?: Readonly<Record<string, string | number | boolean>>;
 }
 
 export interface ArchTargetSpec {

@@ -2,11 +2,13 @@ import { relativePathFault } from "./paths.ts";
 import type { RootSpec } from "./types.ts";
 import { checkLinks, type Report } from "./value-checks.ts";
 import { checkMount } from "./values-mount.ts";
+import { checkProvision } from "./values-provision.ts";
 import { checkPackedOnly, checkSource } from "./values-source.ts";
 
 export function checkRoot(spec: RootSpec, report: Report, name: string): void {
   checkSource(spec, report);
   checkLinks(spec.links, report);
+  checkProvision(spec.provision, report);
   const fault = spec.path === undefined ? undefined : relativePathFault(spec.path);
   if (fault !== undefined) {
     report(["path"], `cannot use the path \`${spec.path}\`: ${fault}`, "write a folder below the volume, such as root");
@@ -33,7 +35,7 @@ function checkWithoutVolume(spec: RootSpec, report: Report, name: string): void 
     return;
   }
   checkPackedOnly(spec.source.tarball, report);
-  for (const field of ["path", "content", "snapshots", "mounts", "links"] as const) {
+  for (const field of ["path", "content", "snapshots", "provision", "mounts", "links"] as const) {
     if (spec[field] === undefined) continue;
     const message = `cannot use \`${field}\`: the root has no volume, its tarball is only packed`;
     report([field], message, "add `volume:`, or leave the field out");

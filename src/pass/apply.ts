@@ -4,6 +4,7 @@ import type { Operation, Plan, Step, StepOf } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
 import { executors } from "../resources/index.ts";
 import type { Sights } from "../resources/sights.ts";
+import type { SpaceLedger } from "../resources/space.ts";
 import type { ApplyContext, Executor, Network, Outcome, Places } from "../resources/types.ts";
 import type { State } from "../state/types.ts";
 import { openStep } from "./journal.ts";
@@ -15,6 +16,7 @@ export interface ApplyInput {
   readonly state: State;
   readonly places: Places;
   readonly network: Network;
+  readonly space: SpaceLedger;
   readonly runId: string;
   /** How many steps run at once. */
   readonly jobs: number;
@@ -95,8 +97,10 @@ function contextOf(step: Step, input: ApplyInput, effect: ApplyContext["effect"]
   return {
     ...places,
     host,
+    space: input.space,
     network,
     signal: request.signal,
+    superseded: request.superseded,
     runId,
     revision: plan.revision,
     owned: (id) => state.record(id),
@@ -137,7 +141,7 @@ function failure(step: Step, error: RootloomError, request: PassRequest): StepOu
   const { message, retry, details, condition } = error;
   const hint = error.hint ?? "";
   request.onEvent({ type: "apply_errored", id: step.id, message, hint, retry });
-  const status = request.signal.aborted ? "interrupted" : "failed";
+  const status = request.signal.aborted || condition === "Superseded" ? "interrupted" : "failed";
   return { ...ending(step, status, message), error: { message, hint, retry, details, condition } };
 }
 

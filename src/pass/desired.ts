@@ -7,6 +7,8 @@ import { limitProblems, sortProblems } from "../documents/problems.ts";
 import type { Problem } from "../documents/types.ts";
 import { loadSnapshot } from "../source/load.ts";
 import type { Snapshot, SourceOptions } from "../source/types.ts";
+import { kernelTexts } from "./kernel-texts.ts";
+import { mergeFiles } from "./merged.ts";
 import type { Session } from "./types.ts";
 
 export interface Desired {
@@ -30,6 +32,10 @@ export async function loadDesired(session: Session): Promise<Desired> {
     documents: loaded.documents,
     overlays: loaded.overlays,
     files: snapshot.files,
+    merged: new Map([
+      ...mergeFiles(host, configuration.cache, loaded.documents, snapshot),
+      ...kernelTexts(host, configuration.cache, loaded.documents, snapshot),
+    ]),
     state: configuration.state,
     baseDirectory: isCheckout(configuration.source) ? configuration.source.desired : undefined,
     defaults: { jobs: availableParallelism(), memory_bytes: totalmem() },

@@ -28,9 +28,12 @@ const done: { readonly [O in Operation]: (step: StepOf<O>) => string } = {
   "link.delete": () => "deleted",
   "environment.write": (step) => `written to ${step.arguments.resource.path}`,
   "environment.delete": () => "deleted",
+  "provision.run": (step) => `carried out in ${count(step.arguments.resource.steps.length, "step")}`,
   "artifact.pack": () => "packed",
   "artifact.switch": (step) => `switched to generation ${step.arguments.generation}`,
   "artifact.delete": (step) => `deleted with its generations (${step.destroys ?? step.arguments.record.identity})`,
+  "kernel.build": () => "built",
+  "kernel.delete": (step) => `deleted with all that was built (${step.destroys ?? step.arguments.record.identity})`,
   forget: () => "forgotten: its data and its marker stay",
   keep: () => "kept as it is",
 };
@@ -48,7 +51,9 @@ const nouns: { readonly [K in Step["kind"]]: string } = {
   mount: "mount",
   link: "link",
   environment: "environment file",
+  provision: "provisioning of root",
   artifact: "image",
+  kernel: "kernel",
 };
 
 /** What a person calls the object of a step: `root debian`, `image debian`. */

@@ -1,9 +1,11 @@
 import type { ResourceKind } from "../core/resource.ts";
 import { artifactExecutors, artifactObserver, artifactPlanner, recoverArtifact } from "./artifact/index.ts";
 import { environmentExecutors, environmentObserver, environmentPlanner } from "./environment/index.ts";
-import { linkExecutors, linkObserver, linkPlanner } from "./link/index.ts";
+import { kernelExecutors, kernelObserver, kernelPlanner, recoverKernel } from "./kernel/index.ts";
+import { linkExecutors, linkObserver, linkPlanner, recoverLink } from "./link/index.ts";
 import { mountExecutors, mountObserver, mountPlanner, recoverMount } from "./mount/index.ts";
 import { overlayExecutors, overlayObserver, overlayPlanner } from "./overlay/index.ts";
+import { provisionExecutors, provisionObserver, provisionPlanner } from "./provision/index.ts";
 import { recoverTree, treeExecutors, treeObserver, treePlanner } from "./tree/index.ts";
 import type { ApplyContext, Executors, Observers, OpenEffect, Planners } from "./types.ts";
 import { recoverVolume, volumeExecutors, volumeObserver, volumePlanner } from "./volume/index.ts";
@@ -16,7 +18,9 @@ export const planners: Planners = {
   mount: mountPlanner,
   link: linkPlanner,
   environment: environmentPlanner,
+  provision: provisionPlanner,
   artifact: artifactPlanner,
+  kernel: kernelPlanner,
 };
 
 export const observers: Observers = {
@@ -26,7 +30,9 @@ export const observers: Observers = {
   mount: mountObserver,
   link: linkObserver,
   environment: environmentObserver,
+  provision: provisionObserver,
   artifact: artifactObserver,
+  kernel: kernelObserver,
 };
 
 export const executors: Executors = {
@@ -36,7 +42,9 @@ export const executors: Executors = {
   ...mountExecutors,
   ...linkExecutors,
   ...environmentExecutors,
+  ...provisionExecutors,
   ...artifactExecutors,
+  ...kernelExecutors,
   /** Only the record goes: data and marker stay, and the object can be adopted or declared again. */
   forget: async () => ({ record: undefined, result: "forgotten; its data and marker were kept" }),
 };
@@ -52,7 +60,9 @@ export const recoveries: { readonly [K in ResourceKind]: Recovery | undefined } 
   tree: recoverTree,
   overlay: undefined,
   mount: recoverMount,
-  link: undefined,
+  link: recoverLink,
   environment: undefined,
+  provision: undefined,
   artifact: recoverArtifact,
+  kernel: recoverKernel,
 };

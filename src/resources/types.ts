@@ -5,10 +5,13 @@ import type { Operation, Planner, StepOf } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
 import type { ObservedArtifact } from "./artifact/observe.ts";
 import type { ObservedEnvironment } from "./environment/observe.ts";
+import type { ObservedKernel } from "./kernel/observe.ts";
 import type { ObservedLink } from "./link/observe.ts";
 import type { ObservedMount } from "./mount/observe.ts";
 import type { ObservedOverlay } from "./overlay/observe.ts";
+import type { ObservedProvision } from "./provision/observe.ts";
 import type { Sights } from "./sights.ts";
+import type { SpaceLedger } from "./space.ts";
 import type { ObservedTree } from "./tree/observe.ts";
 import type { ObservedVolume } from "./volume/observe.ts";
 
@@ -20,7 +23,9 @@ export interface ObservedMap {
   readonly mount: ObservedMount;
   readonly link: ObservedLink;
   readonly environment: ObservedEnvironment;
+  readonly provision: ObservedProvision;
   readonly artifact: ObservedArtifact;
+  readonly kernel: ObservedKernel;
 }
 
 /** Paths and identity that every kind needs. */
@@ -78,13 +83,13 @@ export interface Observer<K extends ResourceKind> {
 
 export interface ApplyContext extends Places {
   readonly host: Host;
+  /** Room that the steps of this pass hold; left out: the work is alone. */
+  readonly space?: SpaceLedger | undefined;
   readonly network: Network;
   readonly signal: AbortSignal;
   readonly runId: string;
   readonly revision: string;
   readonly owned: (id: string) => OwnedRecord | undefined;
-  /** Trees as this pass saw them before its first step; only where no step of it changes trees. */
-  readonly sights?: Sights | undefined;
   /**
    * Journals one effect: the intent durably before it, the outcome after it. A kill between the two is
    * found by the next start. `name` is stable and one of the list in `core/effect.ts`: tests enumerate the points.
@@ -94,6 +99,10 @@ export interface ApplyContext extends Places {
     details: { readonly [key: string]: Json },
     run: () => T | Promise<T>,
   ) => Promise<T>;
+  /** True when a newer commit waits: what has safe points of its own asks at each. Left out: nobody waits. */
+  readonly superseded?: () => boolean;
+  /** Trees as this pass saw them before its first step; only where no step of it changes trees. */
+  readonly sights?: Sights | undefined;
   /** How far a step is: `done` of `total`, in bytes where `unit` says so. */
   readonly progress: (message: string, done?: number, total?: number, unit?: "bytes") => void;
   readonly log: (message: string, fields?: { readonly [key: string]: Json }) => void;

@@ -34,6 +34,9 @@ const mounts = [
   { target: "/proc", type: "proc" },
 ];
 
+/** A step that may run again after any of its lives. */
+const provision = { steps: [{ name: "made", run: "echo made > /var/made" }] };
+
 /** Tools in the place of the host's: a bootstrap that takes no network and no minutes. */
 function fakeTools(site: Site): string {
   const folder = join(site.directory, "tools");
@@ -61,7 +64,8 @@ function everything(site: Site): FileTree {
     }),
     "desired/volumes/old.yaml": volume("old", { onDelete: "retain" }),
     "desired/volumes/boot.yaml": volume("boot"),
-    "desired/roots/small.yaml": tarballRoot({ mounts, ...destroy }),
+    "desired/roots/small.yaml": tarballRoot({ mounts, provision, ...destroy }),
+    "desired/overlays/hardware/live/bin/sh": { link: "busybox" },
     "desired/roots/old.yaml": document("Root", "old", { volume: "old", source: { existing: {} } }),
     "desired/roots/boot.yaml": document("Root", "boot", {
       volume: "boot",
@@ -102,6 +106,7 @@ export const PHASES: readonly Phase[] = [
     whenWaiting: ["adopt", "volume/old", "--why", "a test"],
     holds: (site) => [
       ["laid file", textOf(site, "opt/tool.conf"), "a = 1\n"],
+      ["made by a step", textOf(site, "var/made"), "made\n"],
       ["generations", generationsOf(site), 1],
     ],
   },
@@ -154,7 +159,7 @@ export const PHASES: readonly Phase[] = [
       copyFileSync(tarball, other);
       appendFileSync(other, Buffer.alloc(10_240));
       writeFileSync(rootOf(site, "opt/mine"), "mine\n");
-      site.commit({ "desired/roots/small.yaml": tarballRoot({ mounts, onDelete: "destroy" }, other) });
+      site.commit({ "desired/roots/small.yaml": tarballRoot({ mounts, provision, onDelete: "destroy" }, other) });
     },
     whenWaiting: ["approve", "tree/small", "--why", "a test"],
     holds: (site) => {
@@ -162,6 +167,7 @@ export const PHASES: readonly Phase[] = [
       const mine = readdirSync(kept, { recursive: true }).filter((name) => String(name).endsWith("opt/mine"));
       return [
         ["laid file", textOf(site, "opt/tool.conf"), "a = 3\n"],
+        ["made by a step", textOf(site, "var/made"), "made\n"],
         ["roots that gave way", mine.length, 1],
       ];
     },

@@ -24,6 +24,10 @@ export const imageSchema: JsonSchema = fields(
       "How the image is compressed.",
     ),
     exclude: texts("What the root leaves out, anchored at its top; replaces the default list."),
+    strip: choice(
+      ["packageManager"],
+      "What is left out beside: the programs, libraries and databases of apt, dpkg and Portage.",
+    ),
     sourceDate: DATE,
     init: text(
       "Path of the program the kernel starts, which must be there. Default /init for an initramfs, else not checked.",

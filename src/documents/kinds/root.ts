@@ -14,15 +14,13 @@ import {
   texts,
   whole,
 } from "./common.ts";
+import { PROVISION } from "./provision.ts";
 import { SOURCE } from "./root-source.ts";
 
 const MOUNT = fields(
   {
     target: text("Absolute path inside the root."),
-    type: choice(
-      ["bind", "rbind", "proc", "tmpfs", "sysfs", "devtmpfs", "squashfs", "erofs"],
-      "What is mounted.",
-    ),
+    type: choice(["bind", "rbind", "proc", "tmpfs", "sysfs", "devtmpfs", "squashfs", "erofs"], "What is mounted."),
     source: text("bind, rbind: the absolute path on the host; squashfs, erofs: that of the image file."),
     volume: text("bind, rbind: instead of source, the Volume that is bound (a shared cache)."),
     subdirectory: text("With volume: the folder of it that is bound; it is made where it is missing."),
@@ -59,7 +57,10 @@ export const rootSchema: JsonSchema = fields(
     snapshots: fields(
       {
         before: {
-          ...list(choice(["replace", "restore"], "A change of the root."), "Changes before which one is taken."),
+          ...list(
+            choice(["provision", "replace", "restore"], "A change of the root."),
+            "Changes before which one is taken.",
+          ),
           minItems: 1,
           uniqueItems: true,
         },
@@ -68,6 +69,7 @@ export const rootSchema: JsonSchema = fields(
       "Snapshots that are taken of themselves.",
       ["before"],
     ),
+    provision: PROVISION,
     mounts: list(MOUNT, "What is mounted inside the root."),
     links: LINKS,
     onDelete: ON_DELETE,

@@ -29,7 +29,8 @@ function plan(
   if (observed.inputs === undefined) return keep("its root is not there; the last generation stays");
   const change = changeOf(observed);
   if (change !== undefined) {
-    const draft = { ...pack(resource, "update", change.cause, change.reason), details: observed.difference };
+    const packed = pack(resource, "update", change.cause, change.reason);
+    const draft = { ...packed, details: [...observed.difference, ...(packed.details ?? [])] };
     return held(approved(resource, draft));
   }
   if (observed.current !== observed.generation) return switchBack(resource, observed);
@@ -112,6 +113,9 @@ function changedBelow(
 ): (Change & { readonly follows: ResourceId }) | undefined {
   for (const id of resource.dependsOn) {
     if (!/^(tree|overlay|provision)\//.test(id)) continue;
+    const overlay = context.leaving?.get(id);
+    if (overlay !== undefined)
+      return { cause: "intentional", reason: `${overlay} is taken out of ${id} in this pass`, follows: overlay };
     const action = context.actionOf(id);
     if (action !== "create" && action !== "replace" && action !== "update") continue;
     const intentional = action === "replace" || owned === undefined || !rootWasEdited(observed, action);
@@ -174,7 +178,9 @@ function switchBack(resource: ArtifactResource, observed: ObservedArtifact): Dra
 }
 
 function pack(resource: ArtifactResource, action: Action, cause: Cause, reason: string): Draft {
-  return { operation: "artifact.pack", arguments: { resource }, action, cause, reason };
+  const strip = Object.entries(resource.strip ?? {}).map(([what, excludes]) => `strip ${what}: ${excludes.join(", ")}`);
+  const step = { operation: "artifact.pack", arguments: { resource }, action, cause, reason } as const;
+  return strip.length === 0 ? step : { ...step, details: strip };
 }
 
 function approved(resource: ArtifactResource, draft: Draft): Draft {

@@ -2,9 +2,10 @@ import { RootloomError } from "../../core/error.ts";
 import type { OwnedRecord, TreeResource } from "../../core/resource.ts";
 import { type Marker, writeMarker } from "../marker.ts";
 import { detail, shortRun } from "../owned.ts";
-import type { ApplyContext, Executor } from "../types.ts";
+import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { standing as volumeStanding } from "../volume/top.ts";
 import { buildTree, makeOwnFolders, newMarker, recordManifest, sweepBuilds } from "./build.ts";
+import { cameWithVolume, forgetCloneNote } from "./cloned.ts";
 import { requireNothingMounted, requireOnlyOwnMounts } from "./inside.ts";
 import { broughtByOverlays } from "./leaving.ts";
 import { leftOut, refusalOf, standing } from "./observe.ts";
@@ -21,6 +22,8 @@ export const createTree: Executor<"tree.create"> = async (step, context) => {
   const { files } = context.host;
   check(resource, context);
   const found = standing(resource, context, files);
+  const cloned = found.state === "foreign" ? cameWithVolume(resource, context, files) : "";
+  if (cloned !== "") return takeClone(resource, cloned, context);
   if (found.state === "foreign") throw inTheWay(resource, found.what);
   if (found.marker !== undefined) return outcome(resource, found.marker, context, "found complete, and recorded");
   const built = await buildTree(resource, context);
@@ -28,6 +31,13 @@ export const createTree: Executor<"tree.create"> = async (step, context) => {
   await context.effect("tree.place", { path, build: built.folder }, () => placeBuilt(resource, built, files));
   return { ...outcome(resource, built.marker, context, "created"), notes: sourceNotes(resource, built.marker) };
 };
+
+/** Marks the root in a volume that was made as a clone of its origin's. */
+async function takeClone(resource: TreeResource, cloned: string, context: ApplyContext): Promise<Outcome> {
+  const marker = await note(resource, undefined, context, { cloned });
+  forgetCloneNote(resource, context.host.files);
+  return { ...outcome(resource, marker, context, "created"), notes: sourceNotes(resource, marker) };
+}
 
 /** Takes a root that is there as it is: it is marked, and a managed one is recorded. No file of it changes. */
 export const adoptTree: Executor<"tree.adopt"> = async (step, context) => {
@@ -110,7 +120,7 @@ export const deleteTree: Executor<"tree.delete"> = async (step, context) => {
     });
   }
   await sweepBuilds(paths, tree.name, undefined, context.host);
-  for (const path of [paths.manifest, paths.laid, paths.marker])
+  for (const path of [paths.manifest, paths.sourceManifest, paths.laid, paths.provision, paths.marker])
     if (files.stat(path) !== undefined) files.removeFile(path);
   return { record: undefined, result: "deleted" };
 };
@@ -160,7 +170,12 @@ export function requireOurs(tree: Subject, context: ApplyContext, verb: string):
 }
 
 /** Marks the tree as it stands. The manifest of a managed one is written when it was not managed before, or is lost. */
-async function note(resource: TreeResource, was: Marker | undefined, context: ApplyContext): Promise<Marker> {
+async function note(
+  resource: TreeResource,
+  was: Marker | undefined,
+  context: ApplyContext,
+  filled: { readonly cloned?: string } = {},
+): Promise<Marker> {
   const { files } = context.host;
   const paths = treePaths(resource.volumePath, resource.name);
   makeOwnFolders(paths, files);
@@ -173,7 +188,7 @@ async function note(resource: TreeResource, was: Marker | undefined, context: Ap
   };
   const manifest = managed && !recorded ? await record() : old;
   const made = newMarker(resource, resource.path, manifest, context);
-  const fresh = was === undefined ? made : { ...made, details: { ...made.details, ...filledOf(was) } };
+  const fresh = { ...made, details: { ...made.details, ...(was === undefined ? filled : filledOf(was)) } };
   const marker = was === undefined ? fresh : { ...fresh, runId: was.runId, createdAt: was.createdAt };
   await context.effect("tree.note", { path: resource.path }, () => writeMarker(files, paths.marker, marker));
   return marker;

@@ -2,19 +2,19 @@ import { posix } from "node:path";
 import type { Json } from "../../core/digest.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { OwnedRecord, TreeResource } from "../../core/resource.ts";
-import type { JobMap } from "../../host/jobs.ts";
 import type { Files } from "../../host/ports.ts";
 import { checkHostPath, isWithin } from "../limits.ts";
 import { type Marker, OWN_FOLDER, ownership, readMarker } from "../marker.ts";
 import { detail } from "../owned.ts";
+import { isUnsettled } from "../provision/note.ts";
 import type { ObserveContext, Observer, Places } from "../types.ts";
+import { onOneFilesystem, sharesBlocks } from "../volume/backends/reflink.ts";
 import { findBuilt } from "./built.ts";
-import { laidAsListed, mountTargets } from "./leaving.ts";
+import { cameWithVolume } from "./cloned.ts";
+import { readDrift, type TreeDrift } from "./drift.ts";
 import { looksLikeRoot } from "./looks.ts";
 import { isBuildOf, treePaths } from "./paths.ts";
 import { isSourceKept, sourceKey } from "./source.ts";
-
-export type TreeDrift = JobMap["drift"]["output"];
 
 export interface ObservedTree {
   readonly state: "absent" | "ours" | "foreign";
@@ -30,6 +30,10 @@ export interface ObservedTree {
   readonly sourceKey: string;
   /** What the marker says the tree was made from. */
   readonly marked: { readonly source: string; readonly content: string; readonly facts: Json } | undefined;
+  /** How it came with its volume, a clone of its origin's, and only has to be taken note of; empty where it did not. */
+  readonly cloned: string;
+  /** How a clone would be copied; empty where nobody can tell yet, or nothing is to be copied. */
+  readonly copy: string;
   /** Source key of a build that is whole and only needs to be placed; empty when there is none. */
   readonly built: string;
   /** Whether the tarball it was filled from is still there to restore from. */
@@ -56,7 +60,7 @@ export function standing(
   if (stat === undefined) return { state: "absent", what: "", populated: false, marker: undefined, inode: 0 };
   if (stat.type !== "directory")
     return { state: "foreign", what: `a ${stat.type}`, populated: true, marker: undefined, inode: stat.inode };
-  const entries = (files.list(tree.path) ?? []).filter((name) => name !== OWN_FOLDER).length;
+  const entries = entriesOf(tree, files);
   const marker = readMarker(files, treePaths(tree.volumePath, tree.name).marker);
   const whose = ownership(marker, places.instance, stat.inode, files.filesystemIdentity(tree.path), stat.born);
   const ours = whose.verdict === "ours";
@@ -70,60 +74,18 @@ export function standing(
   };
 }
 
+/** How many entries a top has: what the volume itself brought, our folder and an empty `lost+found`, is not the root's. */
+function entriesOf({ path, volumePath }: { readonly path: string; readonly volumePath: string }, files: Files): number {
+  const names = files.list(path) ?? [];
+  const isEmpty = (name: string) => files.list(posix.join(path, name))?.length === 0;
+  const isVolumes = (name: string) =>
+    path === volumePath && (name === OWN_FOLDER || (name === "lost+found" && isEmpty(name)));
+  return names.filter((name) => !isVolumes(name)).length;
+}
+
 /** What neither the manifest nor the drift check of a tree looks at: our own folder. */
 export function leftOut(tree: { readonly path: string; readonly volumePath: string }): readonly string[] {
   return tree.path === tree.volumePath ? [OWN_FOLDER] : [];
-}
-
-/**
- * How a tree of ours differs from its manifest; hashes come from the cache. What overlays laid or removed is
- * theirs, and so are the directories that were made to mount something on.
- */
-export async function readDrift(
-  resource: TreeResource,
-  context: Places & Pick<ObserveContext, "host" | "signal" | "owned" | "sights">,
-): Promise<TreeDrift> {
-  const { files, jobs } = context.host;
-  const laidPaths = followed(resource, files);
-  const leaveOut = [...leftOut(resource), ...laidPaths.map((path) => path.replace(/\/$/, ""))];
-  const drift = await jobs.run(
-    "drift",
-    {
-      path: resource.path,
-      identity: files.filesystemIdentity(resource.path),
-      cache: context.cache,
-      manifest: treePaths(resource.volumePath, resource.name).manifest,
-      leaveOut,
-      looked: await context.sights?.of(resource.path, []),
-    },
-    { signal: context.signal },
-  );
-  // A laid path that ends in a slash is a directory of which only the attributes are the overlay's.
-  const whole = [...leftOut(resource), ...laidPaths.filter((path) => !path.endsWith("/"))];
-  const added = drift.paths.filter(({ change }) => change === "added").map(({ path }) => path);
-  const targets = mountTargets(resource, added, context);
-  const listed = drift.paths.length === 0 ? new Set() : laidAsListed(resource, context);
-  const paths = drift.paths.filter(
-    ({ path, change }) =>
-      !listed.has(path) &&
-      !whole.some((laid) => isWithin(path, laid)) &&
-      !(change === "added" && targets.some((target) => isWithin(target, path))),
-  );
-  return { count: drift.count - (drift.paths.length - paths.length), paths };
-}
-
-/** Laid paths as written, and where they lead through the root's own links: `bin/tool` is laid at `usr/bin/tool`. */
-function followed(resource: TreeResource, files: Files): readonly string[] {
-  if (resource.laidPaths.length === 0) return [];
-  const tree = files.openTree(resource.path);
-  try {
-    return resource.laidPaths.flatMap((path) => {
-      const place = tree.resolve(path.replace(/\/$/, ""));
-      return place === undefined ? [path] : [path, path.endsWith("/") ? `${place}/` : place];
-    });
-  } finally {
-    tree.close();
-  }
 }
 
 /** A refusal when the path may not be used, or leads out of its volume. */
@@ -155,20 +117,32 @@ async function observe(
   if (state === "ours") refuseEmptied(resource, files);
   const manifest = files.stat(treePaths(resource.volumePath, resource.name).manifest)?.type === "file";
   const marked = marker === undefined ? undefined : markedOf(marker);
+  // In the middle of its steps it is neither what was recorded nor what it will be.
+  const isBetween =
+    resource.provisioned !== undefined && state === "ours" && isUnsettled(resource, context.instance, files);
   const comparable =
-    manifest && resource.content === "managed" && marked?.content === "managed" && marked.source === key;
+    manifest && resource.content === "managed" && marked?.content === "managed" && marked.source === key && !isBetween;
   return {
     ...base,
     state,
     what,
     populated,
     marked,
+    cloned: state === "foreign" ? cameWithVolume(resource, context, files) : "",
+    copy: state === "absent" ? await copyMeans(resource, context) : "",
     built: findBuilt(resource, context, files)?.source ?? "",
     sourceKept: isSourceKept(resource.source, context.cache, files),
     manifest,
     drift: comparable ? await readDrift(resource, context) : undefined,
     remnants: false,
   };
+}
+
+async function copyMeans({ source, volumePath }: TreeResource, { host }: ObserveContext): Promise<string> {
+  if (source.type !== "clone") return "";
+  if ([source.path, volumePath].some((path) => host.files.stat(path) === undefined)) return "";
+  const shares = onOneFilesystem(host, source.path, volumePath) && (await sharesBlocks(host, volumePath));
+  return shares ? "reflink copy" : "plain copy";
 }
 
 /**
@@ -205,6 +179,8 @@ const NOTHING = {
   what: "",
   populated: false,
   marked: undefined,
+  cloned: "",
+  copy: "",
   built: "",
   sourceKept: false,
   manifest: false,

@@ -7,8 +7,12 @@ export interface TreePaths {
   readonly trees: string;
   readonly marker: string;
   readonly manifest: string;
+  /** Of a tree that has steps: how it was before the first of them. */
+  readonly sourceManifest: string;
   /** List of what overlays laid into the tree; the overlay kind writes it. */
   readonly laid: string;
+  /** Which steps of provisioning the tree has behind it; the provision kind writes it. */
+  readonly provision: string;
   readonly builds: string;
   readonly kept: string;
   readonly setAside: string;
@@ -24,7 +28,9 @@ export function treePaths(volumePath: string, name: string): TreePaths {
     trees,
     marker: posix.join(trees, `${name}.json`),
     manifest: posix.join(trees, `${name}.manifest`),
+    sourceManifest: posix.join(trees, `${name}.source-manifest`),
     laid: posix.join(trees, `${name}.laid.json`),
+    provision: posix.join(trees, `${name}.provision.json`),
     builds: posix.join(own, "build"),
     kept: posix.join(own, "kept"),
     setAside: posix.join(own, "set-aside"),
@@ -36,14 +42,16 @@ export function treePaths(volumePath: string, name: string): TreePaths {
 export function buildPaths(folder: string): {
   readonly root: string;
   readonly manifest: string;
-  /** Only where the top was made from a snapshot: the list of what overlays had laid into it. */
+  /** Only where the top was made from a snapshot: the list of what overlays had laid into it, and its steps' note. */
   readonly laid: string;
+  readonly provision: string;
   readonly marker: string;
 } {
   return {
     root: posix.join(folder, "root"),
     manifest: posix.join(folder, "manifest"),
     laid: posix.join(folder, "laid.json"),
+    provision: posix.join(folder, "provision.json"),
     marker: posix.join(folder, "marker.json"),
   };
 }

@@ -3,7 +3,9 @@ import type { OwnedRecord, TreeResource } from "../../core/resource.ts";
 import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
 import { detail, forget, keep, policyChange } from "../owned.ts";
 import { sourceChange } from "./difference.ts";
-import type { ObservedTree, TreeDrift } from "./observe.ts";
+import type { TreeDrift } from "./drift.ts";
+import { madeBySteps } from "./made-by-steps.ts";
+import type { ObservedTree } from "./observe.ts";
 
 export const treePlanner: Planner<"tree", ObservedTree> = { plan, planRemoval };
 
@@ -26,6 +28,16 @@ function plan(
     );
   if (resource.source.type === "existing" && !observed.populated) return waitForExisting(resource, observed, owned);
   if (observed.state === "absent") return create(resource, observed, owned, context);
+  if (observed.cloned !== "") {
+    const cause = owned === undefined ? "intentional" : "corrective";
+    return draft(
+      "tree.create",
+      resource,
+      "create",
+      cause,
+      `it came with its volume: ${copyOf(resource, observed.cloned)}`,
+    );
+  }
   if (observed.state === "foreign") return adopt(resource, observed, context);
   return planOwn(resource, observed, owned);
 }
@@ -92,10 +104,22 @@ function create(
     });
   if (observed.built === observed.sourceKey)
     return draft("tree.create", resource, "create", "corrective", "an interrupted run built it, and did not place it");
-  if (owned === undefined) return draft("tree.create", resource, "create", "intentional", "new");
+  if (owned === undefined)
+    return draft("tree.create", resource, "create", "intentional", newReason(resource, observed, context));
   const withVolume = context.actionOf(resource.volume) === "create";
   const reason = withVolume ? "it disappeared with its volume" : `it disappeared: nothing is at ${resource.path}`;
   return draft("tree.create", resource, "create", "corrective", reason);
+}
+
+/** Of a clone it also says how it will be made. */
+function newReason(resource: TreeResource, { copy }: ObservedTree, context: PlanContext): string {
+  if (resource.source.type !== "clone") return "new";
+  const comesAlong = context.actionOf(resource.volume) === "create" ? resource.source.means : undefined;
+  return `new: ${copyOf(resource, comesAlong ?? (copy || "copy"))}`;
+}
+
+function copyOf({ source }: TreeResource, means: string): string {
+  return source.type === "clone" ? `a ${means} of ${source.tree}` : means;
 }
 
 function adopt(resource: TreeResource, observed: ObservedTree, context: PlanContext): Draft {
@@ -122,6 +146,7 @@ function planOwn(resource: TreeResource, observed: ObservedTree, owned: OwnedRec
   if (drift !== undefined && drift.count > 0) return correct(resource, observed, drift);
   if (resource.content === "managed" && !observed.manifest)
     return replace(resource, "corrective", "its manifest is lost, so that nobody can say what it should hold");
+  if (drift !== undefined && drift.ofSteps.length > 0) return madeBySteps(resource, drift.ofSteps);
   return keep(resource.content === "live" ? "live: people work in it" : "as recorded");
 }
 

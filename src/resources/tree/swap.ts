@@ -14,6 +14,9 @@ interface Place {
   readonly volumePath: string;
 }
 
+/** What is known of one top beside its marker and its manifest, and goes where it goes. */
+const NOTES = ["laid", "provision"] as const;
+
 /**
  * Puts a finished build into the tree's place, which must be empty. Each part may have been done before:
  * the marker goes first, and means the new top wherever it stands.
@@ -24,7 +27,7 @@ export function placeBuilt(tree: Place, built: Built, files: Files): void {
   if (files.stat(tree.path) !== undefined)
     throw new RootloomError(`cannot place tree ${tree.name}: something stands at ${tree.path}`, { hint: "plan again" });
   if (files.stat(parts.manifest) !== undefined) files.rename(parts.manifest, paths.manifest);
-  if (files.stat(parts.laid) !== undefined) files.rename(parts.laid, paths.laid);
+  for (const part of NOTES) if (files.stat(parts[part]) !== undefined) files.rename(parts[part], paths[part]);
   writeMarker(files, paths.marker, built.marker);
   files.makeDirectories(posix.dirname(tree.path));
   files.rename(parts.root, tree.path);
@@ -39,7 +42,8 @@ export function keepOld(tree: Place, kept: string, files: Files): void {
   copy(paths.marker, posix.join(kept, "marker.json"), files);
   copy(paths.manifest, posix.join(kept, "manifest"), files);
   files.rename(tree.path, posix.join(kept, "root"));
-  if (files.stat(paths.laid) !== undefined) files.rename(paths.laid, posix.join(kept, "laid.json"));
+  for (const part of NOTES)
+    if (files.stat(paths[part]) !== undefined) files.rename(paths[part], posix.join(kept, `${part}.json`));
 }
 
 /** The two journaled renames of a replacement; returns the folder in which the old root is kept. */
@@ -70,9 +74,11 @@ export async function recoverTree(open: OpenEffect, context: ApplyContext): Prom
   const old = posix.join(text("kept"), "root");
   if (files.stat(old)?.type !== "directory") return;
   files.rename(old, tree.path);
-  // Without its list, what overlays laid into it would be taken for somebody's edits.
-  const laid = posix.join(text("kept"), "laid.json");
-  if (files.stat(laid) !== undefined) files.rename(laid, treePaths(tree.volumePath, tree.name).laid);
+  // Without them, what overlays laid into it would be taken for somebody's edits, and its steps would run again.
+  for (const part of NOTES) {
+    const note = posix.join(text("kept"), `${part}.json`);
+    if (files.stat(note) !== undefined) files.rename(note, treePaths(tree.volumePath, tree.name)[part]);
+  }
 }
 
 /** A copy of a snapshot that a kill kept from its place: a person asks for it again. Other builds are gone on with. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { OwnedRecord, ResourceId, TreeResource } from "../../../src/core/resource.ts";
 import type { Action, PlanContext } from "../../../src/core/step.ts";
-import type { ObservedTree, TreeDrift } from "../../../src/resources/tree/observe.ts";
+import type { TreeDrift } from "../../../src/resources/tree/drift.ts";
+import type { ObservedTree } from "../../../src/resources/tree/observe.ts";
 import { treePlanner } from "../../../src/resources/tree/plan.ts";
 
 const source = {
@@ -42,10 +43,12 @@ const ours: ObservedTree = {
   populated: true,
   sourceKey: "mmdebstrap:new",
   marked: { source: "mmdebstrap:new", content: "managed", facts: null },
+  cloned: "",
+  copy: "",
   built: "",
   sourceKept: true,
   manifest: true,
-  drift: { count: 0, paths: [] },
+  drift: { count: 0, paths: [], ofSteps: [] },
   remnants: false,
 };
 const absent: ObservedTree = {
@@ -74,6 +77,7 @@ const record: OwnedRecord = {
 };
 
 const threePaths: TreeDrift = {
+  ofSteps: [],
   count: 4,
   paths: [
     { path: "etc/passwd", change: "changed", what: "content" },
@@ -305,7 +309,7 @@ describe("a managed root that drifted", () => {
   test("in one path or in three says so, and with many shows twenty", () => {
     const paths = Array.from({ length: 25 }, (_, at) => ({ path: `p${at}`, change: "added", what: "" }) as const);
     const draftOf = (count: number, listed = count) =>
-      plan({ ...ours, drift: { count, paths: paths.slice(0, listed) } }, record);
+      plan({ ...ours, drift: { count, paths: paths.slice(0, listed), ofSteps: [] } }, record);
     expect(draftOf(1)).toMatchObject({ reason: "1 path differs: p0 (added)", details: ["p0 (added)"] });
     expect(draftOf(3).reason).toBe("3 paths differ: p0 (added), p1 (added), p2 (added)");
     const twenty = paths.slice(0, 20).map(({ path }) => `${path} (added)`);

@@ -1,10 +1,8 @@
 import { asRootloomError } from "../../../core/error.ts";
 import type { SnapshotPolicy, TreeResource } from "../../../core/resource.ts";
-import { removeDirectory } from "../../remove.ts";
 import type { ApplyContext } from "../../types.ts";
-import { backendOf } from "../../volume/backends/index.ts";
-import { treePaths } from "../paths.ts";
-import { listSnapshots, type RootSnapshot, volumeOf } from "./list.ts";
+import { listSnapshots, type RootSnapshot } from "./list.ts";
+import { removeSnapshot } from "./remove.ts";
 import { takeSnapshot } from "./take.ts";
 
 /** Takes the snapshot that the policy of a root asks for before a change of it, and lets the oldest go. Returns lines for the report. */
@@ -12,11 +10,12 @@ export async function snapshotBefore(
   tree: TreeResource,
   change: SnapshotPolicy["before"][number],
   context: ApplyContext,
+  alone = false,
 ): Promise<readonly string[]> {
   const { snapshots: policy } = tree;
   if (policy === undefined || !policy.before.includes(change)) return [];
   const note = `before ${change}`;
-  const taken = await takeSnapshot(tree, { reason: change, note, who: "policy", alone: false }, context);
+  const taken = await takeSnapshot(tree, { reason: change, note, who: "policy", alone }, context);
   return [`${taken.name} was taken before (${taken.means})`, ...(await prune(tree, policy.keep, context))];
 }
 
@@ -37,18 +36,9 @@ async function prune(tree: TreeResource, keep: number, context: ApplyContext): P
 }
 
 async function removeOne(tree: TreeResource, snapshot: RootSnapshot, context: ApplyContext): Promise<string> {
-  const { name, copy } = snapshot;
-  const { files } = context.host;
-  const mount = files
-    .mounts()
-    .find(({ source, root, target }) => [source, root, target].some((it) => it.includes(name)));
-  if (mount !== undefined) return `snapshot ${name} stays: it is mounted at ${mount.target}`;
+  const { name } = snapshot;
   try {
-    const volume = volumeOf(tree, context);
-    if (copy !== undefined) await removeDirectory(context.host, copy);
-    else await backendOf(volume).removeSnapshot(volume, name, context);
-    const note = `${treePaths(tree.volumePath, tree.name).snapshots}/${name}.json`;
-    if (files.stat(note) !== undefined) files.removeFile(note);
+    await removeSnapshot(tree, snapshot, context);
     return `snapshot ${name} was removed: ${tree.snapshots?.keep} are kept`;
   } catch (thrown) {
     return `snapshot ${name} stays: ${asRootloomError(thrown).message}`;

@@ -53,7 +53,7 @@ async function attach(
   return backendOf(volume).attachReadOnly(volume, name, context);
 }
 
-/** The new top with the marker, the manifest and the list of laid files that it had when the snapshot was taken. */
+/** The new top with the marker, the manifest, the list of laid files and the steps that it had when the snapshot was taken. */
 async function buildFrom(
   tree: TreeResource,
   snapshot: RootSnapshot,
@@ -100,10 +100,16 @@ function finishBuild(
   const then = treePaths(volume, tree.name);
   if (files.stat(then.manifest) !== undefined) files.copyFile(then.manifest, parts.manifest);
   const identity = identityOf(files, parts.root);
-  const laid = files.readText(then.laid);
-  // The list is about one top by its identity: the copy is another.
-  if (laid !== undefined)
-    files.writeFile(parts.laid, JSON.stringify({ ...JSON.parse(laid), identity }), { owner: 0, group: 0, mode: 0o600 });
+  for (const part of ["laid", "provision"] as const) {
+    const text = files.readText(then[part]);
+    // Each is about one top by its identity: the copy is another.
+    if (text !== undefined)
+      files.writeFile(parts[part], JSON.stringify({ ...JSON.parse(text), identity }), {
+        owner: 0,
+        group: 0,
+        mode: 0o600,
+      });
+  }
   files.syncFilesystem(folder);
   const marker = { ...was, identity, runId, details: { ...was.details, snapshot: snapshot.name } };
   writeMarker(files, parts.marker, marker);

@@ -104,7 +104,7 @@ function copyNotes(tree: SnapshotSubject, to: string, { host: { files } }: Apply
   const from = treePaths(tree.volumePath, tree.name);
   const into = treePaths(to, tree.name);
   files.makeDirectories(into.trees, 0o700);
-  for (const part of ["marker", "manifest", "laid"] as const)
+  for (const part of ["marker", "manifest", "laid", "provision"] as const)
     if (files.stat(from[part]) !== undefined) files.copyFile(from[part], into[part]);
 }
 

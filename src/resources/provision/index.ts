@@ -1,0 +1,3 @@
+export { provisionExecutors } from "./apply.ts";
+export { provisionObserver } from "./observe.ts";
+export { provisionPlanner } from "./plan.ts";
