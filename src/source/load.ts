@@ -20,12 +20,11 @@ export async function loadSnapshot(host: Host, options: SourceOptions): Promise<
   const fetchProblem = await fetchRemote(host, options);
   const located = await locate(host, options);
   const { location } = located;
-  const [resolved, status] = await Promise.all([
-    host.git.resolve(location).catch((thrown) => {
-      throw fetchProblem ?? thrown;
-    }),
-    readStatus(host, located),
-  ]);
+  // Told with the result and needed for nothing before it: git looks while the tree is read. It never fails.
+  const telling = readStatus(host, located);
+  const resolved = await host.git.resolve(location).catch((thrown) => {
+    throw fetchProblem ?? thrown;
+  });
   if (resolved === undefined) throw fetchProblem ?? noCommit(options, located);
   const { commit, treeHash, subject, author } = resolved;
   if (treeHash === undefined) throw noFolder(located, commit);
@@ -34,6 +33,7 @@ export async function loadSnapshot(host: Host, options: SourceOptions): Promise<
   const stale =
     fetchProblem === undefined ? [] : [`${fetchProblem.message}; commit ${commit.slice(0, 12)} stays in force`];
   const tree = await loadTree(host, { repository: location.repository, treeHash, cache: options.cache, blobs });
+  const status = await telling;
   return {
     revision: commit,
     treeHash,
