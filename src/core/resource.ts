@@ -120,7 +120,7 @@ export interface CloneSource {
   readonly tree: ResourceId;
   readonly path: string;
   readonly volumePath: string;
-  /** `zfs clone`, where it comes with its volume, which is made as a clone of its origin's. */
+  /** `zfs clone`, where it comes with its volume, which is made as a clone of its origin's; `plain copy` where blocks cannot be shared. */
   readonly means?: string | undefined;
 }
 

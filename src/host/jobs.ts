@@ -5,6 +5,16 @@ import type { RemoveInput } from "../pack/remove.ts";
 import type { PackEntry } from "../pack/types.ts";
 import type { JobContext } from "./ports.ts";
 
+/** What a tree is read from in its own place: it holds what the tree held at one moment, and carries the same inodes and times. */
+export interface TreeSnapshot {
+  /** Absolute path of the tree's top in it. */
+  readonly path: string;
+  /** Time before it was taken. */
+  readonly moment_ms: number;
+  /** Where something is mounted in the tree itself, which it does not show. */
+  readonly mounted: readonly TreePath[];
+}
+
 /** A layer as the packer reads it. Paths are absolute; all of it crosses a thread boundary as plain data. */
 export type LayerSource =
   | {
@@ -15,6 +25,7 @@ export type LayerSource =
       readonly identity: string;
       /** Entry times become the lesser of their own and this; undefined keeps their own. */
       readonly sourceDate_s: number | undefined;
+      readonly snapshot?: TreeSnapshot | undefined;
     }
   | {
       readonly type: "tarball";

@@ -11,6 +11,7 @@ import { digestOverlay, overlayLayer } from "./overlay-layer.ts";
 import { remembered, type Seen } from "./remembered.ts";
 import { type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
 import { tarballLayer } from "./tarball-layer.ts";
+import { inTree, withoutSnapshot } from "./tree-snapshot.ts";
 import type { Layer, PackEntry } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
 import { keepLayer, recallLayer } from "./warm-layer.ts";
@@ -111,7 +112,7 @@ function digestTree(
 }
 
 function treeQuestion(source: TreeSource, { excludes }: PackInput): string {
-  return JSON.stringify([source, excludes]);
+  return JSON.stringify([withoutSnapshot(source), excludes]);
 }
 
 /** A layer whose digest is there when its contents are. */
@@ -124,7 +125,7 @@ interface ReadLayer extends Layer {
 function readTree(context: JobContext, source: TreeSource, input: PackInput, options: ScanLayerOptions): ReadLayer {
   const question = treeQuestion(source, input);
   const attributes = options.attributes !== false;
-  const seen = input.seen === undefined ? lookAtLayer(context, source, options) : { digest: input.seen, settled: true };
+  const seen = seenOf(context, source, input, options);
   const warm = recallLayer(context.files, question, seen.digest, attributes);
   if (warm) return { ...warm.layer, digest: () => warm.digest, unread: undefined };
   const { entries, name, notes, unread } = scanLayer(context, source, options);
@@ -134,13 +135,19 @@ function readTree(context: JobContext, source: TreeSource, input: PackInput, opt
     if (seen.settled && lookAtLayer(context, source, options).digest === seen.digest)
       keepLayer(context.files, question, {
         seen: seen.digest,
-        layer: { name, entries, notes },
+        layer: { name, entries: inTree(entries, source), notes },
         digest: found,
         attributes,
       });
     return found;
   };
   return { entries, name, notes, digest, unread };
+}
+
+/** What was seen of a tree before any of it was read; of one that is read from a snapshot, before that was taken. */
+function seenOf(context: JobContext, source: TreeSource, input: PackInput, options: ScanLayerOptions): Seen {
+  if (input.seen !== undefined) return { digest: input.seen, settled: true };
+  return source.snapshot === undefined ? lookAtLayer(context, source, options) : { digest: "", settled: false };
 }
 
 async function readLayer(

@@ -9,7 +9,7 @@ import { openHashCache } from "./hash-cache.ts";
 import { entering, requireTree } from "./look.ts";
 import { describeLosses, type Loss } from "./notes.ts";
 import { parentOf, sortByPath } from "./paths.ts";
-import type { Seen } from "./remembered.ts";
+import { asInTree, readPath, readSince_ms } from "./tree-snapshot.ts";
 import type { ContentSource, Layer, PackEntry } from "./types.ts";
 import { UnreadContents } from "./unread.ts";
 
@@ -44,13 +44,17 @@ export function scanLayer(context: JobContext, layer: TreeSource, options: ScanL
 
 /** The top first, then all that is not excluded. */
 function* walk(context: JobContext, layer: TreeSource, options: ScanLayerOptions): Generator<ScannedEntry> {
-  const top = requireTree(context, layer);
+  const place = { ...layer, path: readPath(layer) };
+  const top = requireTree(context, place);
   yield { ...top, path: "", target: "", mountPoint: false, extendedAttributes: [] };
   const { covers } = options.excludes;
-  const enter = entering(options.excludes);
-  for (const entry of context.files.scan(layer.path, { enter, attributes: options.attributes })) {
+  const mounted = new Set(layer.snapshot?.mounted);
+  const isEntered = entering(options.excludes);
+  const enter = (path: TreePath) => isEntered(path) && !mounted.has(path);
+  const inTree = asInTree(layer);
+  for (const entry of context.files.scan(place.path, { enter, attributes: options.attributes })) {
     if (context.cancelled()) throw cancelled();
-    if (entry.path !== "" && !covers(entry.path)) yield entry;
+    if (entry.path !== "" && !covers(entry.path)) yield inTree(entry);
   }
 }
 
@@ -85,9 +89,10 @@ class TreeScan {
     this.#context = context;
     this.#layer = layer;
     this.#options = options;
-    this.#source = { type: "tree", path: layer.path };
+    this.#source = { type: "tree", path: readPath(layer) };
     this.#hashes = openHashCache(context.files, options.cache, layer.identity);
-    this.#unread = new UnreadContents(context, layer.path, this.#hashes);
+    const reading = { files: context.files, now_ms: () => readSince_ms(layer, context) };
+    this.#unread = new UnreadContents(reading, readPath(layer), this.#hashes);
   }
 
   add(scanned: ScannedEntry): void {
@@ -141,9 +146,9 @@ class TreeScan {
     if (known !== undefined) return { sha256: known, stat: scanned, size: scanned.size };
     // The names of a hard link set are entries of their own: they are given one hash here.
     if (this.#options.later === true && scanned.links === 1) return { sha256: "", stat: scanned, size: scanned.size };
-    const { files, now_ms } = this.#context;
-    const start_ms = now_ms();
-    const hashed = hashContent(() => files.openTreeReader(this.#layer.path, scanned.path), scanned.path);
+    const { files } = this.#context;
+    const start_ms = readSince_ms(this.#layer, this.#context);
+    const hashed = hashContent(() => files.openTreeReader(readPath(this.#layer), scanned.path), scanned.path);
     this.#hashes.set(hashed.stat.stamp, hashed.sha256, hashed.stat, start_ms);
     return { ...hashed, size: hashed.stat.size };
   }

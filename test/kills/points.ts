@@ -26,6 +26,9 @@ export const OF_LOOP_VOLUMES: readonly EffectName[] = [
   "volume.label",
 ];
 
+/** Only a volume that has snapshots of one moment comes to it: `root/pack-snapshot` kills there. */
+export const OF_SNAPSHOTS: readonly EffectName[] = ["artifact.read-snapshot"];
+
 /** Just before and just after each of these effects. */
 export function pointsOf(effects: readonly EffectName[]): readonly string[] {
   return effects.flatMap((name) => [`${name} begun`, `${name} done`]);

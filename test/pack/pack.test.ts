@@ -321,6 +321,25 @@ describe("packing is refused", () => {
   });
 });
 
+describe("a file that changes once while it is read", () => {
+  it("is noticed and read again: the image holds what it is now", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    let reads = 0;
+    const files = {
+      ...context.files,
+      openTreeReader: (treePath: string, path: string) => {
+        if (path === "etc/hostname" && ++reads === 1) writeFileSync(join(root, path), "what it is now");
+        return context.files.openTreeReader(treePath, path);
+      },
+    };
+    const input = packInput(join(work, "cache"), [treeLayer(root)], { compression: { codec: "none", level: 0 } });
+    const packed = await packTo(work, "image", input, { ...context, files, now_ms: () => 0 });
+    expect(reads).toBeGreaterThan(1);
+    expect(readFileSync(packed.image, "latin1")).toContain("what it is now");
+  });
+});
+
 describe("verify", () => {
   async function packed() {
     const work = temporaryDirectory();

@@ -1,10 +1,11 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type FileTree, fingerprint, makeSite, project, type Site } from "../kit.ts";
+import { type FileTree, fingerprint, makeSite, type Site } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
 import { changesOf, document, leftovers, rootOf, small, tarballRoot } from "./small-site.ts";
+import { dieUntilDone, sharingVolumes } from "./snapshot-beds.ts";
 
 interface Bed {
   readonly name: string;
@@ -16,25 +17,16 @@ interface Bed {
 
 const nothing = () => () => undefined;
 
-/** A btrfs filesystem in a file, mounted where the state's volumes are. */
-function btrfs(site: Site): () => void {
-  const image = join(site.directory, "btrfs.img");
-  const place = join(site.state, "volumes");
-  writeFileSync(image, "");
-  truncateSync(image, 256 * 2 ** 20);
-  execFileSync("mkfs.btrfs", ["-q", image]);
-  mkdirSync(place, { recursive: true });
-  execFileSync("mount", ["-o", "loop", image, place]);
-  return () => {
-    execFileSync("umount", [place]);
-  };
-}
-
 const loop = { backend: "loop", filesystem: "xfs", size: "320MiB" };
 const beds: readonly Bed[] = [
   { name: "a directory", volume: { backend: "directory" }, means: /^(reflink copy|copy)$/, prepare: nothing },
   { name: "xfs in an image", volume: loop, means: /^reflink copy$/, prepare: nothing },
-  { name: "btrfs", volume: { backend: "btrfs" }, means: /^btrfs snapshot$/, prepare: btrfs },
+  {
+    name: "btrfs",
+    volume: { backend: "btrfs" },
+    means: /^btrfs snapshot$/,
+    prepare: (site) => sharingVolumes(site, "btrfs"),
+  },
 ];
 
 const mounts = [{ target: "/shared", type: "bind", volume: "shared", namespace: "host" }];
@@ -155,11 +147,11 @@ describe.each(beds)("a root on $name", (bed) => {
     writeFileSync(rootOf(site, "etc/mine"), "one\n");
     const deaths = join(site.directory, "deaths");
     writeFileSync(deaths, "");
-    dieUntilDone(deaths, "snapshot", "small");
+    dieUntilDone(site, deaths, "^tree", "snapshot", "small");
     const [first] = listed();
     expect(listed().length).toBeGreaterThanOrEqual(1);
     writeFileSync(rootOf(site, "etc/mine"), "two\n");
-    dieUntilDone(deaths, "rollback", "small", String(first?.name), "--yes");
+    dieUntilDone(site, deaths, "^tree", "rollback", "small", String(first?.name), "--yes");
     expect(read("etc/mine")).toBe("one\n");
     done("apply");
     expect(leftovers(site)).toEqual([]);
@@ -169,38 +161,6 @@ describe.each(beds)("a root on $name", (bed) => {
       expect(points).toEqual(expect.arrayContaining([`${effect} begun`, `${effect} done`]));
   }, 400_000);
 });
-
-/** Runs a command that dies at each point of its journal once, until one lives to its end: that one mends what the last left. */
-function dieUntilDone(deaths: string, ...words: readonly string[]): void {
-  for (let life = 0; life < 30; life++) {
-    const ran = spawnSync(
-      process.execPath,
-      [
-        "--no-warnings",
-        join(project, "test/kills/victim.ts"),
-        "--desired",
-        join(site.directory, "desired"),
-        "--mount-namespace",
-        "/proc/self/ns/mnt",
-        ...words,
-      ],
-      {
-        env: {
-          ...process.env,
-          ROOTLOOM_STATE: site.state,
-          ROOTLOOM_CACHE: site.cache,
-          KILLS_FILE: deaths,
-          KILLS_ONLY: "^tree",
-        },
-        encoding: "utf8",
-      },
-    );
-    if (ran.signal === "SIGKILL") continue;
-    expect(ran.status, ran.stdout + ran.stderr).toBe(0);
-    return;
-  }
-  throw new Error(`${words.join(" ")} never ends`);
-}
 
 describe("what cannot be rolled back", () => {
   const bed = beds[0] as Bed;

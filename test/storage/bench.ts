@@ -2,8 +2,10 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { VolumeResource } from "../../src/core/resource.ts";
+import type { TreeResource, TreeSource, VolumeResource } from "../../src/core/resource.ts";
 import type { Draft } from "../../src/core/step.ts";
+import { treeExecutors, treeObserver, treePlanner } from "../../src/resources/tree/index.ts";
+import type { Outcome } from "../../src/resources/types.ts";
 import type { Working } from "../../src/resources/volume/backends/backend.ts";
 import { backendOf } from "../../src/resources/volume/backends/index.ts";
 import { recoverVolume, volumeExecutors, volumeObserver, volumePlanner } from "../../src/resources/volume/index.ts";
@@ -44,6 +46,46 @@ export class Bench {
     };
     this.#volumes.push(volume);
     return volume;
+  }
+
+  /** A root in a volume, of the volume's own name. */
+  treeIn(volume: VolumeResource, folder: string, source: TreeSource): TreeResource {
+    const { name, origin, path: volumePath } = volume;
+    const path = join(volumePath, folder);
+    return {
+      id: `tree/${name}`,
+      kind: "tree",
+      name,
+      identity: `tree:${path}`,
+      dependsOn: [volume.id],
+      origin,
+      protect: false,
+      onDelete: "retain",
+      volume: volume.id,
+      volumePath,
+      path,
+      source,
+      content: "live",
+      driftPolicy: "correct",
+      laidPaths: [],
+    };
+  }
+
+  async planTree(tree: TreeResource): Promise<Draft> {
+    const { machine } = this;
+    const record = machine.records.get(tree.id);
+    const observed = await treeObserver.observe(tree, record, machine.observeContext());
+    return treePlanner.plan(tree, observed, record, { actionOf: () => undefined, adoptions: new Set() });
+  }
+
+  /** Plans and applies a root; then nothing may be left to do. */
+  async convergeTree(tree: TreeResource): Promise<Outcome> {
+    const draft = await this.planTree(tree);
+    const executors: Record<string, unknown> = treeExecutors;
+    const outcome = await this.machine.apply(tree, draft, executors[draft.operation] as never);
+    const { operation, reason } = await this.planTree(tree);
+    if (operation !== "keep") throw new Error(`not converged: ${operation}: ${reason}`);
+    return outcome;
   }
 
   get backend() {

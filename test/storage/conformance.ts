@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { TreeResource } from "../../src/core/resource.ts";
 import type { Draft } from "../../src/core/step.ts";
 import type { Host } from "../../src/host/ports.ts";
-import { Bench, treeDigest } from "./bench.ts";
+import { Bench, mountsBelow, treeDigest } from "./bench.ts";
 import type { Stage, Storage } from "./stage.ts";
 
 /** More than any step has effects, and any creation has calls. */
@@ -131,6 +132,40 @@ export const behaviours: Readonly<Record<string, Check>> = {
     assert.equal(treeDigest(bench.volume.path), digest);
     bench.write("file", "changed in the clone");
     assert.equal(bench.read("file", origin.path), "changed in the origin");
+  },
+  "is made as a clone of its origin's volume, with the root in it": async (bench) => {
+    await isMadeAsClone(bench);
+  },
+  "keeps a snapshot while it is mounted": async (bench) => {
+    await bench.converge();
+    bench.write("file", "before");
+    const { backend, volume } = bench;
+    await backend.snapshot(volume, "first", bench.working());
+    const attached = await backend.attachReadOnly(volume, "first", bench.working());
+    const place = `${bench.machine.top}/seen`;
+    mkdirSync(place);
+    execFileSync("mount", ["--bind", attached.path, place]);
+    await assert.rejects(backend.removeSnapshot(volume, "first", bench.working()));
+    assert.equal(bench.read("file", place), "before");
+    execFileSync("umount", [place]);
+    await attached.detach();
+    await backend.removeSnapshot(volume, "first", bench.working());
+    assert.deepEqual(await backend.snapshots(volume, bench.working()), []);
+  },
+  "is read by two at once, and what a killed reading left goes": async (bench) => {
+    await bench.converge();
+    bench.write("file", "before");
+    const { backend, volume } = bench;
+    const attach = () => backend.attachReadOnly(volume, undefined, bench.working());
+    const [one, two] = await Promise.all([attach(), attach()]);
+    await one.detach();
+    assert.equal(bench.read("file", two.path), "before");
+    bench.machine.run++;
+    await backend.sweep(volume, bench.working());
+    assert.deepEqual(await backend.snapshots(volume, bench.working()), []);
+    assert.deepEqual(mountsBelow(join(bench.machine.state, "attached")), []);
+    assert.deepEqual(bench.storage.leftovers(), []);
+    assert.equal(bench.read("file"), "before");
   },
   "attaches the live volume to be read at one moment": async (bench) => {
     await bench.converge();
@@ -346,11 +381,50 @@ async function clone(bench: Bench) {
   const working = bench.working();
   await bench.backend.snapshot(origin, "first", working);
   const target = bench.declare(`${origin.name}-clone`);
-  await bench.backend.cloneFrom(origin, "first", target, working);
+  await bench.backend.cloneFrom({ volume: origin, snapshot: "first", note: "" }, target, working);
   bench.volume = target;
   await bench.converge();
   return { origin, digest };
 }
+
+/** A volume that is declared for a clone of a root that is alone in another one, killed before and after each effect. */
+async function isMadeAsClone(bench: Bench): Promise<void> {
+  await bench.converge();
+  const origin = bench.volume;
+  const root = join(origin.path, "root");
+  mkdirSync(join(root, "bin"), { recursive: true });
+  mkdirSync(join(root, "etc"));
+  writeFileSync(join(root, "etc/mine"), "same");
+  const tree = bench.treeIn(origin, "root", { type: "existing" });
+  await bench.convergeTree(tree);
+
+  bench.machine.killAt = () => false;
+  const { backend } = bench;
+  const target = bench.declare(`${origin.name}-of`);
+  bench.volume = { ...target, cloneOf: { volume: origin, tree, means: "clone" } };
+  const clone = bench.treeIn(bench.volume, "root", { type: "clone", tree: tree.id, ...placeOf(tree), means: "clone" });
+  assert.match((await bench.plan()).reason, /^new: a clone of volume\/.*, with tree\/.* in it$/);
+  await diesEverywhere(
+    bench,
+    () => bench.plan(),
+    ({ operation }) => operation === "keep",
+  );
+  const { operation, reason } = await bench.planTree(clone);
+  assert.equal(`${operation}: ${reason}`, `tree.create: it came with its volume: a clone of ${tree.id}`);
+  const { notes = [] } = await bench.convergeTree(clone);
+  assert.deepEqual(notes, [`a clone of ${tree.id}`]);
+  assert.equal(treeDigest(clone.path), treeDigest(root));
+  writeFileSync(join(root, "etc/mine"), "of the origin");
+  assert.equal(readFileSync(join(clone.path, "etc/mine"), "utf8"), "same");
+  assert.deepEqual(readdirSync(clone.volumePath).filter(isOfRoot), ["root"]);
+  assert.equal(existsSync(join(clone.volumePath, ".rootloom/clone.json")), false);
+  const left = await backend.snapshots(origin, bench.working());
+  assert.equal(left.length, backend.clonesHold ? 1 : 0);
+  assert.deepEqual(bench.storage.leftovers(), []);
+}
+
+const isOfRoot = (name: string): boolean => name !== ".rootloom" && name !== "lost+found";
+const placeOf = ({ path, volumePath }: TreeResource) => ({ path, volumePath });
 
 /** A life of a volume, of which each step is killed before and after each of its effects. */
 async function killEverywhere(bench: Bench): Promise<void> {

@@ -15,6 +15,7 @@ import {
   retentionOf,
 } from "./generations.ts";
 import { generationOf, inputsOf, rootLayer } from "./inputs.ts";
+import { atOneMoment } from "./moment.ts";
 import { make } from "./rebuild.ts";
 
 /**
@@ -34,7 +35,9 @@ export async function packGeneration(
   removeDirectory(files, build);
   files.makeDirectories(build, isSecret ? 0o700 : 0o755);
   try {
-    const packed = await packWithRoom(resource, input, { build, current }, context);
+    const packed = await atOneMoment(resource, input, context, (whole) =>
+      packWithRoom(resource, whole, { build, current }, context),
+    );
     const report = reportOf(resource, packed, context);
     files.setAttributes(`${build}/${resource.file}`, attributesIn(files, build, isSecret ? 0o600 : 0o644));
     files.writeFile(

@@ -2,6 +2,7 @@ import { RootloomError } from "../../core/error.ts";
 import { checkHostPath, isWithin } from "../limits.ts";
 import { detail } from "../owned.ts";
 import type { ApplyContext, Executor, OpenEffect } from "../types.ts";
+import { sweepVolume } from "../volume/index.ts";
 import { requireOurs, sweepBuilds, sweepTemporaries, temporaryPlace } from "./directory.ts";
 import { whoseIs } from "./observe.ts";
 
@@ -36,6 +37,7 @@ function removeWhole(path: string, name: string, context: ApplyContext): void {
  * name yet: the next pass finds it whole under its key and switches. Nothing has to be undone.
  */
 export async function recoverArtifact(open: OpenEffect, context: ApplyContext): Promise<void> {
+  if (open.effect === "artifact.read-snapshot") return sweepVolume(open, context);
   const record = context.owned(open.stepId);
   const path = detail(record, "path");
   const { host, limits, state } = context;

@@ -8,41 +8,51 @@ import type { Working } from "../volume/backends/backend.ts";
 import { looksLikeRoot } from "./looks.ts";
 import { standing } from "./observe.ts";
 
-/** How a clone was made; the report says which. A backend that has snapshots can do better than both. */
-export type CloneMeans = "reflink" | "copy";
+/** How files were copied. */
+export type CopyMeans = "reflink" | "copy";
 
 /**
  * Copies another tree of this host as it stands now to `root`, which must be an empty directory: owners, modes,
  * times, extended attributes, hard links and nodes come along, what is mounted in it and our own notes do not.
- * Data blocks are shared where the file system can (reflink). Nobody enters the origin meanwhile.
+ * Data blocks are shared where the file system can (reflink). Nobody enters the origin meanwhile. Returns how it was made.
  */
 export async function cloneTree(
   resource: TreeResource,
   source: CloneSource,
   root: string,
   context: ApplyContext,
-): Promise<CloneMeans> {
+): Promise<string> {
+  const origin = { name: source.tree.slice("tree/".length), path: source.path, volumePath: source.volumePath };
+  return whileAtRest(`fill ${resource.id.replace("/", " ")}`, origin, context, async () => {
+    context.progress(`copying ${origin.name}`);
+    const means = await copyTop(source.path, root, context);
+    return means === "reflink" ? "reflink copy" : "plain copy";
+  });
+}
+
+/**
+ * Runs a body while nobody enters the origin of a clone.
+ * @throws RootloomError, waiting, where it is not there, or somebody is in it.
+ */
+export async function whileAtRest<T>(
+  what: string,
+  origin: Pick<TreeResource, "name" | "path" | "volumePath">,
+  context: ApplyContext,
+  body: () => Promise<T>,
+): Promise<T> {
   const { host, state } = context;
-  const origin = source.tree.slice("tree/".length);
   const refuse = (why: string, hint: string, condition: string) =>
-    new RootloomError(`cannot fill tree ${resource.name}: its origin ${origin} ${why}`, {
-      hint,
-      retry: "waiting",
-      condition,
-    });
-  const found = standing({ name: origin, path: source.path, volumePath: source.volumePath }, context, host.files);
-  if (found.state !== "ours" || !looksLikeRoot(source.path, host.files))
-    throw refuse(
-      `is ${found.what === "" ? "not there, or empty" : found.what}`,
-      `rootloom plan ${source.tree}`,
-      "Empty",
-    );
-  const lease = await takeLease(host, state, origin, "shared");
+    new RootloomError(`cannot ${what}: its origin ${origin.name} ${why}`, { hint, retry: "waiting", condition });
+  const found = standing(origin, context, host.files);
+  if (found.state !== "ours" || !looksLikeRoot(origin.path, host.files)) {
+    const why = `is ${found.what === "" ? "not there, or empty" : found.what}`;
+    throw refuse(why, `rootloom plan tree/${origin.name}`, "Empty");
+  }
+  const lease = await takeLease(host, state, origin.name, "shared");
   if ("holders" in lease)
     throw refuse(`is in use by ${lease.holders}`, "it is copied when they have left it", "RootInUse");
   try {
-    context.progress(`copying ${origin}`);
-    return await copyTop(source.path, root, context);
+    return await body();
   } finally {
     lease.release();
   }
@@ -59,7 +69,7 @@ if [ -d "$3/${OWN_FOLDER}" ]; then rmdir -- "$3/${OWN_FOLDER}"; fi
 `;
 
 /** Copies what lies below one directory into another, an empty one; what is mounted in it and our own notes are left out. */
-export async function copyTop(from: string, root: string, context: Working): Promise<CloneMeans> {
+export async function copyTop(from: string, root: string, context: Working): Promise<CopyMeans> {
   const { files, processes } = context.host;
   const means = tryReflink(from, root, context);
   const window = posix.join(posix.dirname(root), "origin");
@@ -76,7 +86,7 @@ export async function copyTop(from: string, root: string, context: Working): Pro
 }
 
 /** What the kernel does with one file tells what cp does with all. */
-function tryReflink(from: string, root: string, { host: { files } }: Pick<Working, "host">): CloneMeans {
+function tryReflink(from: string, root: string, { host: { files } }: Pick<Working, "host">): CopyMeans {
   for (const entry of files.scan(from, { enter: (path) => path !== OWN_FOLDER })) {
     if (entry.type !== "file" || entry.size === 0 || entry.mountPoint) continue;
     const probe = posix.join(posix.dirname(root), "probe");

@@ -140,8 +140,11 @@ async function observe(
 
 async function copyMeans({ source, volumePath }: TreeResource, { host }: ObserveContext): Promise<string> {
   if (source.type !== "clone") return "";
-  if ([source.path, volumePath].some((path) => host.files.stat(path) === undefined)) return "";
-  const shares = onOneFilesystem(host, source.path, volumePath) && (await sharesBlocks(host, volumePath));
+  // A volume that is not there yet is made where its directory is, or the plan knows better.
+  let place = volumePath;
+  while (place !== "/" && host.files.stat(place) === undefined) place = posix.dirname(place);
+  if (host.files.stat(source.path) === undefined) return "";
+  const shares = onOneFilesystem(host, source.path, place) && (await sharesBlocks(host, place));
   return shares ? "reflink copy" : "plain copy";
 }
 

@@ -14,8 +14,8 @@ export function filledOf({ details: { verified, cloned } }: Marker): { readonly 
 
 /** What a person should know of where a new top comes from; that a declared sha256 holds goes without saying. */
 export function sourceNotes({ source }: TreeResource, marker: Marker): readonly string[] {
-  const { verified = "sha256", cloned } = filledOf(marker);
-  if (source.type === "clone") return [`a ${cloned === "reflink" ? "reflink" : "plain"} copy of ${source.tree}`];
+  const { verified = "sha256", cloned = "copy" } = filledOf(marker);
+  if (source.type === "clone") return [`a ${cloned} of ${source.tree}`];
   return verified === "sha256" ? [] : [`its source was checked by ${verified}`];
 }
 

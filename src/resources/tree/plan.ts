@@ -2,6 +2,7 @@ import { showPath } from "../../core/entry.ts";
 import type { OwnedRecord, TreeResource } from "../../core/resource.ts";
 import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
 import { detail, forget, keep, policyChange } from "../owned.ts";
+import { newReason } from "./clone-reason.ts";
 import { sourceChange } from "./difference.ts";
 import type { TreeDrift } from "./drift.ts";
 import { madeBySteps } from "./made-by-steps.ts";
@@ -27,17 +28,7 @@ function plan(
       refused(resource, observed.refusal, observed.hint),
     );
   if (resource.source.type === "existing" && !observed.populated) return waitForExisting(resource, observed, owned);
-  if (observed.state === "absent") return create(resource, observed, owned, context);
-  if (observed.cloned !== "") {
-    const cause = owned === undefined ? "intentional" : "corrective";
-    return draft(
-      "tree.create",
-      resource,
-      "create",
-      cause,
-      `it came with its volume: ${copyOf(resource, observed.cloned)}`,
-    );
-  }
+  if (observed.state === "absent" || observed.cloned !== "") return create(resource, observed, owned, context);
   if (observed.state === "foreign") return adopt(resource, observed, context);
   return planOwn(resource, observed, owned);
 }
@@ -106,20 +97,9 @@ function create(
     return draft("tree.create", resource, "create", "corrective", "an interrupted run built it, and did not place it");
   if (owned === undefined)
     return draft("tree.create", resource, "create", "intentional", newReason(resource, observed, context));
-  const withVolume = context.actionOf(resource.volume) === "create";
+  const withVolume = context.actionOf(resource.volume) === "create" || observed.cloned !== "";
   const reason = withVolume ? "it disappeared with its volume" : `it disappeared: nothing is at ${resource.path}`;
   return draft("tree.create", resource, "create", "corrective", reason);
-}
-
-/** Of a clone it also says how it will be made. */
-function newReason(resource: TreeResource, { copy }: ObservedTree, context: PlanContext): string {
-  if (resource.source.type !== "clone") return "new";
-  const comesAlong = context.actionOf(resource.volume) === "create" ? resource.source.means : undefined;
-  return `new: ${copyOf(resource, comesAlong ?? (copy || "copy"))}`;
-}
-
-function copyOf({ source }: TreeResource, means: string): string {
-  return source.type === "clone" ? `a ${means} of ${source.tree}` : means;
 }
 
 function adopt(resource: TreeResource, observed: ObservedTree, context: PlanContext): Draft {

@@ -5,10 +5,12 @@ import type { Files, MountEntry } from "../../host/ports.ts";
 import { isWithin } from "../limits.ts";
 import { OWN_FOLDER } from "../marker.ts";
 import { recordOf } from "../owned.ts";
-import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
+import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import type { Device, VolumeBackend, VolumeSubject } from "./backends/backend.ts";
-import { backendOf, backends } from "./backends/index.ts";
+import { backendOf } from "./backends/index.ts";
+import { cloneVolume } from "./clone.ts";
 import { correct, remount } from "./correct.ts";
+import { destroy } from "./destroy.ts";
 import { volumeInputs } from "./differences.ts";
 import { mountOf } from "./mounted.ts";
 import { checkLimits, isTreeMarker, type ObservedVolume, parentOf, subjectOf } from "./observe.ts";
@@ -21,11 +23,26 @@ export const createVolume: Executor<"volume.create"> = async (step, context) => 
   check(resource, context);
   const found = await backend.observe(resource, context);
   if (found.state === "foreign") throw inTheWay(resource, found.what);
-  if (found.state === "absent")
-    await context.effect("volume.create", describe(resource), () => backend.create(resource, context));
-  const result = found.state === "absent" ? "created" : "found complete, and recorded";
-  return outcome(resource, await correct(resource, context), context, result);
+  const made =
+    found.state === "absent"
+      ? await context.effect("volume.create", { ...describe(resource) }, () => make(resource, context))
+      : { result: "found complete, and recorded", notes: [] };
+  return { ...outcome(resource, await correct(resource, context), context, made.result), notes: made.notes };
 };
+
+/** Makes it as a clone where it is declared for one and can be, else empty. */
+async function make(
+  resource: VolumeResource,
+  context: ApplyContext,
+): Promise<{ readonly result: string; readonly notes: readonly string[] }> {
+  const { cloneOf } = resource;
+  const cloned = cloneOf === undefined ? undefined : await cloneVolume(resource, cloneOf, context);
+  if (cloned !== undefined && "means" in cloned)
+    return { result: `created as a ${cloned.means} of ${cloneOf?.volume.id}`, notes: [] };
+  await backendOf(resource).create(resource, context);
+  if (cloned === undefined) return { result: "created", notes: [] };
+  return { result: "created", notes: [`${cloneOf?.tree.id} is copied into it file by file: ${cloned.why}`] };
+}
 
 /** Marks what a person said is ours from now on; its content stays, and what differs is corrected. */
 export const adoptVolume: Executor<"volume.adopt"> = async (step, context) => {
@@ -84,21 +101,6 @@ export const volumeExecutors = {
   "volume.delete": deleteVolume,
 };
 
-/**
- * Removes what a killed creation left under its temporary name, and completes a deletion that had unmounted its volume
- * already; everything else the next look sees.
- */
-export async function recoverVolume(open: OpenEffect, context: ApplyContext): Promise<void> {
-  const { name, backend, path, device } = open.details as unknown as VolumeSubject;
-  const volume = { name, backend, path, device };
-  if (backends[backend] === undefined || checkLimits(volume, context) !== undefined) return;
-  if (open.effect === "volume.create") await backendOf(volume).sweep(volume, context);
-  if (open.effect !== "volume.delete" || !backendOf(volume).mounts) return;
-  const found = await backendOf(volume).observe(volume, context);
-  if (found.state !== "ours" || isMounted(found, context.host.files)) return;
-  await destroy(volume, backendOf(volume), context);
-}
-
 function describe({ name, backend, path, device }: VolumeSubject): VolumeSubject {
   return { name, backend, path, device };
 }
@@ -148,18 +150,6 @@ function notOurs(volume: VolumeSubject, { state, what }: Device): RootloomError 
 
 function placeOf({ device, path }: VolumeSubject): string {
   return device === "" ? path : device;
-}
-
-function isMounted({ sources }: Device, files: Files): boolean {
-  return files.mounts().some(({ source }) => sources.includes(source));
-}
-
-async function destroy(volume: VolumeSubject, backend: VolumeBackend, context: ApplyContext): Promise<void> {
-  const { files } = context.host;
-  await backend.destroy(volume, context);
-  const { path } = volume;
-  const isEmpty = files.stat(path)?.type === "directory" && files.list(path)?.length === 0;
-  if (backend.mounts && isEmpty) files.removeDirectory(path);
 }
 
 function requireNothingKept(volume: VolumeSubject, { mounts }: VolumeBackend, files: Files): void {

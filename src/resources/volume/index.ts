@@ -1,3 +1,4 @@
-export { recoverVolume, volumeExecutors } from "./apply.ts";
+export { volumeExecutors } from "./apply.ts";
 export { volumeObserver } from "./observe.ts";
 export { volumePlanner } from "./plan.ts";
+export { recoverVolume, sweepVolume } from "./recover.ts";

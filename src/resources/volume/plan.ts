@@ -50,9 +50,15 @@ function create(
     arguments: { resource },
     action: "create",
     cause: owned === undefined ? "intentional" : "corrective",
-    reason: owned === undefined ? "new" : `the volume disappeared: nothing is at ${place}`,
+    reason: owned === undefined ? newReason(resource) : `the volume disappeared: nothing is at ${place}`,
     ...(blocked === undefined ? {} : { blocked }),
   };
+}
+
+function newReason({ cloneOf }: VolumeResource): string {
+  return cloneOf === undefined
+    ? "new"
+    : `new: a ${cloneOf.means} of ${cloneOf.volume.id}, with ${cloneOf.tree.id} in it`;
 }
 
 function reasonNotToCreate(

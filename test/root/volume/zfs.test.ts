@@ -96,7 +96,7 @@ describe("destroying a dataset", () => {
     const origin = bench.volume;
     await bench.backend.snapshot(origin, "first", bench.working());
     const clone = bench.declare(`${origin.name}-clone`);
-    await bench.backend.cloneFrom(origin, "first", clone, bench.working());
+    await bench.backend.cloneFrom({ volume: origin, snapshot: "first", note: "" }, clone, bench.working());
     const draft = await bench.planRemoval();
     await bench.apply(draft);
     bench.volume = clone;

@@ -16,6 +16,8 @@ export interface VolumeBackend {
   readonly mounts: boolean;
   /** True where a size is a mere quota, which may also be lowered. */
   readonly shrinks: boolean;
+  /** True where a clone needs the snapshot that it was made of for as long as it is there. */
+  readonly clonesHold: boolean;
   /** What of the host it takes, each of which the limits must allow. Pure. */
   places(volume: VolumeSubject): readonly Place[];
 
@@ -31,7 +33,7 @@ export interface VolumeBackend {
    * creation of this volume left. It is durable, and not mounted, when this returns.
    */
   create(volume: VolumeResource, working: Working): Promise<void>;
-  /** Removes what interrupted creations of this volume left under temporary names, by any run of this installation. */
+  /** Removes what interrupted creations and readings of this volume left under temporary names, by any run of this installation. */
   sweep(volume: VolumeSubject, working: Working): Promise<void>;
   /** Marks what stands there as ours, with its identity as it is now (`adopt`); its content stays. */
   mark(volume: VolumeResource, working: Working): Promise<void>;
@@ -66,10 +68,10 @@ export interface VolumeBackend {
   snapshots(volume: VolumeSubject, looking: Looking): Promise<readonly Snapshot[]>;
   /** Takes one under a name as `checkSnapshotName` allows. Found complete under that name, it is returned as it is. */
   snapshot(volume: VolumeSubject, name: string, working: Working): Promise<Snapshot>;
-  /** Gone already is fine; one that is not listed, or is the origin of a clone, is refused. */
+  /** Gone already is fine; one that is not listed, that is mounted, or that a clone needs, is refused. */
   removeSnapshot(volume: VolumeSubject, name: string, working: Working): Promise<void>;
   /** `create`, with the content of another volume's snapshot: marked as the target's own, in place, not mounted. */
-  cloneFrom(origin: VolumeSubject, snapshot: string, target: VolumeResource, working: Working): Promise<Means>;
+  cloneFrom(origin: CloneOrigin, target: VolumeResource, working: Working): Promise<Means>;
   /**
    * Makes a snapshot readable, or the volume itself where `snapshot` is undefined, without any write, a replay of a
    * journal included. Prefers a snapshot of its own making to a live origin.
@@ -104,6 +106,14 @@ export interface Obstacle {
   readonly passing: boolean;
 }
 
+/** What a clone is made of. Its own notes do not come along. */
+export interface CloneOrigin {
+  readonly volume: VolumeSubject;
+  readonly snapshot: string;
+  /** Left in the clone as `.rootloom/clone.json`, before the clone has its name; nothing where empty. */
+  readonly note: string;
+}
+
 /** What stands under a device's name: plain data, part of a step's digest, so nothing that changes by itself. */
 export interface Device {
   /** Temporary names of interrupted creations are not looked at: they are never taken for a volume. */
@@ -128,7 +138,14 @@ export interface Device {
 }
 
 /** How a snapshot or clone is made; said in reports. */
-export type Means = "btrfs snapshot" | "zfs snapshot" | "lvm thin snapshot" | "lvm snapshot" | "reflink copy" | "copy";
+export type Means =
+  | "btrfs snapshot"
+  | "zfs snapshot"
+  | "zfs clone"
+  | "lvm thin snapshot"
+  | "lvm snapshot"
+  | "reflink copy"
+  | "copy";
 
 export interface Capabilities {
   /** undefined where the backend has no snapshots here. */

@@ -2,8 +2,8 @@ import { posix } from "node:path";
 import { RootloomError } from "../../../core/error.ts";
 import type { Files } from "../../../host/ports.ts";
 import { identityOf, OWN_FOLDER, ownership, readMarker, writeMarker } from "../../marker.ts";
-import type { Looking, Snapshot, VolumeSubject, Working } from "./backend.ts";
-import { isTemporaryName } from "./temporary.ts";
+import type { CloneOrigin, Looking, Snapshot, VolumeSubject, Working } from "./backend.ts";
+import { isLeftReading } from "./temporary.ts";
 
 /** Where the snapshots of a volume that stands at its path lie: in it, so that they share its filesystem and its end. */
 export function snapshotFolder({ path }: Pick<VolumeSubject, "path">): string {
@@ -31,12 +31,9 @@ export function leftSnapshots(folder: string, { host, instance }: Working): read
   return names.filter((name) => name.startsWith(start)).map((name) => posix.join(folder, name));
 }
 
-/** What a reading takes of a live volume has this for the end of its name. */
-export const READING = { name: "reading" };
-
-/** Snapshots that killed readings left, told by the whole of their name: only one run at a time works on a volume. */
+/** Snapshots that killed readings left, told by the whole of their name. */
 export function leftReadings(found: readonly Snapshot[], working: Working): readonly Snapshot[] {
-  return found.filter(({ name }) => isTemporaryName(name, READING, working, ""));
+  return found.filter(({ name }) => isLeftReading(name, working, { start: "" }));
 }
 
 /** Marks what was made, from beside it; `path` is the snapshot in its place, or still under its temporary name. */
@@ -87,6 +84,17 @@ export async function copyContent(from: string, to: string, { host, signal }: Wo
   for (const name of names) if (!copied.includes(name)) emptyDirectory(files, posix.join(real, name), to, name);
   const top = files.stat(real);
   if (top !== undefined) files.setAttributes(to, top);
+}
+
+/** Where a clone says what it is one of. */
+export const CLONE_NOTE = `${OWN_FOLDER}/clone.json`;
+
+/** Leaves the note of a clone at its top, in a folder of our own. */
+export function noteClone({ note }: CloneOrigin, top: string, { host: { files } }: Working): void {
+  if (note === "") return;
+  const folder = posix.join(top, OWN_FOLDER);
+  if (files.stat(folder) === undefined) files.makeDirectory(folder, { owner: 0, group: 0, mode: 0o700 });
+  files.writeFile(posix.join(top, CLONE_NOTE), note, { owner: 0, group: 0, mode: 0o600 });
 }
 
 /** Below what an argument list may hold, names being at most 255 bytes and their folder some thousands. */

@@ -8,6 +8,7 @@ import { markTop, standing, topEntries } from "../top.ts";
 import {
   type Attachment,
   type Capabilities,
+  type CloneOrigin,
   type Device,
   type Looking,
   type Means,
@@ -23,10 +24,12 @@ import {
   leftSnapshots,
   markedSnapshots,
   markSnapshot,
+  noteClone,
   requireSnapshot,
   snapshotFolder,
   snapshotPath,
 } from "./copies.ts";
+import { mountedFrom, requireNotMounted } from "./in-use.ts";
 import { sharesBlocks } from "./reflink.ts";
 import { checkSnapshotName, temporaryName } from "./temporary.ts";
 
@@ -35,6 +38,7 @@ export const directoryBackend: VolumeBackend = {
   name: "directory",
   mounts: false,
   shrinks: false,
+  clonesHold: false,
   places: ({ path }) => [{ type: "path", value: path }],
   observe: async (volume, looking) => observeDirectory(volume, looking),
   obstacle: async ({ path }, looking) => missingParent(path, looking),
@@ -126,24 +130,22 @@ async function removeSnapshot(volume: VolumeSubject, name: string, working: Work
   const inode = files.stat(path)?.inode;
   if (inode !== undefined) {
     requireSnapshot(markedSnapshots(snapshotFolder(volume), volume, working), volume, name);
+    requireNotMounted(volume, name, mountedFrom(files, path));
     await jobs.run("remove", { path, inode });
   }
   if (files.stat(`${path}.json`) !== undefined) files.removeFile(`${path}.json`);
 }
 
-async function cloneFrom(
-  origin: VolumeSubject,
-  name: string,
-  target: VolumeResource,
-  working: Working,
-): Promise<Means> {
+async function cloneFrom(origin: CloneOrigin, target: VolumeResource, working: Working): Promise<Means> {
   const { files } = working.host;
-  requireSnapshot(markedSnapshots(snapshotFolder(origin), origin, working), origin, name);
+  const { volume, snapshot: name } = origin;
+  requireSnapshot(markedSnapshots(snapshotFolder(volume), volume, working), volume, name);
   const temporary = temporaryPath(target, target.path, working);
   makeParent(target, target.path, working);
   sweep(target, working);
   files.makeDirectory(temporary, { owner: 0, group: 0, mode: 0o700 });
-  await copyContent(snapshotPath(origin, name), temporary, working);
+  await copyContent(snapshotPath(volume, name), temporary, working);
+  noteClone(origin, temporary, working);
   files.setAttributes(temporary, { ...requireOwnership(files, target), mode: target.mode });
   markTop(target, working, { path: temporary });
   files.syncFilesystem(temporary);

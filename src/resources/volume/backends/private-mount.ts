@@ -3,6 +3,7 @@ import { OWN_FOLDER } from "../../marker.ts";
 import { shellLine } from "../../mount/commands.ts";
 import { namesText } from "../top.ts";
 import type { Looking } from "./backend.ts";
+import { CLONE_NOTE } from "./copies.ts";
 import { isKnownFilesystem, readOnlyOptions } from "./filesystem.ts";
 
 /** A place that exists everywhere; in a mount namespace of its own nothing else is hidden by a mount on it. */
@@ -30,23 +31,31 @@ export async function readPrivately(
 }
 
 /**
- * Mounts a copy that is ours alone where nobody sees it, which replays its journal, and unmounts it. `withoutNotes`: also
- * removes the origin's own notes in it, which mean the origin.
+ * Mounts a copy that is ours alone where nobody sees it, which replays its journal, and unmounts it. With a `note`, empty
+ * or not, it is a clone: our own notes in it, which mean the origin, give way to that.
  */
 export async function settlePrivately(
   { host, signal }: Looking,
-  { device, type, withoutNotes }: { readonly device: string; readonly type: string; readonly withoutNotes: boolean },
+  { device, type, note }: { readonly device: string; readonly type: string; readonly note: string | undefined },
 ): Promise<void> {
   const options = ["rw", ...(type === "xfs" ? ["nouuid"] : []), ...loopFor(host, device)];
   const notes = `${PLACE}/${OWN_FOLDER}`;
   const commands = [
     ["mount", "--types", type, "--options", options.join(","), "--", device, PLACE],
-    ...(withoutNotes ? [["find", notes, "-xdev", "-depth", "-delete"]] : []),
+    ...(note === undefined ? [] : [["find", notes, "-xdev", "-depth", "-delete"]]),
+    ...(note
+      ? [
+          ["mkdir", "--mode=0700", notes],
+          ["sh", "-c", WRITE, "sh", note, `${PLACE}/${CLONE_NOTE}`],
+        ]
+      : []),
     ["umount", "--", PLACE],
   ];
   const arguments_ = ["-c", shellLine(commands)];
   await host.processes.run({ file: "sh", arguments: arguments_, privateNamespace: true, timeout_ms: 0, signal });
 }
+
+const WRITE = 'umask 077; printf %s "$1" > "$2"';
 
 /** An image needs a loop device, which the kernel lets go with the mount. */
 function loopFor({ files }: Host, device: string): readonly string[] {

@@ -19,11 +19,9 @@ export async function attachAt(
   },
   working: Working,
 ): Promise<Attachment> {
-  const { files, processes } = working.host;
-  const path = `${folder(working)}/${volume.name}@${shortRun(working.runId)}`;
-  files.makeDirectories(folder(working), 0o700);
+  const { processes } = working.host;
   await sweepAttached(volume, working);
-  files.makeDirectory(path, { owner: 0, group: 0, mode: 0o700 });
+  const path = makeAttachPoint(volume, working);
   await processes.run({
     file: "mount",
     arguments: ["--types", type, "--options", options.join(","), "--", device, path],
@@ -33,10 +31,23 @@ export async function attachAt(
   return { path, means, frozen: true, detach: () => remove(path, working) };
 }
 
-/** Unmounts what is attached of a volume to be read. Only one run at a time works in a state directory. */
+/** An empty directory below the state directory, of one reading alone: `VOLUME@RUN.` and some digits. */
+export function makeAttachPoint(volume: VolumeSubject, working: Working): string {
+  const { files, clock } = working.host;
+  const path = posix.join(folder(working), `${volume.name}@${shortRun(working.runId)}.${clock.random(2)}`);
+  files.makeDirectories(folder(working), 0o700);
+  files.makeDirectory(path, { owner: 0, group: 0, mode: 0o700 });
+  return path;
+}
+
+/** Unmounts what killed runs attached of a volume to be read. Only one run at a time works in a state directory. */
 export async function sweepAttached(volume: VolumeSubject, working: Working): Promise<void> {
-  for (const name of working.host.files.list(folder(working)) ?? [])
-    if (name.slice(0, name.lastIndexOf("@")) === volume.name) await remove(posix.join(folder(working), name), working);
+  const own = shortRun(working.runId);
+  for (const name of working.host.files.list(folder(working)) ?? []) {
+    const at = name.lastIndexOf("@");
+    const isLeft = name.slice(0, at) === volume.name && name.slice(at + 1).split(".")[0] !== own;
+    if (isLeft) await remove(posix.join(folder(working), name), working);
+  }
 }
 
 function folder({ state }: Working): string {

@@ -9,3 +9,9 @@ export async function sharesBlocks({ files, processes }: Host, path: string): Pr
   const { stdout } = await processes.run({ file: "xfs_info", arguments: [holder.target], hostNamespace: true });
   return /\breflink=1\b/.test(stdout);
 }
+
+/** Whether two paths are on one filesystem; subvolumes of one share their blocks too (`uuid:FILESYSTEM:SUBVOLUME`). */
+export function onOneFilesystem({ files }: Pick<Host, "files">, left: string, right: string): boolean {
+  const whole = (path: string): string => files.filesystemIdentity(path).split(":").slice(0, 2).join(":");
+  return whole(left) === whole(right);
+}

@@ -17,7 +17,7 @@ import {
 import { leftBeside, makeParent, missingParent, placeNew, temporaryPath } from "../beside.ts";
 import { markedSnapshots, snapshotFolder } from "../copies.ts";
 import { observeDirectory } from "../directory.ts";
-import { attachReadOnly, cloneFrom, removeSnapshot, snapshot } from "./snapshots.ts";
+import { attachReadOnly, cloneFrom, removeSnapshot, snapshot, sweepReadings } from "./snapshots.ts";
 import {
   deleteSubvolume,
   filesystemAt,
@@ -33,6 +33,7 @@ export const btrfsBackend: VolumeBackend = {
   name: "btrfs",
   mounts: false,
   shrinks: true,
+  clonesHold: false,
   places: ({ path }) => [{ type: "path", value: path }],
   observe,
   obstacle,
@@ -58,7 +59,7 @@ export const btrfsBackend: VolumeBackend = {
   snapshots: async (volume, looking) => markedSnapshots(snapshotFolder(volume), volume, looking),
   snapshot,
   removeSnapshot,
-  cloneFrom: (origin, name, target, working) => cloneFrom({ origin, name, target }, working, finish),
+  cloneFrom: (origin, target, working) => cloneFrom(origin, target, working, finish),
   attachReadOnly,
 };
 
@@ -130,6 +131,7 @@ async function finish(volume: VolumeResource, temporary: string, working: Workin
 async function sweep(volume: VolumeSubject, working: Working): Promise<void> {
   for (const path of leftBeside(volume, volume.path, working))
     if ((await readSubvolume(working.host, path)) !== undefined) await deleteSubvolume(working.host, path);
+  await sweepReadings(volume, working);
 }
 
 async function mark(volume: VolumeSubject, path: string, working: Working): Promise<void> {

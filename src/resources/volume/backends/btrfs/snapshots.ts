@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import type { VolumeResource } from "../../../../core/resource.ts";
 import { OWN_FOLDER } from "../../../marker.ts";
 import { removeDirectory } from "../../../remove.ts";
-import type { Attachment, Means, Snapshot, VolumeSubject, Working } from "../backend.ts";
+import type { Attachment, CloneOrigin, Means, Snapshot, VolumeSubject, Working } from "../backend.ts";
 import { leftBeside, makeParent, temporaryPath } from "../beside.ts";
 import {
   copyContent,
@@ -10,13 +10,15 @@ import {
   leftSnapshots,
   markedSnapshots,
   markSnapshot,
-  READING,
+  noteClone,
   requireSnapshot,
   snapshotFolder,
   snapshotPath,
 } from "../copies.ts";
 import { readAt } from "../directory.ts";
-import { checkSnapshotName, temporaryName } from "../temporary.ts";
+import { mountedFrom, requireNotMounted } from "../in-use.ts";
+import { onOneFilesystem } from "../reflink.ts";
+import { checkSnapshotName, readingName, temporaryName } from "../temporary.ts";
 import { deleteSubvolume, makeSubvolume, readSubvolume, snapshotSubvolume } from "./subvolume.ts";
 
 /** A read-only subvolume in the volume, which is no part of later snapshots. */
@@ -42,6 +44,7 @@ export async function removeSnapshot(volume: VolumeSubject, name: string, workin
   const path = snapshotPath(volume, name);
   if (host.files.stat(path) !== undefined) {
     requireSnapshot(markedSnapshots(snapshotFolder(volume), volume, working), volume, name);
+    requireNotMounted(volume, name, mountedFrom(host.files, path));
     await deleteSubvolume(host, path);
   }
   if (host.files.stat(`${path}.json`) !== undefined) host.files.removeFile(`${path}.json`);
@@ -51,18 +54,20 @@ type Finish = (volume: VolumeResource, temporary: string, working: Working) => P
 
 /** A writable snapshot of the snapshot; on another filesystem a copy. */
 export async function cloneFrom(
-  { origin, name, target }: { readonly origin: VolumeSubject; readonly name: string; readonly target: VolumeResource },
+  origin: CloneOrigin,
+  target: VolumeResource,
   working: Working,
   finish: Finish,
 ): Promise<Means> {
   const { host } = working;
-  requireSnapshot(markedSnapshots(snapshotFolder(origin), origin, working), origin, name);
-  const from = snapshotPath(origin, name);
+  const { volume, snapshot: name } = origin;
+  requireSnapshot(markedSnapshots(snapshotFolder(volume), volume, working), volume, name);
+  const from = snapshotPath(volume, name);
   makeParent(target, target.path, working);
   for (const path of leftBeside(target, target.path, working))
     if ((await readSubvolume(host, path)) !== undefined) await deleteSubvolume(host, path);
   const temporary = temporaryPath(target, target.path, working);
-  const isNear = filesystemOf(working, from) === filesystemOf(working, posix.dirname(target.path));
+  const isNear = onOneFilesystem(host, from, posix.dirname(target.path));
   if (isNear) {
     await snapshotSubvolume(host, from, { to: temporary, isReadOnly: false });
     // The origin's notes mean the origin.
@@ -71,8 +76,15 @@ export async function cloneFrom(
     await makeSubvolume(host, temporary);
     await copyContent(from, temporary, working);
   }
+  noteClone(origin, temporary, working);
   await finish(target, temporary, working);
   return isNear ? "btrfs snapshot" : "copy";
+}
+
+/** Removes what killed readings left. */
+export async function sweepReadings(volume: VolumeSubject, working: Working): Promise<void> {
+  for (const left of leftReadings(markedSnapshots(snapshotFolder(volume), volume, working), working))
+    await removeSnapshot(volume, left.name, working);
 }
 
 /** A live volume is read from a snapshot of this moment, which goes when it was read. */
@@ -82,9 +94,8 @@ export async function attachReadOnly(
   working: Working,
 ): Promise<Attachment> {
   if (name !== undefined) return readAt(volume, name, working);
-  const reading = temporaryName(READING, working, "");
-  for (const left of leftReadings(markedSnapshots(snapshotFolder(volume), volume, working), working))
-    await removeSnapshot(volume, left.name, working);
+  await sweepReadings(volume, working);
+  const reading = readingName(working, { start: "" });
   await snapshot(volume, reading, working);
   const detach = () => removeSnapshot(volume, reading, working);
   return {
@@ -93,9 +104,4 @@ export async function attachReadOnly(
     frozen: true,
     detach,
   };
-}
-
-/** `uuid:FILESYSTEM` without the subvolume. */
-function filesystemOf({ host }: Working, path: string): string {
-  return host.files.filesystemIdentity(path).split(":").slice(0, 2).join(":");
 }

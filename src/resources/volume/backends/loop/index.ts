@@ -18,6 +18,7 @@ import {
   removeSnapshot,
   snapshot,
   snapshotsOf,
+  sweepReadings,
 } from "./snapshots.ts";
 
 /** A filesystem in a sparse image file, mounted through a loop device that goes with its mount. */
@@ -25,11 +26,15 @@ export const loopBackend: VolumeBackend = {
   name: "loop",
   mounts: true,
   shrinks: false,
+  clonesHold: false,
   places: ({ device }) => [{ type: "path", value: device }],
   observe: observeImage,
   obstacle,
   create,
-  sweep: async (volume, working) => sweep(volume, working),
+  sweep: async (volume, working) => {
+    sweep(volume, working);
+    await sweepReadings(volume, working);
+  },
   mark: (volume, working) => markImage(volume, working, { path: volume.device, adopted: true }),
   resize,
   relabel,

@@ -1,14 +1,24 @@
 import { posix } from "node:path";
 import { RootloomError } from "../../../../core/error.ts";
 import type { VolumeResource } from "../../../../core/resource.ts";
-import type { Attachment, Capabilities, Looking, Means, Snapshot, VolumeSubject, Working } from "../backend.ts";
+import type {
+  Attachment,
+  Capabilities,
+  CloneOrigin,
+  Looking,
+  Means,
+  Snapshot,
+  VolumeSubject,
+  Working,
+} from "../backend.ts";
 import { makeParent, temporaryPath } from "../beside.ts";
-import { leftReadings, leftSnapshots, markedSnapshots, markSnapshot, READING, requireSnapshot } from "../copies.ts";
+import { leftReadings, leftSnapshots, markedSnapshots, markSnapshot, requireSnapshot } from "../copies.ts";
 import { giveNewUuid, probe, readOnlyOptions } from "../filesystem.ts";
+import { requireNotMounted } from "../in-use.ts";
 import { settlePrivately } from "../private-mount.ts";
 import { attachAt, sweepAttached } from "../read-only.ts";
 import { sharesBlocks } from "../reflink.ts";
-import { checkSnapshotName, temporaryName } from "../temporary.ts";
+import { checkSnapshotName, readingName, temporaryName } from "../temporary.ts";
 import { loopsOf } from "./devices.ts";
 import { place, sweep } from "./place.ts";
 
@@ -56,26 +66,28 @@ export async function removeSnapshot(volume: VolumeSubject, name: string, workin
   if (files.stat(path) !== undefined) {
     requireSnapshot(snapshotsOf(volume, working), volume, name);
     await sweepAttached(volume, working);
+    const devices = await loopsOf(working.host, path);
+    requireNotMounted(
+      volume,
+      name,
+      files.mounts().find(({ source }) => devices.includes(source)),
+    );
     files.removeFile(path);
   }
   if (files.stat(`${path}.json`) !== undefined) files.removeFile(`${path}.json`);
 }
 
-export async function cloneFrom(
-  origin: VolumeSubject,
-  name: string,
-  target: VolumeResource,
-  working: Working,
-): Promise<Means> {
+export async function cloneFrom(origin: CloneOrigin, target: VolumeResource, working: Working): Promise<Means> {
   const { host } = working;
-  requireSnapshot(snapshotsOf(origin, working), origin, name);
-  const snapshotPath = posix.join(imageSnapshots(origin), name);
+  const { volume, snapshot: name, note } = origin;
+  requireSnapshot(snapshotsOf(volume, working), volume, name);
+  const snapshotPath = posix.join(imageSnapshots(volume), name);
   const temporary = temporaryPath(target, target.device, working);
   makeParent(target, target.device, working);
   sweep(target, working);
   const means = host.files.copyFile(snapshotPath, temporary) === "reflink" ? "reflink copy" : "copy";
   const { type } = await probe(host, temporary);
-  await settlePrivately(working, { device: temporary, type, withoutNotes: true });
+  await settlePrivately(working, { device: temporary, type, note });
   await giveNewUuid(host, { device: temporary, type });
   await place(target, temporary, working);
   return means;
@@ -102,9 +114,8 @@ export async function attachReadOnly(
     return attachImage(volume, { image: volume.device, what: "the unmounted image", copied: false }, working);
   if ((await whyNoSnapshots(volume, host)) !== "")
     return { path: mount.target, means: "read from the mounted volume", frozen: false, detach: async () => undefined };
-  for (const left of leftReadings(snapshotsOf(volume, working), working))
-    await removeSnapshot(volume, left.name, working);
-  const reading = temporaryName(READING, working, "");
+  await sweepReadings(volume, working);
+  const reading = readingName(working, { start: "" });
   await snapshot(volume, reading, working);
   const attached = await attachImage(
     volume,
@@ -116,6 +127,13 @@ export async function attachReadOnly(
     await removeSnapshot(volume, reading, working);
   };
   return { ...attached, detach };
+}
+
+/** Removes what killed readings left. */
+export async function sweepReadings(volume: VolumeSubject, working: Working): Promise<void> {
+  await sweepAttached(volume, working);
+  for (const left of leftReadings(snapshotsOf(volume, working), working))
+    await removeSnapshot(volume, left.name, working);
 }
 
 async function attachImage(
@@ -139,7 +157,7 @@ async function copyImage(volume: VolumeSubject, to: string, working: Working): P
     throw new RootloomError(`cannot take a snapshot of volume ${volume.name}: its image could only be copied in full`);
   }
   const { type } = await probe(host, to);
-  await settlePrivately(working, { device: to, type, withoutNotes: false });
+  await settlePrivately(working, { device: to, type, note: undefined });
   files.syncFilesystem(posix.dirname(to));
 }
 

@@ -1,12 +1,12 @@
 import { RootloomError } from "../../../../core/error.ts";
 import type { VolumeResource } from "../../../../core/resource.ts";
 import { sizeText } from "../../../../core/size.ts";
-import type { Attachment, Means, VolumeSubject, Working } from "../backend.ts";
-import { READING, requireSnapshot } from "../copies.ts";
+import type { Attachment, CloneOrigin, Means, VolumeSubject, Working } from "../backend.ts";
+import { requireSnapshot } from "../copies.ts";
 import { giveNewUuid, probe, readOnlyOptions } from "../filesystem.ts";
 import { settlePrivately } from "../private-mount.ts";
 import { attachAt } from "../read-only.ts";
-import { temporaryName } from "../temporary.ts";
+import { readingName } from "../temporary.ts";
 import { activate, findIn, groupOf, lvm, pathOf, readGroup, requireVolume, volumeOf } from "./commands.ts";
 import { makeEmpty, place, sweepGroup, sweepVolumes, temporaryDevice } from "./create.ts";
 import { markerOf } from "./marker.ts";
@@ -16,12 +16,11 @@ import { hasRoom, removeSnapshot, snapshot, snapshotsIn, whyNoSnapshots } from "
 
 /** In the snapshot's own thin pool a clone shares its blocks; anywhere else it is a full copy. */
 export async function cloneFrom(
-  origin: VolumeSubject,
-  name: string,
+  { volume, snapshot: name, note }: CloneOrigin,
   target: VolumeResource,
   working: Working,
 ): Promise<Means> {
-  const source = await requireSource(origin, name, working);
+  const source = await requireSource(volume, name, working);
   await sweepVolumes(target, working);
   const temporary = temporaryDevice(target, working);
   const shares = source.type === "V" && groupOf(target.device) === source.group && target.thinPool === source.pool;
@@ -29,7 +28,7 @@ export async function cloneFrom(
   else await copyInto(source, target, temporary, working);
   const device = pathOf(temporary);
   const type = markerOf(source)?.filesystem ?? "";
-  await settlePrivately(working, { device, type, withoutNotes: true });
+  await settlePrivately(working, { device, type, note });
   await giveNewUuid(working.host, { device, type });
   await place(target, temporary, working);
   return shares ? "lvm thin snapshot" : "copy";
@@ -53,7 +52,7 @@ export async function attachReadOnly(
     return attachDevice(volume, live, { what: "the unmounted volume", copied: false }, working);
   if (whyNoSnapshots(live) !== "" || !hasRoom(group, live))
     return { path: mountPoint, means: "read from the mounted volume", frozen: false, detach: async () => undefined };
-  const reading = temporaryName(READING, working, "");
+  const reading = readingName(working, { start: "" });
   await snapshot(volume, reading, working);
   const source = await requireSource(volume, reading, working);
   const what = `an ${live.type === "V" ? "lvm thin snapshot" : "lvm snapshot"} of this moment`;

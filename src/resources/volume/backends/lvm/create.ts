@@ -2,11 +2,10 @@ import { RootloomError } from "../../../../core/error.ts";
 import type { VolumeResource } from "../../../../core/resource.ts";
 import { sizeText } from "../../../../core/size.ts";
 import type { Looking, Obstacle, VolumeSubject, Working } from "../backend.ts";
-import { READING } from "../copies.ts";
 import { makeFilesystem, probe } from "../filesystem.ts";
 import { tooSmall } from "../minimum.ts";
 import { sweepAttached } from "../read-only.ts";
-import { isTemporaryName, temporaryName } from "../temporary.ts";
+import { isLeftReading, isTemporaryName, temporaryName } from "../temporary.ts";
 import { type Group, groupOf, lvm, pathOf, readGroup, removeVolume, requireVolume, volumeOf } from "./commands.ts";
 import { markVolume } from "./marker.ts";
 
@@ -58,14 +57,14 @@ export async function sweepGroup(volume: VolumeSubject, group: Group, working: W
   await sweepAttached(volume, working);
   const mounted = new Set(working.host.files.mounts().map(({ source }) => source));
   for (const { name, mapperPath } of group.volumes)
-    if ((isTemporaryName(name, volume, working) || isReading(name, volume, working)) && !mounted.has(mapperPath))
+    if ((isTemporaryName(name, volume, working) || isLeft(name, volume, working)) && !mounted.has(mapperPath))
       await removeVolume(`${group.name}/${name}`, working);
 }
 
-/** A snapshot that a reading of the volume took for itself. */
-function isReading(name: string, volume: VolumeSubject, working: Working): boolean {
+/** A snapshot that a killed reading of the volume took for itself. */
+function isLeft(name: string, volume: VolumeSubject, working: Working): boolean {
   const above = `${volumeOf(volume.device)}.`;
-  return name.startsWith(above) && isTemporaryName(name.slice(above.length), READING, working, "");
+  return name.startsWith(above) && isLeftReading(name.slice(above.length), working, { start: "" });
 }
 
 export async function obstacle(volume: VolumeResource, looking: Looking): Promise<Obstacle | undefined> {

@@ -23,6 +23,7 @@ export const lvmBackend: VolumeBackend = {
   name: "lvm",
   mounts: true,
   shrinks: false,
+  clonesHold: false,
   places: ({ device }) => [{ type: "volumeGroup", value: groupOf(device) }],
   observe: observeLogicalVolume,
   obstacle,

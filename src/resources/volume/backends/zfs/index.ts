@@ -17,7 +17,7 @@ import { temporaryName } from "../temporary.ts";
 import { destroyDataset, listDatasets, markDataset, parentOf, poolOf, propertiesOf, zfs } from "./commands.ts";
 import { MARKER, whyForeign } from "./marker.ts";
 import type { Property } from "./parse.ts";
-import { attachReadOnly, mountDataset, removeNotes } from "./read.ts";
+import { attachReadOnly, mountDataset, replaceNotes } from "./read.ts";
 import {
   findRemovable,
   madeWith,
@@ -35,6 +35,7 @@ export const zfsBackend: VolumeBackend = {
   name: "zfs",
   mounts: true,
   shrinks: true,
+  clonesHold: true,
   places: ({ device }) => [{ type: "pool", value: poolOf(device) }],
   observe,
   obstacle,
@@ -61,7 +62,7 @@ export const zfsBackend: VolumeBackend = {
   detach: (_volume, entry, working) => unmountTree(working, entry, () => false),
   capabilities: async () => ({
     snapshots: "zfs snapshot",
-    clones: "zfs snapshot",
+    clones: "zfs clone",
     atomic: true,
     grows: true,
     generation: false,
@@ -71,9 +72,9 @@ export const zfsBackend: VolumeBackend = {
   snapshots: zfsSnapshots,
   snapshot: zfsSnapshot,
   removeSnapshot: removeZfsSnapshot,
-  cloneFrom: async (origin, snapshot, target, working) => {
+  cloneFrom: async (origin, target, working) => {
     await sweep(target, working);
-    return zfsClone(origin, snapshot, target, working, (clone) => removeNotes(target, clone, working));
+    return zfsClone(origin, target, working, (clone) => replaceNotes(origin, target, clone, working));
   },
   attachReadOnly,
 };

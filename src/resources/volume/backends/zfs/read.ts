@@ -1,11 +1,10 @@
 import { posix } from "node:path";
 import { OWN_FOLDER } from "../../../marker.ts";
 import { unmountTree } from "../../../mount/unmount.ts";
-import { shortRun } from "../../../owned.ts";
-import type { Attachment, VolumeSubject, Working } from "../backend.ts";
-import { requireSnapshot } from "../copies.ts";
-import { attachAt, sweepAttached } from "../read-only.ts";
-import { temporaryName } from "../temporary.ts";
+import type { Attachment, CloneOrigin, VolumeSubject, Working } from "../backend.ts";
+import { noteClone, requireSnapshot } from "../copies.ts";
+import { attachAt, makeAttachPoint, sweepAttached } from "../read-only.ts";
+import { readingName } from "../temporary.ts";
 import { destroyDataset, parentOf, zfs } from "./commands.ts";
 import { sweepSnapshots, zfsSnapshots } from "./snapshots.ts";
 import { sweepDatasets } from "./sweep.ts";
@@ -28,7 +27,7 @@ export async function attachReadOnly(
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
-    const snapshot = `${volume.device}@${name ?? temporaryName(volume, working)}`;
+    const snapshot = `${volume.device}@${name ?? readingName(working)}`;
     if (name === undefined) {
       await zfs(working, ["snapshot", snapshot]);
       undo.push(() => destroyDataset(working, snapshot));
@@ -42,13 +41,19 @@ export async function attachReadOnly(
   }
 }
 
-/** Removes the origin's own notes from a clone that is ours alone: they mean the origin. */
-export async function removeNotes(volume: VolumeSubject, clone: string, working: Working): Promise<void> {
+/** Puts the clone's note in the place of the origin's own notes in a clone that is ours alone. */
+export async function replaceNotes(
+  origin: CloneOrigin,
+  volume: VolumeSubject,
+  clone: string,
+  working: Working,
+): Promise<void> {
   await sweepAttached(volume, working);
   const path = await mountAt(volume, clone, "rw", working);
   const notes = posix.join(path, OWN_FOLDER);
   const inode = working.host.files.stat(notes)?.inode;
   if (inode !== undefined) await working.host.jobs.run("remove", { path: notes, inode });
+  noteClone(origin, path, working);
   await unmountFrom(path, working);
   await zfs(working, ["set", "mountpoint=none", clone]);
 }
@@ -65,7 +70,7 @@ async function mountSnapshot(
     undo.push(attached.detach);
     return attached.path;
   }
-  const clone = `${parentOf(volume.device)}/${temporaryName(volume, working)}`;
+  const clone = `${parentOf(volume.device)}/${readingName(working, { owner: `${volume.name}.` })}`;
   await zfs(working, ["clone", "-o", "canmount=noauto", "-o", "mountpoint=none", "-o", "readonly=on", snapshot, clone]);
   undo.push(() => destroyDataset(working, clone));
   const path = await mountAt(volume, clone, "ro", working);
@@ -75,10 +80,7 @@ async function mountSnapshot(
 
 /** Mounts a dataset that is ours alone where `sweepAttached` finds it. */
 async function mountAt(volume: VolumeSubject, dataset: string, option: string, working: Working): Promise<string> {
-  const { files } = working.host;
-  const path = posix.join(working.state, "attached", `${volume.name}@${shortRun(working.runId)}`);
-  files.makeDirectories(posix.dirname(path), 0o700);
-  files.makeDirectory(path, { owner: 0, group: 0, mode: 0o700 });
+  const path = makeAttachPoint(volume, working);
   await mountDataset(dataset, path, option, working);
   return path;
 }

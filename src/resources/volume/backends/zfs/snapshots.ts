@@ -1,8 +1,9 @@
 import { RootloomError } from "../../../../core/error.ts";
 import type { VolumeResource } from "../../../../core/resource.ts";
-import type { Looking, Means, Snapshot, VolumeSubject, Working } from "../backend.ts";
+import type { CloneOrigin, Looking, Means, Snapshot, VolumeSubject, Working } from "../backend.ts";
 import { requireSnapshot } from "../copies.ts";
-import { checkSnapshotName, isTemporaryName, temporaryName } from "../temporary.ts";
+import { requireNotMounted } from "../in-use.ts";
+import { checkSnapshotName, isLeftReading, isTemporaryName, temporaryName } from "../temporary.ts";
 import { destroyDataset, getProperties, listDatasets, markDataset, parentOf, poolOf, zfs } from "./commands.ts";
 import { MARKER, whyForeign } from "./marker.ts";
 
@@ -44,13 +45,18 @@ export async function removeZfsSnapshot(volume: VolumeSubject, name: string, wor
   const clones = await clonesOf(`${volume.device}@${name}`, working);
   if (clones.length > 0)
     throw refuse(`${clones.join(", ")} was cloned from it`, `remove the clone first, or zfs promote ${clones[0]}`);
-  await destroyDataset(working, `${volume.device}@${name}`);
+  const full = `${volume.device}@${name}`;
+  requireNotMounted(
+    volume,
+    name,
+    working.host.files.mounts().find(({ source }) => source === full),
+  );
+  await destroyDataset(working, full);
 }
 
 /** Clones under a name of ours, lets `settle` prepare it, marks it with its own guid, and gives it its name. */
 export async function zfsClone(
-  origin: VolumeSubject,
-  name: string,
+  { volume: origin, snapshot: name }: CloneOrigin,
   target: VolumeResource,
   working: Working,
   settle: (clone: string) => Promise<void>,
@@ -65,7 +71,7 @@ export async function zfsClone(
   await settle(temporary);
   await markDataset(target, temporary, working);
   await zfs(working, ["rename", temporary, target.device]);
-  return "zfs snapshot";
+  return "zfs clone";
 }
 
 /** Properties that a dataset of ours is made with: nothing mounts it by itself, nor under its temporary name. */
@@ -78,7 +84,8 @@ export function madeWith({ size_bytes }: Pick<VolumeResource, "size_bytes">): re
 export async function sweepSnapshots(volume: VolumeSubject, working: Working): Promise<void> {
   if (!(await listDatasets(working)).has(volume.device)) return;
   for (const { name } of await allSnapshots(volume, working))
-    if (isTemporaryName(name, volume, working)) await destroyDataset(working, `${volume.device}@${name}`);
+    if (isTemporaryName(name, volume, working) || isLeftReading(name, working))
+      await destroyDataset(working, `${volume.device}@${name}`);
 }
 
 /** Removes all snapshots of a volume that is to go. Clones that were made of them are promoted: they take over what they share. */
@@ -97,7 +104,8 @@ export async function removeSnapshots(volume: VolumeSubject, working: Working): 
  */
 export async function findRemovable(volume: VolumeSubject, working: Working): Promise<readonly string[]> {
   const found = await allSnapshots(volume, working);
-  const snapshots = found.filter(({ name }) => !isTemporaryName(name, volume, working));
+  const isLeft = (name: string) => isTemporaryName(name, volume, working) || isLeftReading(name, working);
+  const snapshots = found.filter(({ name }) => !isLeft(name));
   const clones = (await Promise.all(snapshots.map(({ name }) => clonesOf(`${volume.device}@${name}`, working)))).flat();
   await requireRemovable(volume, { snapshots, clones }, working);
   return clones;

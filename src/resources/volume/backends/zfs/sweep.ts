@@ -1,5 +1,5 @@
 import type { VolumeSubject, Working } from "../backend.ts";
-import { isTemporaryName } from "../temporary.ts";
+import { isLeftReading, isTemporaryName } from "../temporary.ts";
 import { destroyDataset, listDatasets, parentOf } from "./commands.ts";
 
 /** Removes the datasets that interrupted creations and readings of a volume left beside it. */
@@ -7,7 +7,8 @@ export async function sweepDatasets(volume: VolumeSubject, working: Working): Pr
   const above = `${parentOf(volume.device)}/`;
   const mounted = new Set(working.host.files.mounts().map(({ source }) => source));
   for (const dataset of await listDatasets(working)) {
-    const isLeft = dataset.startsWith(above) && isTemporaryName(dataset.slice(above.length), volume, working);
+    const name = dataset.startsWith(above) ? dataset.slice(above.length) : "";
+    const isLeft = isTemporaryName(name, volume, working) || isLeftReading(name, working, { owner: `${volume.name}.` });
     // One that is mounted is being read.
     if (isLeft && !mounted.has(dataset)) await destroyDataset(working, dataset);
   }
