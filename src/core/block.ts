@@ -77,10 +77,11 @@ function refusedByDeletionLimit(draft: Draft, blocking: Blocking): Blocked | und
 
 /** What is done inside a root waits with the root. */
 function suspended({ id, kind, name }: Drafted, decisions: Decisions): Blocked | undefined {
-  const root = kind === "provision" ? decisions.suspended.get(`tree/${name}`) : undefined;
-  const why = decisions.suspended.get(id) ?? root;
-  if (why === undefined) return undefined;
-  return { condition: "Suspended", message: `${id} is suspended: ${why}`, hint: `rootloom resume ${id}` };
+  const ids: readonly ResourceId[] = kind === "provision" ? [id, `tree/${name}`] : [id];
+  const held = ids.find((each) => decisions.suspended.has(each));
+  if (held === undefined) return undefined;
+  const message = `${held} is suspended: ${decisions.suspended.get(held)}`;
+  return { condition: "Suspended", message, hint: `rootloom resume ${held}` };
 }
 
 function waitsForDependency(item: Drafted, missing: ReadonlyMap<ResourceId, string>): Blocked | undefined {

@@ -41,7 +41,7 @@ const SYSTEM_TREES = [
 const SYSTEM_DIRECTORIES = ["/", "/home", "/opt", "/root", "/tmp", "/var", "/var/cache", "/var/lib", "/var/tmp"];
 
 /** What Rootloom itself keeps at the top of the state directory; a store's journal has the store's name too. */
-const OWN_NOTES = /^(control\.sock|instance|leases|lock|reports|rootloom\.db[^/]*)(\/|$)/;
+const OWN_NOTES = /^(control\.sock|instance|leases|lock|logs|reports|rootloom\.db[^/]*)(\/|$)/;
 
 const FLAGS = ["hostCommands", "emulation"] as const;
 const LISTS = ["paths", "pools", "volumeGroups", "devices"] as const;

@@ -86,6 +86,32 @@ describe("a step", () => {
     });
   });
 
+  it("of what is done inside a suspended root waits with the root", () => {
+    const item = drafted(update, { id: "provision/a", kind: "provision" });
+    const decisions = { ...NONE, suspended: given("rolled back") };
+    expect(blockedBy([item], { decisions })).toEqual({
+      condition: "Suspended",
+      message: "tree/a is suspended: rolled back",
+      hint: "rootloom resume tree/a",
+    });
+    expect(blockedBy([{ ...item, name: "b" }], { decisions })).toBeUndefined();
+  });
+
+  it("waits for one that is half made while that is blocked, though it only updates something", () => {
+    const blocked = { condition: "Stalled", message: "exit 1", hint: "h" } as const;
+    const stalled = new Map<ResourceId, { digest: string; message: string }>([
+      ["tree/a", { digest: "d1", message: "exit 1" }],
+    ]);
+    const half = drafted({ ...update, unfinished: true, blocked });
+    const image = drafted(update, { id: "artifact/a", kind: "artifact", dependsOn: ["tree/a"], digest: "d2" });
+    const decisions = { ...NONE, stalled };
+    expect(blockedBy([half, image], { decisions })).toMatchObject({
+      condition: "Waiting",
+      message: "waits for tree/a: exit 1",
+    });
+    expect(blockedBy([drafted(update), image], { decisions })).toBeUndefined();
+  });
+
   it("that failed for good is not tried again while it is the same step", () => {
     const decisions = { ...NONE, stalled: given({ digest: "d1", message: "no such suite" }) };
     expect(blockedBy([drafted(update)], { decisions })).toEqual({

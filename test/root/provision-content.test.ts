@@ -260,3 +260,27 @@ describe("an image with `strip: packageManager`", () => {
     expect(site.run("explain", "artifact/a").stdout).toMatch(/strip apt\s+[\s\S]*var\/lib\/dpkg/);
   });
 });
+
+describe("a file that a step made in a managed root", () => {
+  it("and that somebody edited is told and refused: nothing has it as it was, and nothing else is touched", () => {
+    site = makeSite(files({ steps: [{ name: "make", run: "echo made > /etc/made; echo by-step > /etc/hostname" }] }));
+    applied();
+    writeFileSync(rootOf(site, "etc/made"), "edited\n");
+    writeFileSync(rootOf(site, "etc/fstab"), "edited\n");
+    expect(planned("tree/small")).toMatchObject({ reason: "1 path differs: etc/fstab (content)" });
+    applied();
+    expect([inRoot("etc/fstab") === "edited\n", inRoot("etc/made"), inRoot("etc/hostname")]).toEqual([
+      false,
+      "edited\n",
+      "by-step\n",
+    ]);
+    expect(planned("tree/small")).toMatchObject({
+      reason: "1 path differs from how its steps left it: etc/made",
+      blocked: { condition: "Refused", hint: expect.stringMatching(/rootloom snapshots small/) },
+    });
+    expect(site.run("drift").exitCode).toBe(2);
+    site.commit({ "desired/roots/small.yaml": root({ steps: [{ name: "make", run: "echo again > /etc/made" }] }) });
+    site.run("apply");
+    expect([inRoot("etc/made"), changesOf(site)]).toEqual(["again\n", []]);
+  });
+});

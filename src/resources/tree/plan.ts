@@ -1,12 +1,13 @@
 import { showPath } from "../../core/entry.ts";
 import type { OwnedRecord, TreeResource } from "../../core/resource.ts";
 import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
-import { detail, forget, keep, policyChange } from "../owned.ts";
+import { detail, keep, policyChange } from "../owned.ts";
 import { newReason } from "./clone-reason.ts";
 import { sourceChange } from "./difference.ts";
 import type { TreeDrift } from "./drift.ts";
 import { madeBySteps } from "./made-by-steps.ts";
 import type { ObservedTree } from "./observe.ts";
+import { planRemoval } from "./plan-removal.ts";
 
 export const treePlanner: Planner<"tree", ObservedTree> = { plan, planRemoval };
 
@@ -31,36 +32,6 @@ function plan(
   if (observed.state === "absent" || observed.cloned !== "") return create(resource, observed, owned, context);
   if (observed.state === "foreign") return adopt(resource, observed, context);
   return planOwn(resource, observed, owned);
-}
-
-function planRemoval(record: OwnedRecord, observed: ObservedTree): Draft {
-  const blocked = (why: string, hint: string): { blocked: Blocked } => ({
-    blocked: { condition: "Refused", message: `cannot remove ${record.id}: ${why}`, hint },
-  });
-  if (record.protect)
-    return {
-      ...forget(record, "its declaration was removed"),
-      ...blocked("it is protected", "declare it again, lift `protect: true` in a commit of its own, then remove it"),
-    };
-  if (detail(record, "sourceType") === "existing")
-    return forget(record, "its declaration was removed; an existing root is never deleted");
-  if (record.onDelete === "retain") return forget(record, "its declaration was removed; its data is kept");
-  if (observed.state === "absent" && observed.refusal === "")
-    return observed.remnants
-      ? remove(record, "corrective", "an interrupted run left parts of it")
-      : forget(record, `${observed.path} is gone already`);
-  return {
-    ...remove(record, "intentional", "its declaration was removed"),
-    destroys: `the root filesystem at ${observed.path}`,
-    ...(observed.refusal !== "" ? blocked(observed.refusal, observed.hint) : {}),
-    ...(observed.state === "foreign"
-      ? blocked(`${observed.path} is ${observed.what}`, `rootloom forget ${record.id}`)
-      : {}),
-  };
-}
-
-function remove(record: OwnedRecord, cause: Cause, reason: string): Draft {
-  return { operation: "tree.delete", arguments: { record }, action: "delete", cause, reason };
 }
 
 /** An existing root is only taken note of: nothing is made, so there must be something. */
