@@ -4,6 +4,7 @@ import type { ImageDifference } from "../report/image-diff.ts";
 import { type CliContext, type CommandDefinition, flagOf, nameOf } from "./command.ts";
 import { findSource, generationOf, type ImageSource, type KnownImage, sourceText } from "./image-source.ts";
 import { interruption } from "./interruption.ts";
+import { showReading } from "./reading.ts";
 
 export const diff: CommandDefinition = {
   name: "diff",
@@ -22,7 +23,7 @@ export const diff: CommandDefinition = {
     const session = await context.session();
     const [before, after] = await sourcesOf(context, session, given.names);
     const { compareImages, imageDiffJson, imageDiffText } = await import("../report/image-diff.ts");
-    const entries = [await entriesOf(session, before), await entriesOf(session, after)] as const;
+    const entries = [await entriesOf(context, session, before), await entriesOf(context, session, after)] as const;
     const found: ImageDifference = compareImages(...entries, { all: flagOf(given, "all") });
     const names = { before: sourceText(before), after: sourceText(after) };
     if (flagOf(given, "json")) context.output.document(imageDiffJson(found, names));
@@ -64,16 +65,18 @@ function isGeneration({ generations }: KnownImage, given: string): boolean {
   return /^(previous|current)$/.test(given) || generations.some(({ generation }) => generation.startsWith(given));
 }
 
-async function entriesOf({ host }: Session, source: ImageSource) {
+async function entriesOf({ output }: CliContext, { host }: Session, source: ImageSource) {
   if (source.type === "generation") {
     const { readManifest } = await import("../pack/manifest.ts");
     return readManifest(host.files, source.manifest);
   }
   const { collectImage } = await import("../pack/foreign/collect-image.ts");
   const { signal, release } = interruption(host, () => undefined);
+  const { progress, end } = showReading(output, host.clock, source.path);
   try {
-    return await collectImage(host, source.path, { signal });
+    return await collectImage(host, source.path, { signal, progress });
   } finally {
+    end();
     release();
   }
 }

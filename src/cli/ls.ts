@@ -1,10 +1,11 @@
 import { type Entry, type EntryType, showPath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
 import type { Session } from "../pass/types.ts";
-import { type CommandDefinition, flagOf, nameOf } from "./command.ts";
+import { type CliContext, type CommandDefinition, flagOf, nameOf } from "./command.ts";
 import { findSource, generationOf, type ImageSource, sourceText } from "./image-source.ts";
 import { interruption } from "./interruption.ts";
 import type { Output } from "./output.ts";
+import { showReading } from "./reading.ts";
 
 export const ls: CommandDefinition = {
   name: "ls",
@@ -25,7 +26,7 @@ export const ls: CommandDefinition = {
     }
     const source: ImageSource =
       typeof found === "string" ? { type: "file", path: found } : generationOf(found, generation ?? "current");
-    const entries = entriesOf(session, source);
+    const entries = entriesOf(context, session, source);
     if (flagOf(given, "json")) await printJson(context.output, source, entries);
     else await printText(context.output, entries);
     return 0;
@@ -38,18 +39,22 @@ const TEXT_MAX = 1 << 16;
 type Listed = Entry & { readonly layer: string };
 
 /** One after another: of an archive, never more than a part is in memory. */
-function entriesOf(session: Session, source: ImageSource): AsyncIterable<Listed> {
-  return source.type === "file" ? fileEntries(session, source.path) : manifestEntries(session, source.manifest);
+function entriesOf(context: CliContext, session: Session, source: ImageSource): AsyncIterable<Listed> {
+  return source.type === "file"
+    ? fileEntries(context, session, source.path)
+    : manifestEntries(session, source.manifest);
 }
 
-async function* fileEntries({ host }: Session, path: string): AsyncGenerator<Listed> {
+async function* fileEntries({ output }: CliContext, { host }: Session, path: string): AsyncGenerator<Listed> {
   const { readImage } = await import("../pack/foreign/read-image.ts");
   const { signal, release } = interruption(host, () => undefined);
+  const { progress, end } = showReading(output, host.clock, path, true);
   try {
-    for await (const { member, ...entry } of readImage(host, path, { hash: false, signal })) {
+    for await (const { member, ...entry } of readImage(host, path, { hash: false, signal, progress })) {
       yield { ...entry, layer: `member ${member}` };
     }
   } finally {
+    end();
     release();
   }
 }

@@ -7,6 +7,7 @@ import { type CliContext, type CommandDefinition, flagOf } from "./command.ts";
 import { findImage, generationOf, type KnownImage } from "./image-source.ts";
 import { interruption } from "./interruption.ts";
 import { showProgress } from "./progress.ts";
+import { showReading } from "./reading.ts";
 
 const DAY_S = 86_400;
 
@@ -66,7 +67,7 @@ async function imagesOf(session: Session, names: readonly string[]): Promise<rea
 }
 
 /** The files against what was recorded of them, and an initramfs entry by entry against its manifest. */
-async function readBack(image: KnownImage, { session, signal }: Work): Promise<Verdict> {
+async function readBack(image: KnownImage, { context, session, signal }: Work): Promise<Verdict> {
   const { host, configuration } = session;
   const { damageOf } = await import("../resources/artifact/generations.ts");
   const { packedGeneration } = await import("../resources/artifact/observe.ts");
@@ -80,7 +81,9 @@ async function readBack(image: KnownImage, { session, signal }: Work): Promise<V
   const { generation, file } = packed;
   if (!(file in codec)) return { id, same: true, what: `generation ${generation} is as it was packed` };
   const places = { image: `${path}/${generation}/${file}`, manifest: `${path}/${generation}/manifest` };
-  const found = await host.jobs.run("verify", { ...places, codec: codec[file as keyof typeof codec] }, { signal });
+  const input = { ...places, codec: codec[file as keyof typeof codec] };
+  const { progress, end } = showReading(context.output, host.clock, id);
+  const found = await host.jobs.run("verify", input, { signal, onProgress: progress }).finally(end);
   const [problem] = found.problems;
   if (problem !== undefined) return { id, same: false, what: problem };
   return { id, same: true, what: `generation ${generation} is as it was packed, all ${found.entries} entries` };

@@ -2,12 +2,15 @@ import { describe, expect, it } from "vitest";
 import { nodeFinding } from "../../src/cli/doctor.ts";
 import { printFailure } from "../../src/cli/failure.ts";
 import { createLog, withPriority } from "../../src/cli/log.ts";
+import type { Output } from "../../src/cli/output.ts";
 import { createOutput } from "../../src/cli/output.ts";
 import { type Parsed, parseArguments } from "../../src/cli/program.ts";
 import { bar } from "../../src/cli/progress.ts";
+import { showReading } from "../../src/cli/reading.ts";
 import { untilText } from "../../src/cli/suspend.ts";
 import { commands } from "../../src/cli/table.ts";
 import { RootloomError } from "../../src/core/error.ts";
+import type { Clock } from "../../src/host/ports.ts";
 import { parseRequest } from "../../src/pass/commands.ts";
 
 const names = Object.keys(commands);
@@ -158,6 +161,30 @@ describe("small parts", () => {
       "2026-12-01T08:00:00.000Z",
       "",
     ]);
+  });
+
+  it("a reading shows bytes and time left once it takes longer than two seconds, on a terminal that it is not listed on", () => {
+    const written: string[] = [];
+    let elapsed_ms = 0;
+    const clock = { elapsed_ms: () => elapsed_ms } as Clock;
+    const output = { errorTerminal: true, terminal: true, width: 120, error: (text: string) => written.push(text) };
+    const { progress, end } = showReading(output as unknown as Output, clock, "/boot/initrd");
+    for (const [at_ms, done] of [
+      [1900, 40e6],
+      [2000, 50e6],
+      [2050, 51e6],
+    ] as const) {
+      elapsed_ms = at_ms;
+      progress(done, 100e6);
+    }
+    expect(written).toEqual([expect.stringMatching(/reading \/boot\/initrd █+░+ 50%, .* of .*, 2\.0 s, 2\.0 s left$/)]);
+    end();
+    expect(written.at(-1)).toBe("\r\x1b[2K");
+    elapsed_ms = 0;
+    const listed = showReading(output as unknown as Output, clock, "/boot/initrd", true);
+    elapsed_ms = 9000;
+    listed.progress(1, 2);
+    expect(written).toHaveLength(2);
   });
 
   it("a progress bar never runs over its end", () => {

@@ -1,7 +1,7 @@
 import { createHash, type Hash, hash } from "node:crypto";
 import { type Entry, type EntryType, showPath, type TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
-import type { Host } from "../../host/ports.ts";
+import type { Host, Reader } from "../../host/ports.ts";
 import { HEADER_BYTES, NAME_BYTES_MAX, TRAILER, TYPE_BITS } from "../newc.ts";
 import { type MemberForm, readMembers, skipZeros, unreadable } from "./members.ts";
 import type { PulledBytes } from "./pulled-bytes.ts";
@@ -19,8 +19,8 @@ export interface ReadOptions {
   /** Hashes contents; without it `sha256` is empty. */
   readonly hash: boolean;
   readonly signal?: AbortSignal | undefined;
-  /** Bytes of the file that were read. */
-  readonly progress?: (done_bytes: number) => void;
+  /** Bytes of the file that were read, of how many. */
+  readonly progress?: ((done_bytes: number, total_bytes: number) => void) | undefined;
   /** What all members may come to when they are decompressed. */
   readonly limit_bytes?: number;
 }
@@ -40,17 +40,17 @@ export async function* readImage(
   file: string,
   options: ReadOptions,
 ): AsyncGenerator<ForeignEntry> {
-  const reader = host.files.openReader(file);
-  if (reader === undefined) throw unreadable(file, "it does not exist");
+  const opened = host.files.openReader(file);
+  if (opened === undefined) throw unreadable(file, "it does not exist");
+  const reader = counted(opened, options.progress);
   const { signal, limit_bytes = LIMIT_BYTES } = options;
   try {
-    for await (const { number, form, position, content } of readMembers(host, file, reader, { signal, limit_bytes })) {
+    for await (const { number, form, content } of readMembers(host, file, reader, { signal, limit_bytes })) {
       const isRaw = form === "cpio";
       const member = `${number} (${form})`;
       for await (const entry of readArchives(content, isRaw, options.hash)) {
         signal?.throwIfAborted();
         yield { ...entry, member, form, linkSet: entry.linkSet && `${number}:${entry.linkSet}` };
-        options.progress?.(isRaw ? content.position : position);
       }
     }
   } catch (thrown) {
@@ -61,6 +61,20 @@ export async function* readImage(
   } finally {
     reader.close();
   }
+}
+
+/** The same reader, telling how far it has been read. */
+function counted(reader: Reader, progress: ReadOptions["progress"]): Reader {
+  if (progress === undefined) return reader;
+  const total_bytes = reader.stat().size;
+  return {
+    ...reader,
+    read: (into, position) => {
+      const bytes = reader.read(into, position);
+      progress(position + bytes, total_bytes);
+      return bytes;
+    },
+  };
 }
 
 type ArchivedEntry = Omit<ForeignEntry, "member" | "form">;
