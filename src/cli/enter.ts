@@ -3,7 +3,7 @@ import type { DesiredGraph, MountResource, TreeResource } from "../core/resource
 import type { Session } from "../pass/types.ts";
 import { takeLease } from "../resources/lease.ts";
 import type { Places } from "../resources/types.ts";
-import { type CommandDefinition, nameOf } from "./command.ts";
+import { type CliContext, type CommandDefinition, nameOf } from "./command.ts";
 
 const ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -22,26 +22,52 @@ export const enter: CommandDefinition = {
     const tree = await findTree(session, graph, nameOf(given));
     const lease = await leaseOf(session, tree.name);
     try {
-      const mounts = graph.resources.filter((it): it is MountResource => it.kind === "mount" && it.tree === tree.id);
-      const places = await requireAllowed(session, tree, mounts);
-      const { runInRoot } = await import("../resources/mount/private.ts");
       const command = given.names.slice(1);
-      return await runInRoot(
-        { ...places, host: session.host },
-        {
-          treePath: tree.path,
-          mounts,
-          command: command.length > 0 ? [...command] : shellOf(session, tree.path),
-          // Nothing of the caller's: its PATH may name what the root does not have, or has elsewhere.
-          environment: { PATH: ROOT_PATH, HOME: "/root", TERM: context.terminalType },
-          interactive: true,
-        },
-      );
+      const isShell = command.length === 0;
+      const run = await prepare(context, session, graph, tree, isShell ? shellOf(session, tree.path) : command);
+      const { noteEntry } = await import("../state/entries.ts");
+      const { host, configuration } = session;
+      const entry = noteEntry(host, configuration.state, { root: tree.name, who: context.who, command });
+      const exitCode = await run();
+      entry.end(exitCode);
+      return exitCode;
     } finally {
       lease.release();
     }
   },
 };
+
+/** Everything that may be refused, before somebody is noted to have been in the root. Returns what runs the command there. */
+async function prepare(
+  context: CliContext,
+  session: Session,
+  graph: DesiredGraph,
+  tree: TreeResource,
+  command: readonly string[],
+): Promise<() => Promise<number>> {
+  const { host } = session;
+  const mounts = graph.resources.filter((it): it is MountResource => it.kind === "mount" && it.tree === tree.id);
+  const places = await requireAllowed(session, tree, mounts);
+  const { runInRoot } = await import("../resources/mount/private.ts");
+  const { findResolvConf, makeMissing, removeMade } = await import("../resources/provision/resolv-conf.ts");
+  const { bindResolvConf } = await import("../resources/provision/script.ts");
+  // Nothing of the caller's: its PATH may name what the root does not have, or has elsewhere.
+  const environment = { PATH: ROOT_PATH, HOME: "/root", TERM: context.terminalType };
+  const isBound = graph.resources.some(
+    (it) => it.kind === "provision" && it.tree === tree.id && it.resolvConf === "host",
+  );
+  const resolvConf = isBound && host.files.stat("/etc/resolv.conf") ? findResolvConf(tree, host.files) : undefined;
+  const more = bindResolvConf(resolvConf && `${tree.path}/${resolvConf.place}`);
+  return async () => {
+    if (resolvConf !== undefined) makeMissing(tree, resolvConf, host.files);
+    try {
+      const run = { treePath: tree.path, mounts, more, command, environment, interactive: true };
+      return await runInRoot({ ...places, host }, run);
+    } finally {
+      removeMade(tree, resolvConf?.missing ?? [], host.files);
+    }
+  };
+}
 
 async function findTree(session: Session, graph: DesiredGraph, name: string): Promise<TreeResource> {
   const { resolveName } = await import("../pass/names.ts");

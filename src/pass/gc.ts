@@ -66,6 +66,22 @@ export async function collectAfterwards(
   }
 }
 
+const HOUR_DAYS = 1 / 24;
+
+/**
+ * Where a step finds no room: all that the caches did not use in this pass, and generations beyond those that are declared.
+ * What goes wrong is no matter: the step says that there is no room.
+ */
+export async function collectForRoom(session: Session, state: State, graph: DesiredGraph): Promise<void> {
+  const given = { age_days: HOUR_DAYS, limit_bytes: Number.MAX_SAFE_INTEGER, dryRun: false };
+  try {
+    await collectCaches(session, graph, given);
+    collectGenerations(session, state, graph, given);
+  } catch (thrown) {
+    asRootloomError(thrown);
+  }
+}
+
 async function collectCaches(
   session: Session,
   graph: DesiredGraph,

@@ -3,13 +3,14 @@ import { type PlanInput, plan } from "../core/plan.ts";
 import type { Plan } from "../core/step.ts";
 import { planners } from "../resources/index.ts";
 import { type BegunSights, beginSights } from "../resources/sights.ts";
+import { createSpaceLedger } from "../resources/space.ts";
 import type { Network, Places } from "../resources/types.ts";
 import { type OpenedState, openState } from "../state/state.ts";
 import type { State } from "../state/types.ts";
 import { applyPlan } from "./apply.ts";
 import { deletionLimit, readDecisions, rememberDeletionLimit, settle, withdrawOvertaken } from "./decisions.ts";
 import { type Desired, loadDesired, sha256 } from "./desired.ts";
-import { collectAfterwards } from "./gc.ts";
+import { collectAfterwards, collectForRoom } from "./gc.ts";
 import { observeAll } from "./observe.ts";
 import { recover } from "./recover.ts";
 import { beginRun, type Ended, type Run, record, recordSourceFailure, resultOf } from "./result.ts";
@@ -63,7 +64,19 @@ async function reconcile(
   refuseOutdated(request, planned);
   const { jobs, offline } = graph.policy;
   const network = networkOf(session.configuration.network, offline);
-  const outcomes = await applyPlan({ plan: planned, host, state, places, network, runId, jobs, request, sights });
+  const space = createSpaceLedger(host.files, () => collectForRoom(session, state, graph));
+  const outcomes = await applyPlan({
+    plan: planned,
+    host,
+    state,
+    places,
+    network,
+    space,
+    runId,
+    jobs,
+    request,
+    sights,
+  });
   settle(state, outcomes);
   rememberDeletionLimit(state, graph.policy.maxDeletions, input.maxDeletions, planned);
   const changed = outcomes.some((outcome) => outcome.status === "done");

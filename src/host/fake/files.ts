@@ -20,17 +20,8 @@ type ReadingPart = Pick<
   Files,
   "stat" | "list" | "readText" | "readBytes" | "readLink" | "realPath" | "openReader" | "openTree" | "openTreeReader"
 >;
-type FilesystemPart = Pick<
-  Files,
-  | "scan"
-  | "look"
-  | "mounts"
-  | "mountsEverywhere"
-  | "filesystemIdentity"
-  | "freeSpace_bytes"
-  | "syncDirectory"
-  | "syncFilesystem"
->;
+type FilesystemPart = Pick<Files, "scan" | "look" | "mounts" | "mountsEverywhere" | "filesystemIdentity"> &
+  Pick<Files, "freeSpace_bytes" | "syncDirectory" | "syncFilesystem">;
 
 function readingPart(context: FileContext): ReadingPart {
   const { kernel } = context;

@@ -56,7 +56,8 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   const current = files.readLink(`${resource.path}/${CURRENT}`) ?? "";
   const previous = await previousImage(resource, current, context);
   const whole = { ...input, previous, seen: layers[0]?.seen };
-  const report = await packGeneration(resource, whole, { current, confirm }, context);
+  const content_bytes = layers.reduce((sum, layer) => sum + layer.size_bytes, 0);
+  const report = await packGeneration(resource, whole, { current, confirm, content_bytes }, context);
   if (report === undefined) return packAnew();
   await keepDigests(host, resource.path, report, context);
   const health = await requireHealthy(resource, report, context);

@@ -1,6 +1,14 @@
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { Files, Host } from "../../host/ports.ts";
+import { mountedGenerations } from "./mounted.ts";
 import { readVerdict } from "./verdict.ts";
+
+/** A file of a generation beside image and manifest; its path is below the generation. */
+export interface PackedFile {
+  readonly path: string;
+  readonly sha256: string;
+  readonly size_bytes: number;
+}
 
 /** `report.json` of a generation: enough to know it again when the store was lost. */
 export interface GenerationReport {
@@ -24,6 +32,8 @@ export interface GenerationReport {
     readonly size_bytes: number;
   }[];
   readonly notes: readonly string[];
+  /** Of its boot tree, where it has one. */
+  readonly files?: readonly PackedFile[] | undefined;
   readonly revision: string;
   readonly runId: string;
   readonly createdAt: string;
@@ -64,7 +74,7 @@ const NUMBERS = ["size_bytes", "uncompressed_bytes", "entries", "segments", "seg
 function isReport(value: unknown): value is GenerationReport {
   if (typeof value !== "object" || value === null) return false;
   const report = value as Readonly<Record<string, unknown>>;
-  const { version, file, inputs, layers, notes } = report;
+  const { version, file, inputs, layers, notes, files } = report;
   return (
     version === 1 &&
     typeof file === "string" &&
@@ -75,15 +85,22 @@ function isReport(value: unknown): value is GenerationReport {
     inputs !== null &&
     Object.values(inputs).every((input) => typeof input === "string") &&
     Array.isArray(layers) &&
-    Array.isArray(notes)
+    Array.isArray(notes) &&
+    (files === undefined || (Array.isArray(files) && files.every(isPackedFile)))
   );
+}
+
+export function isPackedFile(value: unknown): value is PackedFile {
+  const { path, sha256, size_bytes } = (value ?? {}) as Partial<Record<keyof PackedFile, unknown>>;
+  const isInside = typeof path === "string" && !path.startsWith("/") && !path.split("/").includes("..");
+  return isInside && typeof sha256 === "string" && typeof size_bytes === "number";
 }
 
 /** undefined when image and manifest are there as they were packed, else what is wrong, for people. */
 export async function damageOf(
   host: Host,
   path: string,
-  packed: Pick<GenerationReport, "generation" | "file" | "sha256" | "size_bytes" | "manifestSha256">,
+  packed: Pick<GenerationReport, "generation" | "file" | "sha256" | "size_bytes" | "manifestSha256" | "files">,
   check: { readonly cache: string; readonly trustCache: boolean; readonly signal?: AbortSignal | undefined },
 ): Promise<string | undefined> {
   const { cache, trustCache, signal } = check;
@@ -91,6 +108,7 @@ export async function damageOf(
   const wanted: readonly (readonly [string, string, number | undefined])[] = [
     [packed.file, packed.sha256, packed.size_bytes],
     [MANIFEST, packed.manifestSha256, undefined],
+    ...(packed.files ?? []).map((each) => [each.path, each.sha256, each.size_bytes] as const),
   ];
   for (const [name, sha256, size_bytes] of wanted) {
     if (host.files.stat(`${directory}/${name}`)?.type !== "file") return `${name} is missing`;
@@ -112,13 +130,13 @@ export async function keepDigests(
   { cache, signal }: { readonly cache: string; readonly signal: AbortSignal },
 ): Promise<void> {
   const directory = `${path}/${report.generation}`;
-  const written = { cache, trustCache: true };
-  await host.jobs.run("hash", { ...written, path: `${directory}/${report.file}`, written: report.sha256 }, { signal });
-  await host.jobs.run(
-    "hash",
-    { ...written, path: `${directory}/${MANIFEST}`, written: report.manifestSha256 },
-    { signal },
-  );
+  const written = [
+    [report.file, report.sha256],
+    [MANIFEST, report.manifestSha256],
+    ...(report.files ?? []).map((each) => [each.path, each.sha256] as const),
+  ] as const;
+  for (const [name, sha256] of written)
+    await host.jobs.run("hash", { cache, trustCache: true, path: `${directory}/${name}`, written: sha256 }, { signal });
 }
 
 /** Which generations of an artifact stay, beside the current one. */
@@ -143,7 +161,7 @@ interface Present {
   readonly now_ms: number;
 }
 
-/** Generations at a path that are not to stay, newest first; never the current one. */
+/** Generations at a path that are not to stay, newest first; never the current one, nor one that something is mounted from. */
 export function listOutdated(
   files: Files,
   path: string,
@@ -160,7 +178,10 @@ export function listOutdated(
   const quarantined = others.filter(hasFailed);
   const healthy = others.filter((report) => !hasFailed(report));
   const kept = Math.max(0, count - 1);
-  return [...healthy.slice(0, kept).filter(isOld), ...healthy.slice(kept), ...quarantined.slice(failed)];
+  const outdated = [...healthy.slice(0, kept).filter(isOld), ...healthy.slice(kept), ...quarantined.slice(failed)];
+  if (outdated.length === 0) return [];
+  const mounted = mountedGenerations(files, path);
+  return outdated.filter(({ generation }) => !mounted.has(generation));
 }
 
 /** Removes what is not to stay. Returns the names. */

@@ -1,7 +1,9 @@
 import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
+import { imageEstimate_bytes } from "../../core/space.ts";
 import type { JobMap, PackInput } from "../../host/jobs.ts";
 import { takeLease } from "../lease.ts";
+import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import { attributesIn, shortRun } from "./directory.ts";
 import {
@@ -18,6 +20,14 @@ import { generationOf, inputsOf, rootLayer } from "./inputs.ts";
 import { atOneMoment } from "./moment.ts";
 import { make } from "./rebuild.ts";
 
+export interface Packing {
+  /** Name of the generation that stands now. */
+  readonly current: string;
+  readonly confirm: () => Promise<boolean>;
+  /** Of all layers together, uncompressed. */
+  readonly content_bytes: number;
+}
+
 /**
  * Packs into a directory beside, and renames it to its generation when it is whole and synced. The
  * generation is named by what was really packed, should the root have changed since it was looked at. Undefined, with nothing
@@ -26,7 +36,7 @@ import { make } from "./rebuild.ts";
 export async function packGeneration(
   resource: ArtifactResource,
   input: PackInput,
-  { current, confirm }: { readonly current: string; readonly confirm: () => Promise<boolean> },
+  { current, confirm, content_bytes }: Packing,
   context: ApplyContext,
 ): Promise<GenerationReport | undefined> {
   const { files } = context.host;
@@ -36,7 +46,7 @@ export async function packGeneration(
   files.makeDirectories(build, isSecret ? 0o700 : 0o755);
   try {
     const packed = await atOneMoment(resource, input, context, (whole) =>
-      packWithRoom(resource, whole, { build, current }, context),
+      packWithRoom(resource, whole, { build, current, content_bytes }, context),
     );
     const report = reportOf(resource, packed, context);
     files.setAttributes(`${build}/${resource.file}`, attributesIn(files, build, isSecret ? 0o600 : 0o644));
@@ -83,12 +93,16 @@ export async function whileNobodyIsIn<T>(
 async function packWithRoom(
   resource: ArtifactResource,
   input: PackInput,
-  { build, current }: { readonly build: string; readonly current: string },
+  { build, current, content_bytes }: Omit<Packing, "confirm"> & { readonly build: string },
   context: ApplyContext,
 ): Promise<JobMap["pack"]["output"]> {
   const { host, signal } = context;
   const places = { image: `${build}/${resource.file}`, manifest: `${build}/${MANIFEST}` };
-  const run = () => make(resource, input, { ...places, build }, context);
+  const { codec } = resource.compression;
+  const needed_bytes =
+    (input.previous && host.files.stat(input.previous.image)?.size) ?? imageEstimate_bytes(content_bytes, codec);
+  const need = { path: resource.path, needed_bytes, what: `pack ${resource.name}` };
+  const run = () => withSpace(context, need, () => make(resource, input, { ...places, build }, context));
   try {
     return await run();
   } catch (thrown) {

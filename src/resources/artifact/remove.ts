@@ -4,6 +4,7 @@ import { detail } from "../owned.ts";
 import type { ApplyContext, Executor, OpenEffect } from "../types.ts";
 import { sweepVolume } from "../volume/index.ts";
 import { requireOurs, sweepBuilds, sweepTemporaries, temporaryPlace } from "./directory.ts";
+import { mountedGenerations } from "./mounted.ts";
 import { whoseIs } from "./observe.ts";
 
 /** Removes the directory with all generations; only when it is still ours and nothing is mounted in it. */
@@ -25,6 +26,13 @@ function removeWhole(path: string, name: string, context: ApplyContext): void {
   if (mounted !== undefined)
     throw new RootloomError(`cannot delete ${path}: something is mounted at ${mounted.target}`, {
       hint: `umount ${mounted.target}`,
+      retry: "waiting",
+      condition: "Mounted",
+    });
+  const [generation] = mountedGenerations(files, path);
+  if (generation !== undefined)
+    throw new RootloomError(`cannot delete ${path}: its generation ${generation} is mounted somewhere`, {
+      hint: "unmount it: rootloom unmount --all; a shell in a root that mounts it has to end",
       retry: "waiting",
       condition: "Mounted",
     });

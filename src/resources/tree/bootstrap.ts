@@ -1,9 +1,11 @@
 import { posix } from "node:path";
 import { RootloomError } from "../../core/error.ts";
 import type { BootstrapSource } from "../../core/resource.ts";
+import { bootstrapEstimate_bytes } from "../../core/space.ts";
 import type { Command, Host } from "../../host/ports.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
+import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import { emulated, findEmulation } from "./emulation.ts";
 import { keepFile, keptPaths, sha256Of, type Tarball } from "./kept.ts";
@@ -40,8 +42,11 @@ export async function bootstrap(
   const run: Run = (command) =>
     processes.run(emulated(registration, { ...command, environment, timeout_ms: 0, signal: context.signal }));
   context.progress(`bootstrapping ${source.suite} (${source.variant})`);
-  await context.effect("tree.bootstrap", { path: keptPaths(key, context.cache).path }, () =>
-    source.type === "mmdebstrap" ? runMmdebstrap(source, beside, run) : runDebootstrap(source, beside, run),
+  const needed_bytes = bootstrapEstimate_bytes(source.variant, source.include.length);
+  await withSpace(context, { path: folder, needed_bytes, what: `bootstrap ${source.suite}` }, () =>
+    context.effect("tree.bootstrap", { path: keptPaths(key, context.cache).path }, () =>
+      source.type === "mmdebstrap" ? runMmdebstrap(source, beside, run) : runDebootstrap(source, beside, run),
+    ),
   );
   const sha256 = await sha256Of(`${beside}.tar`, context, false);
   if (sha256 === undefined || files.stat(`${beside}.tar`)?.size === 0)

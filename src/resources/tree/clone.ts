@@ -3,6 +3,7 @@ import { RootloomError } from "../../core/error.ts";
 import type { CloneSource, TreeResource } from "../../core/resource.ts";
 import { takeLease } from "../lease.ts";
 import { OWN_FOLDER } from "../marker.ts";
+import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import type { Working } from "../volume/backends/backend.ts";
 import { looksLikeRoot } from "./looks.ts";
@@ -70,16 +71,20 @@ if [ -d "$3/${OWN_FOLDER}" ]; then rmdir -- "$3/${OWN_FOLDER}"; fi
 
 /** Copies what lies below one directory into another, an empty one; what is mounted in it and our own notes are left out. */
 export async function copyTop(from: string, root: string, context: Working): Promise<CopyMeans> {
-  const { files, processes } = context.host;
+  const { files, jobs, processes } = context.host;
   const means = tryReflink(from, root, context);
   const window = posix.join(posix.dirname(root), "origin");
-  files.makeDirectory(window, { owner: 0, group: 0, mode: 0o700 });
-  await processes.run({
-    file: "sh",
-    arguments: ["-c", SCRIPT, "sh", from, window, root],
-    privateNamespace: true,
-    timeout_ms: 0,
-    signal: context.signal,
+  // Blocks that are shared take no room.
+  const needed_bytes = means === "copy" ? (await jobs.run("measure", { path: from })).size_bytes : 0;
+  await withSpace(context, { path: root, needed_bytes, what: `copy ${from}` }, async () => {
+    files.makeDirectory(window, { owner: 0, group: 0, mode: 0o700 });
+    await processes.run({
+      file: "sh",
+      arguments: ["-c", SCRIPT, "sh", from, window, root],
+      privateNamespace: true,
+      timeout_ms: 0,
+      signal: context.signal,
+    });
   });
   files.removeDirectory(window);
   return means;

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { asRootloomError, RootloomError } from "../../core/error.ts";
+import { formatSize } from "../../pack/notes.ts";
 import type { ApplyContext } from "../types.ts";
 import { requireTool, withoutRights } from "./unprivileged.ts";
 
@@ -8,6 +9,8 @@ export interface Download {
   /** Where it goes, below the cache; what an interrupted run left there is gone on with. */
   readonly file: string;
   readonly limit_bytes: number;
+  /** What is free, where that is the limit: then it is the disk that is too small. */
+  readonly free_bytes?: number | undefined;
 }
 
 /** Tried so often while something comes or the failure may pass; then it is the pass that tries again, with backoff. */
@@ -28,13 +31,20 @@ export async function download(wanted: Download, context: ApplyContext): Promise
   const resumed = (files.stat(wanted.file)?.size ?? 0) > 0;
   for (let attempt = 1; ; attempt++) {
     const begun_bytes = files.stat(wanted.file)?.size ?? 0;
-    const failure = await fetchOnce(wanted, begun_bytes, context);
+    const failure = await fetchOnce(withinRoom(wanted, begun_bytes, context), begun_bytes, context);
     if (failure === undefined) return { resumed };
     if (failure === "restart") files.removeFile(wanted.file);
     else if (failure.retry !== "transient" || attempt >= ATTEMPTS_MAX) throw failure;
     else await clock.sleep(PAUSE_MS * 2 ** (attempt - 1), context.signal);
     if (attempt >= 2 * ATTEMPTS_MAX) throw failed(wanted, "the server sends no whole file", "transient");
   }
+}
+
+/** Nine tenths of what is free at most. A server that tells how much comes is turned down before anything of it does. */
+function withinRoom(wanted: Download, begun_bytes: number, { host: { files } }: ApplyContext): Download {
+  const free_bytes = files.freeSpace_bytes(posix.dirname(wanted.file));
+  const room_bytes = begun_bytes + Math.floor(free_bytes * 0.9);
+  return room_bytes >= wanted.limit_bytes ? wanted : { ...wanted, limit_bytes: room_bytes, free_bytes };
 }
 
 /** Opens the file as root, limits what may be written to it (blocks of 512 bytes), and hands both on. */
@@ -129,7 +139,16 @@ function failureOf(wanted: Download, code: number, status: string, context: Appl
 }
 
 function tooLarge(wanted: Download): RootloomError {
-  const why = `it is larger than ${wanted.limit_bytes} bytes`;
+  const { url, file, limit_bytes, free_bytes } = wanted;
+  if (free_bytes !== undefined) {
+    const why = `it is larger than ${formatSize(limit_bytes)}, and ${posix.dirname(file)} has ${formatSize(free_bytes)} free`;
+    return new RootloomError(`cannot fetch ${url}: ${why}`, {
+      hint: "make room, run `rootloom gc`, or give a cache on a larger disk with --cache",
+      retry: "waiting",
+      condition: "NoSpace",
+    });
+  }
+  const why = `it is larger than ${limit_bytes} bytes`;
   return failed(wanted, why, "terminal", "if that is right, raise `maxSize`");
 }
 

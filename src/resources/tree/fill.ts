@@ -3,12 +3,14 @@ import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { TreeResource } from "../../core/resource.ts";
 import type { Command, Files } from "../../host/ports.ts";
 import { aboveDeclared } from "../../pack/plain-tarball.ts";
+import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import { cloneTree } from "./clone.ts";
 import type { Tarball } from "./kept.ts";
 import { looksLikeRoot } from "./looks.ts";
 import { buildPaths } from "./paths.ts";
 import { provideTarball } from "./source.ts";
+import { unpackedSize_bytes } from "./unpacked.ts";
 
 /** What a new top is filled from: how, and what is to be said of it later. */
 export interface Supply {
@@ -39,9 +41,12 @@ export async function provideSupply(resource: TreeResource, context: ApplyContex
     doing: `${tarball.path} was extracted`,
     hint: `look whether it is a whole archive: tar --list --file=${tarball.path}`,
     fill: async (root) => {
-      context.progress(`extracting ${posix.basename(tarball.path)}`);
-      await extract(tarball, root, context, {
-        maxSize_bytes: source.type === "tarball" ? source.maxSize_bytes : undefined,
+      const file = posix.basename(tarball.path);
+      const maxSize_bytes = source.type === "tarball" ? source.maxSize_bytes : undefined;
+      const needed_bytes = await unpackedSize_bytes(tarball.path, context);
+      await withSpace(context, { path: resource.volumePath, needed_bytes, what: `unpack ${file}` }, () => {
+        context.progress(`extracting ${file}`);
+        return extract(tarball, root, context, { maxSize_bytes });
       });
       return { verified: tarball.verified };
     },
