@@ -79,7 +79,7 @@ export function compileImage(
     file,
     base,
     overlays: layersOf(document, overlays, context),
-    excludes: [...new Set([...(spec.exclude ?? DEFAULT_EXCLUDES), ...covered, ...Object.values(strip).flat()])],
+    excludes: [...(spec.exclude ?? DEFAULT_EXCLUDES), ...covered, ...Object.values(strip).flat()],
     ...(spec.strip === undefined ? {} : { strip }),
     nodes: NODES,
     init: spec.init ?? facts.init,
