@@ -25,7 +25,7 @@ export function showReading(output: Output, clock: Clock, what: string, listed =
       const now_ms = clock.elapsed_ms();
       if (now_ms - begun_ms < PATIENCE_MS || now_ms - drawn_ms < REDRAW_MS) return;
       drawn_ms = now_ms;
-      const text = `… reading ${what} ${bar({ done, total, unit: "bytes" }, now_ms - begun_ms)}`;
+      const text = `… ${bar({ done, total, unit: "bytes" }, now_ms - begun_ms)}: ${what}`;
       output.error(`\r\x1b[2K${text.slice(0, Math.max(20, (output.width || 80) - 1))}`);
     },
     end: () => {

@@ -1,5 +1,6 @@
 import type { Entry, TreePath } from "../core/entry.ts";
 import type { Compression, OverlayEntry } from "../core/resource.ts";
+import type { Collected, CollectInput } from "../pack/collect.ts";
 import type { Seen } from "../pack/remembered.ts";
 import type { RemoveInput } from "../pack/remove.ts";
 import type { PackEntry } from "../pack/types.ts";
@@ -76,26 +77,6 @@ export interface ManifestDifference {
   readonly changed: number;
   /** The first of them, at most 20, as `+ path`, `- path`, `~ path (mode)`; readable by people. */
   readonly lines: readonly string[];
-}
-
-export interface CollectInput {
-  readonly cache: string;
-  /** What was not used for longer than this goes. */
-  readonly age_s: number;
-  /** Of each cache, what is beyond this goes too, the longest unused first. */
-  readonly limit_bytes: number;
-  /** Absolute paths that stay whatever their age. */
-  readonly keep: readonly string[];
-  readonly dryRun: boolean;
-}
-
-/** What one directory of the caches holds, and how much of it goes. */
-export interface Collected {
-  readonly name: string;
-  readonly files: number;
-  readonly size_bytes: number;
-  readonly removedFiles: number;
-  readonly removed_bytes: number;
 }
 
 /** Long work, one entry a job. Functions stand in `src/pack` and run in a worker thread on the real side. */

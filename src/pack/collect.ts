@@ -1,6 +1,25 @@
 import { posix } from "node:path";
-import type { Collected, CollectInput } from "../host/jobs.ts";
 import type { Files, JobContext } from "../host/ports.ts";
+
+export interface CollectInput {
+  readonly cache: string;
+  /** What was not used for longer than this goes. */
+  readonly age_s: number;
+  /** Of each cache, what is beyond this goes too, the longest unused first. */
+  readonly limit_bytes: number;
+  /** Absolute paths that stay whatever their age. */
+  readonly keep: readonly string[];
+  readonly dryRun: boolean;
+}
+
+/** What one directory of the caches holds, and how much of it goes. */
+export interface Collected {
+  readonly name: string;
+  readonly files: number;
+  readonly size_bytes: number;
+  readonly removedFiles: number;
+  readonly removed_bytes: number;
+}
 
 /**
  * Every cache that can be made again from git, the roots and the network. `mirrors` is none of them: it is the last

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, statSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { CollectInput } from "../../src/host/jobs.ts";
+import type { CollectInput } from "../../src/pack/collect.ts";
 import { collectCaches } from "../../src/pack/collect.ts";
 import { noteUse } from "../../src/pack/used.ts";
 import { context, temporaryDirectory, writeTree } from "./workspace.ts";
