@@ -38,8 +38,8 @@ export async function chooseAccelerator(kernel: string, asking: Asking): Promise
 }
 
 async function probeKvm(kernel: string, { host, signal }: Asking): Promise<Accelerator> {
-  const machine = { accelerator: "kvm", machine: undefined, initramfs: undefined, cmdline: "" } as const;
-  const guest = { ...machine, memory_bytes: PROBE_MEMORY_BYTES, kernel };
+  const start = { type: "kernel", kernel, initramfs: undefined, cmdline: "" } as const;
+  const guest = { accelerator: "kvm", machine: undefined, memory_bytes: PROBE_MEMORY_BYTES, start } as const;
   try {
     const awaited = { expect: "Linux version", timeout_ms: PROBE_TIMEOUT_MS, signal };
     return (await bootGuest(host, guest, awaited)).end === "seen" ? "kvm" : "tcg";

@@ -4,11 +4,26 @@ export interface Machine {
   readonly memory_bytes: number;
   /** QEMU's name of a machine; undefined: its own choice. */
   readonly machine: string | undefined;
+  readonly start: KernelStart | FirmwareStart;
+}
+
+/** QEMU starts the kernel itself. */
+export interface KernelStart {
+  readonly type: "kernel";
   /** Host paths; without an initramfs, the kernel has nothing to start. */
   readonly kernel: string;
   readonly initramfs: string | undefined;
   /** Added to what every guest gets: its console on the serial line, and an end instead of a hang. */
   readonly cmdline: string;
+}
+
+/** Firmware starts EFI/BOOT/BOOTX64.EFI of a directory that it sees as a FAT disk. */
+export interface FirmwareStart {
+  readonly type: "firmware";
+  readonly code: string;
+  /** A copy of its variables, which it may write. */
+  readonly variables: string;
+  readonly directory: string;
 }
 
 export type Accelerator = "kvm" | "tcg";
@@ -21,7 +36,8 @@ const CMDLINE = "console=ttyS0 panic=-1";
  * need not do for that, its sandbox forbids.
  */
 export function machineArguments(guest: Machine): readonly string[] {
-  const { accelerator, memory_bytes, machine, kernel, initramfs, cmdline } = guest;
+  const { accelerator, memory_bytes, start } = guest;
+  const machine = guest.machine ?? (start.type === "firmware" ? "q35" : undefined);
   const isFast = accelerator === "kvm";
   return [
     ...(machine === undefined ? [] : ["-machine", machine]),
@@ -29,8 +45,22 @@ export function machineArguments(guest: Machine): readonly string[] {
     ...["-m", `${Math.ceil(memory_bytes / 1024 ** 2)}M`, "-smp", "1"],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"],
     ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
-    ...["-kernel", kernel, ...(initramfs === undefined ? [] : ["-initrd", initramfs])],
-    ...["-append", cmdline === "" ? CMDLINE : `${CMDLINE} ${cmdline}`],
+    ...(start.type === "kernel" ? kernelArguments(start) : firmwareArguments(start)),
+  ];
+}
+
+function kernelArguments({ kernel, initramfs, cmdline }: KernelStart): readonly string[] {
+  const initrd = initramfs === undefined ? [] : ["-initrd", initramfs];
+  return ["-kernel", kernel, ...initrd, "-append", cmdline === "" ? CMDLINE : `${CMDLINE} ${cmdline}`];
+}
+
+function firmwareArguments({ code, variables, directory }: FirmwareStart): readonly string[] {
+  // A comma ends a value of QEMU's, two of them are one.
+  const value = (path: string) => path.replaceAll(",", ",,");
+  return [
+    ...["-drive", `if=pflash,format=raw,readonly=on,file=${value(code)}`],
+    ...["-drive", `if=pflash,format=raw,file=${value(variables)}`],
+    ...["-drive", `if=virtio,format=raw,media=disk,readonly=on,file=fat:${value(directory)}`],
   ];
 }
 

@@ -1,28 +1,38 @@
 import { toTreePath } from "../core/entry.ts";
 import type { ArtifactResource, BootCheck, KernelSource } from "../core/resource.ts";
+import type { BootCheckSpec } from "../documents/types-image.ts";
 import { parseInterval, parseSize } from "../documents/units.ts";
 import { type CompileContext, type Expanded, findDocument, resolvePath } from "./context.ts";
 import { rootPlace } from "./root-place.ts";
 
 const TIMEOUT_S = 120;
+const STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 
-/** The kernel that an image is booted with, and the check of its boot; neither where none is declared. */
+/** The kernel of an image, how the two come together, and the check of their boot; what is not declared is left out. */
 export function compileBoot(
   document: Expanded<"Image">,
   context: CompileContext,
-): Pick<ArtifactResource, "kernel" | "bootCheck"> {
+): Pick<ArtifactResource, "kernel" | "boot" | "bootCheck"> {
+  const { boot, check } = document.spec;
   const kernel = kernelOf(document, context);
-  const boot = document.spec.check?.boot;
-  if (boot === undefined) return kernel === undefined ? {} : { kernel };
-  const { expect, timeout, memory, machine, cmdline = "" } = boot;
-  const bootCheck: BootCheck = {
+  return {
+    ...(kernel === undefined ? {} : { kernel }),
+    ...(boot === undefined
+      ? {}
+      : { boot: { form: boot.form, cmdline: boot.cmdline ?? "", stub: resolvePath("/", boot.stub ?? STUB) } }),
+    ...(check?.boot === undefined ? {} : { bootCheck: compileCheck(check.boot) }),
+  };
+}
+
+function compileCheck({ expect, timeout, memory, machine, cmdline = "", firmware }: BootCheckSpec): BootCheck {
+  return {
     expect,
     timeout_s: (timeout === undefined ? undefined : parseInterval(timeout)) ?? TIMEOUT_S,
     memory_bytes: memory === undefined ? undefined : parseSize(memory),
     machine,
     cmdline,
+    ...(firmware === undefined ? {} : { firmware: resolvePath("/", firmware) }),
   };
-  return kernel === undefined ? { bootCheck } : { kernel, bootCheck };
 }
 
 function kernelOf(document: Expanded<"Image">, context: CompileContext): KernelSource | undefined {

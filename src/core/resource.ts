@@ -305,6 +305,15 @@ export type KernelSource =
   | { readonly type: "file"; readonly path: string }
   | { readonly type: "tree"; readonly tree: ResourceId; readonly top: string; readonly path: TreePath };
 
+/** How an initramfs comes with its kernel, as a tree for the system partition that firmware or a boot loader reads. */
+export interface BootForm {
+  /** `uki`: all in one EFI program. `entry`: kernel and initramfs side by side, with an entry for a boot loader. */
+  readonly form: "uki" | "entry";
+  readonly cmdline: string;
+  /** Absolute path of systemd's EFI stub; of `uki` only. */
+  readonly stub: string;
+}
+
 /** A boot in a virtual machine that a generation has to pass before it becomes `current`. */
 export interface BootCheck {
   /** What the guest prints on its serial console when it is well. */
@@ -316,6 +325,8 @@ export interface BootCheck {
   readonly machine: string | undefined;
   /** Added to the kernel's command line. */
   readonly cmdline: string;
+  /** Absolute path of the EFI firmware's code; undefined: where distributions have it. */
+  readonly firmware?: string | undefined;
 }
 
 export interface ArtifactResource extends ResourceBase<"artifact"> {
@@ -345,6 +356,7 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   /** Variables of the target that end up in names; part of the inputs. */
   readonly target: string | undefined;
   readonly kernel?: KernelSource | undefined;
+  readonly boot?: BootForm | undefined;
   readonly bootCheck?: BootCheck | undefined;
 }
 

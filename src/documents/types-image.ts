@@ -18,6 +18,8 @@ export interface ImageSpec {
   readonly init?: string;
   /** A kernel that is there: a file of the host, or of a root (default: the newest in its /boot). */
   readonly kernelImage?: { readonly path?: string; readonly root?: string };
+  /** How the initramfs comes with that kernel. */
+  readonly boot?: { readonly form: "uki" | "entry"; readonly cmdline?: string; readonly stub?: string };
   readonly check?: { readonly boot?: BootCheckSpec };
   readonly pack?: "onChange" | "onApprove";
   /** `age`: "720h", "30d"; `keep`: names of generations. */
@@ -33,4 +35,5 @@ export interface BootCheckSpec {
   readonly memory?: Size;
   readonly machine?: string;
   readonly cmdline?: string;
+  readonly firmware?: string;
 }

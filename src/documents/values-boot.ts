@@ -1,16 +1,20 @@
 import { absolutePathFault } from "./paths.ts";
 import type { ImageSpec } from "./types.ts";
+import type { BootCheckSpec } from "./types-image.ts";
 import { parseInterval } from "./units.ts";
-import { checkSize, type Report } from "./value-checks.ts";
+import { checkSize, type Path, type Report } from "./value-checks.ts";
 
 /** The kernel of an image, and the check that boots it. */
-export function checkBoot({ check, format = "initramfs", kernelImage }: ImageSpec, report: Report): void {
+export function checkBoot(spec: ImageSpec, report: Report): void {
+  const { boot: form, check, kernelImage } = spec;
   if (kernelImage !== undefined) checkKernelImage(kernelImage, report);
-  const boot = check?.boot;
-  if (boot === undefined) return;
-  const at = ["check", "boot"];
+  if (form !== undefined) checkForm(form, spec, report);
+  if (check?.boot !== undefined) checkBootCheck(check.boot, spec, report);
+}
+
+function checkBootable({ format = "initramfs", kernelImage }: ImageSpec, at: Path, report: Report): void {
   if (format !== "initramfs") {
-    const hint = "take the check away, or take format initramfs";
+    const hint = `take \`${at.join(".")}\` away, or take format initramfs`;
     report(at, `cannot boot an image of format ${format}: the kernel starts from an initramfs`, hint);
   }
   if (kernelImage === undefined) {
@@ -18,6 +22,28 @@ export function checkBoot({ check, format = "initramfs", kernelImage }: ImageSpe
       "name one: `kernelImage: { path: /srv/vmlinuz }`, or `kernelImage: { root: NAME }` for the one in its /boot";
     report(at, "cannot boot the image: it has no kernel", hint);
   }
+}
+
+function checkForm({ form, cmdline, stub }: NonNullable<ImageSpec["boot"]>, spec: ImageSpec, report: Report): void {
+  checkBootable(spec, ["boot"], report);
+  checkLine(cmdline, ["boot", "cmdline"], report);
+  if (stub !== undefined && form !== "uki") {
+    report(["boot", "stub"], `cannot use a stub: the form is ${form}`, "leave it out, or take `form: uki`");
+  } else checkHostFile(stub, ["boot", "stub"], report);
+}
+
+function checkBootCheck(boot: BootCheckSpec, spec: ImageSpec, report: Report): void {
+  const at = ["check", "boot"];
+  checkBootable(spec, at, report);
+  const isUki = spec.boot?.form === "uki";
+  if (isUki && boot.cmdline !== undefined) {
+    const hint = "write it in `boot.cmdline`, with console=ttyS0, so that the check hears the guest";
+    report([...at, "cmdline"], "cannot add to the command line of a uki: it is part of the file", hint);
+  }
+  if (!isUki && boot.firmware !== undefined) {
+    report([...at, "firmware"], "cannot use firmware: QEMU starts the kernel itself", "leave it out");
+  }
+  checkHostFile(boot.firmware, [...at, "firmware"], report);
   if (boot.timeout !== undefined && parseInterval(boot.timeout) === undefined) {
     report([...at, "timeout"], `cannot read the time \`${boot.timeout}\``, 'write a time such as "90s" or "2m"');
   }
@@ -29,10 +55,18 @@ export function checkBoot({ check, format = "initramfs", kernelImage }: ImageSpe
       "write a name such as q35, without options",
     );
   }
-  for (const field of ["expect", "cmdline"] as const) {
-    if (!/[\u0000-\u001f\u007f]/.test(boot[field] ?? "")) continue;
-    report([...at, field], `cannot use \`${field}\`: it holds a control character`, "write one line of plain text");
-  }
+  checkLine(boot.expect, [...at, "expect"], report);
+  checkLine(boot.cmdline, [...at, "cmdline"], report);
+}
+
+function checkLine(line: string | undefined, path: Path, report: Report): void {
+  if (!/[\u0000-\u001f\u007f]/.test(line ?? "")) return;
+  report(path, `cannot use \`${path.at(-1)}\`: it holds a control character`, "write one line of plain text");
+}
+
+function checkHostFile(file: string | undefined, path: Path, report: Report): void {
+  const fault = file === undefined ? undefined : absolutePathFault(file);
+  if (fault !== undefined) report(path, `cannot use \`${file}\`: ${fault}`, "write an absolute path of the host");
 }
 
 /** How long generations are kept, and which always. */

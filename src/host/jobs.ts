@@ -173,6 +173,17 @@ export interface JobMap {
     readonly input: { readonly image: string; readonly manifest: string; readonly codec: Compression["codec"] };
     readonly output: { readonly entries: number; readonly problems: readonly string[] };
   };
+  /** Puts a file together from parts, in their order: bytes, or whole files. What lies between them is zeros. */
+  readonly assemble: {
+    readonly input: {
+      readonly path: string;
+      readonly mode: number;
+      readonly size_bytes: number;
+      readonly parts: readonly { readonly offset: number; readonly content: Uint8Array | { readonly file: string } }[];
+    };
+    /** `parts`: the sha256 of each. */
+    readonly output: { readonly sha256: string; readonly size_bytes: number; readonly parts: readonly string[] };
+  };
   /** Removes a whole tree by the rules of `Files.removeTree`. */
   readonly remove: { readonly input: RemoveInput; readonly output: undefined };
   /** How much a directory holds, mounts inside left out. */

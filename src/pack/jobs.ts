@@ -1,4 +1,5 @@
 import type { JobTable } from "../host/jobs.ts";
+import { assemble } from "./assemble.ts";
 import { collectCaches } from "./collect.ts";
 import { compareWithManifest, findDrift, recordTree } from "./compare.ts";
 import { digestLayers } from "./compose.ts";
@@ -21,6 +22,7 @@ export const jobTable: JobTable = {
   difference: (input, context) => compareWithManifest(context, input),
   record: async (input, context) => recordTree(context, input),
   drift: async (input, context) => findDrift(context, input),
+  assemble: (input, context) => assemble(context, input),
   hash: async (input, context) => hashFile(context, input),
   verify: (input, context) => verifyImage(context, input),
   remove: async (input, { files }) => remove(files, input),

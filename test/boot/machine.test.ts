@@ -6,9 +6,7 @@ const guest: Machine = {
   accelerator: "tcg",
   memory_bytes: 512 * MIB,
   machine: undefined,
-  kernel: "/k",
-  initramfs: "/i",
-  cmdline: "",
+  start: { type: "kernel", kernel: "/k", initramfs: "/i", cmdline: "" },
 };
 
 describe("a virtual machine", () => {
@@ -21,9 +19,21 @@ describe("a virtual machine", () => {
   });
 
   it("takes the host's processor under KVM, and the machine and command line that are declared", () => {
-    const arguments_ = machineArguments({ ...guest, accelerator: "kvm", machine: "q35", cmdline: "quiet" });
+    const arguments_ = machineArguments({
+      ...{ ...guest, accelerator: "kvm", machine: "q35" },
+      start: { type: "kernel", kernel: "/k", initramfs: "/i", cmdline: "quiet" },
+    });
     expect(arguments_.slice(0, 6)).toEqual(["-machine", "q35", "-accel", "kvm", "-cpu", "host"]);
     expect(arguments_.at(-1)).toBe("console=ttyS0 panic=-1 quiet");
+  });
+
+  it("starts firmware with variables of its own and a disk that it cannot write, whatever their paths hold", () => {
+    const start = { type: "firmware", code: "/c", variables: "/v", directory: "/a,b" } as const;
+    const arguments_ = machineArguments({ ...guest, start }).join(" ");
+    expect(arguments_).toMatch(/^-machine q35 /);
+    expect(arguments_).toContain("-drive if=pflash,format=raw,readonly=on,file=/c -drive if=pflash,format=raw,file=/v");
+    expect(arguments_).toMatch(/ -drive if=virtio,format=raw,media=disk,readonly=on,file=fat:\/a,,b$/);
+    expect(arguments_).not.toContain("-kernel");
   });
 
   it("has memory for twice what is unpacked, the archive and the kernel, and never less than 512 MiB", () => {

@@ -30,6 +30,7 @@ describe("what a commit says of an image", () => {
     ["a file of an overlay", [{ ...image, overlays: [{ ...overlay, digest: "o2" }] }, tree, live, mount]],
     ["its excludes", [{ ...image, excludes: ["b"] }, tree, live, mount]],
     ["its boot check", [{ ...image, bootCheck: { expect: "OK" } }, tree, live, mount]],
+    ["how it comes with its kernel", [{ ...image, boot: { form: "uki" } }, tree, live, mount]],
     ["its kernel", [{ ...image, kernel: { type: "file", path: "/k" } }, tree, live, mount]],
     ["the source of its root", [image, { ...tree, source: { type: "existing" } }, live, mount]],
     ["an overlay that is laid into its root", [image, tree, { ...live, overlay: { digest: "l2" } }, mount]],

@@ -18,6 +18,8 @@ describe("the boot check of an Image", () => {
     [{ check: { boot: { expect: "OK" } }, kernelImage }],
     [{ check: { boot: { expect: "OK", timeout: "90s", memory: "2GiB", machine: "q35" } }, kernelImage: { root: "r" } }],
     [{ kernelImage }],
+    [{ kernelImage, boot: { form: "entry", cmdline: "quiet" }, check: { boot: { expect: "OK", cmdline: "debug" } } }],
+    [{ kernelImage, boot: { form: "uki", stub: "/s" }, check: { boot: { expect: "OK", firmware: "/OVMF_CODE.fd" } } }],
   ])("takes %j", (spec) => expect(problemsOf(spec)).toEqual([]));
 
   it.each([
@@ -34,6 +36,26 @@ describe("the boot check of an Image", () => {
         "spec.check.boot.machine: cannot use the machine `q35,x=y`",
         "spec.check.boot.expect: cannot use `expect`: it holds a control character",
       ],
+    ],
+    [{ boot: { form: "uki" } }, ["spec.boot: cannot boot the image: it has no kernel"]],
+    [
+      { kernelImage, boot: { form: "entry", stub: "/s", cmdline: "a\tb" } },
+      [
+        "spec.boot.cmdline: cannot use `cmdline`: it holds a control character",
+        "spec.boot.stub: cannot use a stub: the form is entry",
+      ],
+    ],
+    [
+      { kernelImage, boot: { form: "uki", stub: "s" }, check: { boot: { expect: "OK", cmdline: "x", firmware: "f" } } },
+      [
+        "spec.boot.stub: cannot use `s`: it is not absolute",
+        "spec.check.boot.cmdline: cannot add to the command line of a uki: it is part of the file",
+        "spec.check.boot.firmware: cannot use `f`: it is not absolute",
+      ],
+    ],
+    [
+      { kernelImage, check: { boot: { expect: "OK", firmware: "/f" } } },
+      ["spec.check.boot.firmware: cannot use firmware: QEMU starts the kernel itself"],
     ],
     [{ kernelImage: {} }, ["spec.kernelImage: cannot find the kernel: neither `path` nor `root` is given"]],
     [

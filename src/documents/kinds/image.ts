@@ -39,6 +39,18 @@ export const imageSchema: JsonSchema = fields(
       },
       "A kernel that is there already.",
     ),
+    boot: fields(
+      {
+        form: choice(
+          ["uki", "entry"],
+          "uki: one EFI program of kernel, initramfs and command line. entry: kernel and initramfs side by side, with a Boot Loader Specification entry.",
+        ),
+        cmdline: text("The kernel's command line."),
+        stub: text("Of uki: systemd's EFI stub. Default: /usr/lib/systemd/boot/efi/linuxx64.efi.stub."),
+      },
+      "A tree for the EFI system partition beside the initramfs, with the kernel of `kernelImage`.",
+      ["form"],
+    ),
     check: fields(
       {
         boot: fields(
@@ -47,7 +59,10 @@ export const imageSchema: JsonSchema = fields(
             timeout: text('How long it may take until then: "2m" (default), "90s".'),
             memory: SIZE,
             machine: text("QEMU's name of the machine, such as q35. Default: QEMU's own choice."),
-            cmdline: text("Added to the kernel's command line, which is `console=ttyS0 panic=-1`."),
+            cmdline: text("Added to the kernel's command line, which is `console=ttyS0 panic=-1`. Not of a uki."),
+            firmware: text(
+              "Of a uki: the code of OVMF, with its variables beside. Default: where distributions have it.",
+            ),
           },
           "Boots each new version in a virtual machine, with the kernel of `kernelImage`.",
           ["expect"],

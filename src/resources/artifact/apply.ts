@@ -3,6 +3,7 @@ import type { ArtifactResource } from "../../core/resource.ts";
 import type { PackInput } from "../../host/jobs.ts";
 import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
+import { BOOT_TREE, readBootParts } from "./boot-tree.ts";
 import { confirmedLayers } from "./confirmed.ts";
 import { prepareDirectory, requireAllowed, requireOurs, sweepBuilds } from "./directory.ts";
 import {
@@ -37,7 +38,7 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   const input = packInput(files, resource, cache);
   const { layers, confirm } = await confirmedLayers(resource, input, context);
   const packAnew = () => packNow(resource, { ...context, sights: undefined });
-  const generation = generationOf(inputsOf(resource, layers));
+  const generation = generationOf(inputsOf(resource, layers, readBootParts(resource, files)));
   const standing = await wholeGeneration(resource, generation, context);
   if (standing !== undefined) {
     if (!(await confirm())) return packAnew();
@@ -66,7 +67,8 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   // A damaged one was only set aside until its successor stood.
   sweepBuilds(files, resource.path);
   const older = removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [];
-  const notes = [...report.notes, ...[health ?? []].flat(), ...older];
+  const tree = report.files === undefined ? [] : [`for the system partition: ${resource.path}/${CURRENT}/${BOOT_TREE}`];
+  const notes = [...report.notes, ...tree, ...[health ?? []].flat(), ...older];
   return outcome(resource, report, context, `packed as generation ${report.generation}`, notes);
 }
 
@@ -168,6 +170,7 @@ function outcome(
         entries,
         manifestSha256,
         packedAt: report.createdAt,
+        ...(report.files === undefined ? {} : { files: report.files.map((file) => ({ ...file })) }),
         ...(resource.bootCheck === undefined ? {} : { checked: true }),
       },
     },

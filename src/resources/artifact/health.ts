@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { chooseAccelerator } from "../../boot/accelerator.ts";
+import { findFirmware } from "../../boot/firmware.ts";
 import { bootGuest } from "../../boot/guest.ts";
 import { type Kernel, readKernel } from "../../boot/kernel.ts";
 import { type Machine, memoryFor, QEMU } from "../../boot/machine.ts";
@@ -43,6 +44,7 @@ export function observeCheck(
   const key = keyOf(declared.check, readKernel(host.files, declared.kernel));
   const verdict = readVerdict(host.files, `${resource.path}/${generation}`);
   if (verdict?.key === key) return { state: verdict.healthy ? "passed" : "failed", message: verdict.message };
+  if (resource.boot?.form === "uki") findFirmware(host.files, declared.check.firmware);
   if (host.processes.find(QEMU) !== undefined) return { state: "unchecked", message: "" };
   throw new RootloomError(`cannot check ${resource.name}: ${QEMU} is not installed`, {
     hint: "apt-get install qemu-system-x86",
@@ -110,9 +112,7 @@ async function bootGeneration(
       accelerator,
       memory_bytes: check.memory_bytes ?? memoryFor(report.size_bytes, report.uncompressed_bytes),
       machine: check.machine,
-      kernel: path,
-      initramfs: `${directory}/${report.file}`,
-      cmdline: check.cmdline,
+      start: startOf({ resource, report, check }, { work, kernel: path }, host),
     };
     const timeout_ms = check.timeout_s * 1000;
     const booted = await bootGuest(host, machine, { expect: check.expect, timeout_ms, signal });
@@ -128,6 +128,26 @@ async function bootGeneration(
   } finally {
     if (!signal.aborted) removeDirectory(files, work);
   }
+}
+
+/** A uki is started by firmware, from a disk that holds nothing else; all else by QEMU, with the entry's command line. */
+function startOf(
+  { resource, report, check }: Pick<Check, "resource" | "report" | "check">,
+  { work, kernel }: { readonly work: string; readonly kernel: string },
+  { files }: Pick<Host, "files">,
+): Machine["start"] {
+  const directory = `${resource.path}/${report.generation}`;
+  const { boot } = resource;
+  const uki = boot?.form === "uki" ? report.files?.find(({ path }) => path.endsWith(".efi")) : undefined;
+  if (uki === undefined) {
+    const cmdline = [boot?.cmdline ?? "", check.cmdline].filter((part) => part !== "").join(" ");
+    return { type: "kernel", kernel, initramfs: `${directory}/${report.file}`, cmdline };
+  }
+  const { code, variables } = findFirmware(files, check.firmware);
+  files.makeDirectories(`${work}/esp/EFI/BOOT`, 0o700);
+  files.copyFile(`${directory}/${uki.path}`, `${work}/esp/EFI/BOOT/BOOTX64.EFI`);
+  files.copyFile(variables, `${work}/variables`);
+  return { type: "firmware", code, variables: `${work}/variables`, directory: `${work}/esp` };
 }
 
 /** What the guest did, as a participle's subject would say it. */

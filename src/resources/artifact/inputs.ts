@@ -6,6 +6,7 @@ import type { Files } from "../../host/ports.ts";
 import { PACKER_VERSION } from "../../pack/types.ts";
 import { OWN_FOLDER } from "../marker.ts";
 import { type Accounts, noAccounts, readAccounts, resolveOwners } from "../overlay/owners.ts";
+import { type BootParts, bootInputs } from "./boot-tree.ts";
 
 /** Name of the lowest layer in inputs and reports: `root/debian`. */
 export function rootLayer(resource: ArtifactResource): string {
@@ -40,7 +41,11 @@ function packerCompression({ format, compression }: ArtifactResource): Compressi
 }
 
 /** All that a generation depends on, by name. `rootLayer` is the host's, every other one the commit's. */
-export function inputsOf(resource: ArtifactResource, layers: readonly LayerDigest[]): Readonly<Record<string, string>> {
+export function inputsOf(
+  resource: ArtifactResource,
+  layers: readonly LayerDigest[],
+  boot: BootParts | undefined,
+): Readonly<Record<string, string>> {
   const { excludes, nodes, compression, init, sourceDate_s, file, target } = resource;
   return {
     packer: String(PACKER_VERSION),
@@ -54,6 +59,7 @@ export function inputsOf(resource: ArtifactResource, layers: readonly LayerDiges
     sourceDate: String(sourceDate_s),
     file,
     target: target ?? "",
+    ...bootInputs(boot),
   };
 }
 

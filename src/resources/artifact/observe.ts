@@ -4,8 +4,18 @@ import { checkHostPath } from "../limits.ts";
 import { identityOf, ownership, readMarker } from "../marker.ts";
 import { detail } from "../owned.ts";
 import type { ObserveContext } from "../types.ts";
+import { readBootParts } from "./boot-tree.ts";
 import { formatProblem } from "./filesystem.ts";
-import { CURRENT, damageOf, type GenerationReport, listGenerations, MANIFEST, readReport } from "./generations.ts";
+import {
+  CURRENT,
+  damageOf,
+  type GenerationReport,
+  isPackedFile,
+  listGenerations,
+  MANIFEST,
+  type PackedFile,
+  readReport,
+} from "./generations.ts";
 import { type ObservedCheck, observeCheck } from "./health.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
 import { provideBase } from "./tarball.ts";
@@ -116,7 +126,9 @@ export function markerPath(path: string): string {
 export function packedGeneration(
   owned: OwnedRecord | undefined,
   report: GenerationReport | undefined,
-): Pick<GenerationReport, "generation" | "file" | "sha256" | "size_bytes" | "manifestSha256" | "inputs"> | undefined {
+):
+  | Pick<GenerationReport, "generation" | "file" | "sha256" | "size_bytes" | "manifestSha256" | "inputs" | "files">
+  | undefined {
   if (owned === undefined) return report;
   return {
     generation: detail(owned, "generation"),
@@ -125,7 +137,12 @@ export function packedGeneration(
     size_bytes: Number(owned.details.size_bytes ?? 0),
     manifestSha256: detail(owned, "manifestSha256"),
     inputs: owned.inputs,
+    files: filesOf(owned),
   };
+}
+
+function filesOf({ details }: OwnedRecord): readonly PackedFile[] {
+  return Array.isArray(details.files) ? details.files.filter(isPackedFile) : [];
 }
 
 async function observeDirectory(
@@ -166,7 +183,7 @@ async function observeInputs(
   const { base } = resource;
   const looked = base.type === "tree" ? await sights?.of(base.path, input.excludes) : undefined;
   const layers = await host.jobs.run("layers", { ...input, looked }, { signal });
-  const inputs = inputsOf(resource, layers);
+  const inputs = inputsOf(resource, layers, readBootParts(resource, host.files));
   const wanted = generationOf(inputs);
   const manifest = `${resource.path}/${found.generation}/${MANIFEST}`;
   const changed = found.generation !== "" && changedInputs(inputs, found.packed).length > 0;

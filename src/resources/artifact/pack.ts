@@ -5,6 +5,7 @@ import type { JobMap, PackInput } from "../../host/jobs.ts";
 import { takeLease } from "../lease.ts";
 import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
+import { type BootParts, readBootParts, writeBootTree } from "./boot-tree.ts";
 import { attributesIn, shortRun } from "./directory.ts";
 import {
   damageOf,
@@ -48,8 +49,9 @@ export async function packGeneration(
     const packed = await atOneMoment(resource, input, context, (whole) =>
       packWithRoom(resource, whole, { build, current, content_bytes }, context),
     );
-    const report = reportOf(resource, packed, context);
-    files.setAttributes(`${build}/${resource.file}`, attributesIn(files, build, isSecret ? 0o600 : 0o644));
+    const mode = isSecret ? 0o600 : 0o644;
+    files.setAttributes(`${build}/${resource.file}`, attributesIn(files, build, mode));
+    const report = await withBootTree(resource, packed, { build, mode }, context);
     files.writeFile(
       `${build}/${REPORT}`,
       `${JSON.stringify(report, undefined, 2)}\n`,
@@ -66,6 +68,20 @@ export async function packGeneration(
     if (!context.signal.aborted) removeDirectory(files, build);
     throw thrown;
   }
+}
+
+/** The report of what was packed, with the boot tree that is written beside it where one is declared. */
+async function withBootTree(
+  resource: ArtifactResource,
+  packed: JobMap["pack"]["output"],
+  place: { readonly build: string; readonly mode: number },
+  context: ApplyContext,
+): Promise<GenerationReport> {
+  const parts = readBootParts(resource, context.host.files);
+  const report = reportOf(resource, packed, parts, context);
+  if (parts === undefined) return report;
+  const image = { ...packed, ...place, generation: report.generation };
+  return { ...report, files: await writeBootTree(resource, parts, image, context) };
 }
 
 /** While somebody is in the root, there is no state of it to pack; and while it is packed, nobody comes in. */
@@ -148,9 +164,10 @@ async function place(
 function reportOf(
   resource: ArtifactResource,
   packed: JobMap["pack"]["output"],
+  parts: BootParts | undefined,
   context: ApplyContext,
 ): GenerationReport {
-  const inputs = inputsOf(resource, packed.layers);
+  const inputs = inputsOf(resource, packed.layers, parts);
   return {
     version: 1,
     instance: context.instance,

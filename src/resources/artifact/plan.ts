@@ -4,6 +4,8 @@ import { forget, keep, policyChange } from "../owned.ts";
 import type { ObservedArtifact } from "./observe.ts";
 
 const NAMED_MAX = 3;
+/** Begins the names of inputs that are files of the host: a commit names them, and does not hold them. */
+export const OF_HOST = "host/";
 
 export const artifactPlanner: Planner<"artifact", ObservedArtifact> = { plan, planRemoval };
 
@@ -133,14 +135,15 @@ function rootWasEdited(observed: ObservedArtifact, action: Action): boolean {
 function changeOf(observed: ObservedArtifact): Change | undefined {
   const changed = changedNames(observed);
   // The commit's own inputs are named first: they are what a person did on purpose.
-  const isOfHost = (input: string) => input.startsWith("root/");
+  const isOfHost = (input: string) => input.startsWith("root/") || input.startsWith(OF_HOST);
   const names = [...changed.filter((input) => !isOfHost(input)), ...changed.filter(isOfHost)];
   const [name] = names;
   if (name === undefined) return undefined;
   const paths = observed.difference.slice(0, NAMED_MAX).join(", ");
   const list = paths === "" ? "" : `: ${paths}`;
   if (!isOfHost(name)) return { cause: "intentional", reason: `${names.join(", ")} changed${list}` };
-  return { cause: "corrective", reason: `root ${name.slice("root/".length)} changed on the host${list}` };
+  const what = name.startsWith(OF_HOST) ? name.slice(OF_HOST.length) : `root ${name.slice("root/".length)}`;
+  return { cause: "corrective", reason: `${what} changed on the host${list}` };
 }
 
 function changedNames(observed: ObservedArtifact): readonly string[] {

@@ -1,6 +1,7 @@
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { PackInput } from "../../host/jobs.ts";
 import type { ApplyContext } from "../types.ts";
+import { readBootParts } from "./boot-tree.ts";
 import { packFilesystem } from "./filesystem.ts";
 import { MANIFEST } from "./generations.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
@@ -32,7 +33,12 @@ export async function rebuild(
   const input = packInput(files, resource, fresh.cache);
   const places = { image: `${build}/${resource.file}`, manifest: `${build}/${MANIFEST}`, build };
   const { sha256, size_bytes, layers } = await make(resource, input, places, fresh);
-  return { ...places, sha256, size_bytes, generation: generationOf(inputsOf(resource, layers)) };
+  return {
+    ...places,
+    sha256,
+    size_bytes,
+    generation: generationOf(inputsOf(resource, layers, readBootParts(resource, files))),
+  };
 }
 
 /** Writes image and manifest: an archive by the packer, a filesystem by its own tool. */
