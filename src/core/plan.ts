@@ -35,7 +35,8 @@ export function plan(input: PlanInput): Plan {
   const { decisions, approveAll, maxDeletions } = input;
   const deletions = removals.filter((item) => item.draft.action === "delete").length;
   const toStep = createBlocker({ decisions, approveAll, maxDeletions, deletions });
-  const steps = [...removals.map(toStep), ...planWanted(input, toStep)];
+  const gone = removals.map(toStep);
+  const steps = [...gone, ...planWanted(input, toStep, overlaysLeaving(input, gone))];
   return {
     revision: input.revision,
     treeHash: input.treeHash,
@@ -45,10 +46,15 @@ export function plan(input: PlanInput): Plan {
   };
 }
 
-function planWanted(input: PlanInput, toStep: (item: Drafted) => Step): readonly Step[] {
+function planWanted(
+  input: PlanInput,
+  toStep: (item: Drafted) => Step,
+  leaving: ReadonlyMap<ResourceId, ResourceId>,
+): readonly Step[] {
   const owned = new Map(input.owned.map((record) => [record.id, record]));
   const actions = new Map<ResourceId, Action>();
-  const context: PlanContext = { actionOf: (id) => actions.get(id), adoptions: input.decisions.adoptions };
+  const { adoptions } = input.decisions;
+  const context: PlanContext = { actionOf: (id) => actions.get(id), adoptions, leaving };
   const hidden = new Set<ResourceId>();
   return orderByDependency(input.desired.resources).map((resource) => {
     const unobserved = input.unobserved.get(resource.id);
@@ -65,6 +71,14 @@ function planWanted(input: PlanInput, toStep: (item: Drafted) => Step): readonly
     actions.set(step.id, step.blocked === undefined ? step.action : "keep");
     return step;
   });
+}
+
+/** Trees that are other ones after this pass, though nothing of them is declared otherwise: what was laid into them goes. */
+function overlaysLeaving(input: PlanInput, gone: readonly Step[]): ReadonlyMap<ResourceId, ResourceId> {
+  const going = gone.filter(({ operation, blocked }) => operation === "overlay.remove" && blocked === undefined);
+  const ids = new Set(going.map(({ id }) => id));
+  const records = input.owned.filter(({ id }) => ids.has(id));
+  return new Map(records.flatMap(({ id, dependsOn }) => dependsOn.map((on) => [on, id] as const)));
 }
 
 /** What was made before and cannot be seen now is most likely as it was: the step finds that out, and it is no difference of its own. */

@@ -1,5 +1,6 @@
 import { contentSize, cutContent } from "./content.ts";
 import { durableState, type Inode } from "./inode.ts";
+import { formatOf } from "./loops.ts";
 import type { Random } from "./random.ts";
 
 /** `subset`: any un-synced change of a directory may be lost; `ordered`: only the latest ones, as by a journal. */
@@ -77,7 +78,9 @@ export function forget(inode: Inode, random: Random): void {
   if (inode.content !== inode.durable.content) {
     const fate = random.integer(3);
     if (fate === 0) inode.content = inode.durable.content;
-    else if (fate === 1) inode.content = cutContent(inode.content, random.integer(contentSize(inode.content) + 1));
+    // A filesystem that was on the disk is not lost with a change of its image's size.
+    else if (fate === 1 && formatOf(inode.durable) === undefined)
+      inode.content = cutContent(inode.content, random.integer(contentSize(inode.content) + 1));
   }
   inode.durable = durableState(inode);
 }

@@ -60,6 +60,6 @@ export class Loops {
   }
 }
 
-export function formatOf({ content }: Inode): Format | undefined {
+export function formatOf({ content }: Pick<Inode, "content">): Format | undefined {
   return content.kind === "device" ? content.format : undefined;
 }

@@ -64,9 +64,9 @@ const SCRIPT = `
 set -e
 mount --bind -- "$1" "$2"
 mount -o remount,bind,ro -- "$2"
-if [ -d "$2/${OWN_FOLDER}" ]; then mount -t tmpfs -o size=4k rootloom "$2/${OWN_FOLDER}"; fi
+[ ! -d "$2/${OWN_FOLDER}" ] || mount -t tmpfs -o size=4k rootloom "$2/${OWN_FOLDER}"
 cp --archive --reflink=auto --one-file-system --no-target-directory -- "$2" "$3"
-if [ -d "$3/${OWN_FOLDER}" ]; then rmdir -- "$3/${OWN_FOLDER}"; fi
+[ ! -d "$3/${OWN_FOLDER}" ] || rmdir -- "$3/${OWN_FOLDER}"
 `;
 
 /** Copies what lies below one directory into another, an empty one; what is mounted in it and our own notes are left out. */

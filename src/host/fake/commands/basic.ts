@@ -4,6 +4,7 @@ import { encode, Kernel } from "../kernel.ts";
 import { decode, mountInformation } from "../mount-table.ts";
 import { type Answer, type CommandEmulation, type Invocation, parseArguments } from "../processes.ts";
 import { runScript } from "../shell.ts";
+import { copyAll } from "./copy-all.ts";
 
 /** Small commands of every machine. */
 export const basicCommands: readonly CommandEmulation[] = [
@@ -17,8 +18,10 @@ export const basicCommands: readonly CommandEmulation[] = [
   { name: "ls", run: list },
   { name: "mkdir", run: makeDirectories },
   { name: "mknod", run: makeNode },
+  { name: "rmdir", run: removeDirectories },
   { name: "cp", run: copy },
   { name: "test", run: testPath },
+  { name: "[", run: testPath },
   { name: "findmnt", run: () => ({ exitCode: 1 }) },
   { name: "sh", run: shell },
   { name: "env", run: (invocation) => pass(invocation, withoutAssignments(invocation.arguments)) },
@@ -65,9 +68,11 @@ function makeNode({ arguments: values, kernel }: Invocation): Answer {
   return {};
 }
 
-function copy({ arguments: values, kernel }: Invocation): Answer {
-  const { options, rest } = parseArguments(values, []);
+function copy(invocation: Invocation): Answer {
+  const { kernel } = invocation;
+  const { options, rest } = parseArguments(invocation.arguments, []);
   const [from = "", to = ""] = rest;
+  if (options.has("--archive")) return copyAll(invocation, from, to);
   const source = kernel.get(encode(from), true).inode;
   if (source.type !== "file") return { exitCode: 1, stderr: `cp: -r not specified; omitting directory '${from}'\n` };
   if (options.get("--reflink")?.[0] === "always" && !source.fileSystem.reflink) {
@@ -78,8 +83,15 @@ function copy({ arguments: values, kernel }: Invocation): Answer {
   return {};
 }
 
+function removeDirectories({ arguments: values, kernel }: Invocation): Answer {
+  for (const path of parseArguments(values, []).rest) kernel.removeDirectory(encode(path));
+  return {};
+}
+
+/** A question about one path, also in brackets, and also with a `!` before it. */
 function testPath({ arguments: values, kernel }: Invocation): Answer {
-  const [flag = "", path = ""] = values;
+  const isDenied = values[0] === "!";
+  const [flag = "", path = ""] = isDenied ? values.slice(1) : values;
   const inode = kernel.look(encode(path), true)?.inode;
   const types: Readonly<Record<string, boolean>> = {
     "-e": inode !== undefined,
@@ -88,7 +100,7 @@ function testPath({ arguments: values, kernel }: Invocation): Answer {
     "-x": inode !== undefined && (inode.mode & 0o111) !== 0,
     "-r": inode !== undefined,
   };
-  return { exitCode: types[flag] === true ? 0 : 1 };
+  return { exitCode: (types[flag] === true) === isDenied ? 1 : 0 };
 }
 
 function shell(invocation: Invocation): Promise<Answer> {

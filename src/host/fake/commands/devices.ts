@@ -87,6 +87,8 @@ function resize(invocation: Invocation): Answer {
   return onFormat(invocation, (format, image) => {
     format.size = capacity_bytes ?? contentSize(image.content);
     format.fileSystem.capacity_bytes = format.size;
+    // It ends with an fsync of the device.
+    image.fileSystem.sync(image);
     return {};
   });
 }
