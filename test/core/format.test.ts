@@ -18,7 +18,7 @@ describe("a format of images", () => {
   );
 
   it.each([
-    ["initramfs", "gzip", ".gz", [1, 9, 6], ["BLK_DEV_INITRD", "RD_GZIP"]],
+    ["initramfs", "gzip", ".gz", [1, 9, 5], ["BLK_DEV_INITRD", "RD_GZIP"]],
     ["initramfs", "zstd", ".zst", [1, 19, 3], ["BLK_DEV_INITRD", "RD_ZSTD"]],
     ["initramfs", "none", undefined, undefined, ["BLK_DEV_INITRD"]],
     ["squashfs", "gzip", undefined, [1, 9, 9], ["SQUASHFS", "SQUASHFS_ZLIB"]],

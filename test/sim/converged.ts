@@ -98,16 +98,28 @@ function rootFaults(world: World, name: string, root: SiteRoot): readonly string
   if (root.content === "live") return files.stat(`${top}/usr/bin`) === undefined ? [`root ${name} is not there`] : [];
   const made = source.type === "tarball" ? `tarball ${source.number}` : `${source.suite} ${source.include.join(",")}`;
   const laid = laidInto(world, name);
+  const left = leftBy(world, name);
   // What an overlay that is not declared any more had deleted stays so, as what it laid does.
   const deleted = world.history.flatMap(({ overlays }) =>
     Object.values(overlays).flatMap(({ into, deletes }) => (into.includes(name) ? deletes : [])),
   );
   return smallTree(made).flatMap(({ path, type, mode, content }) => {
-    if (type !== "file" || laid.has(path) || deleted.includes(path) || wasRecorded(world, name)) return [];
+    if (type !== "file" || laid.has(path) || left.has(path) || deleted.includes(path) || wasRecorded(world, name))
+      return [];
     const found = files.readText(`${top}/${path}`);
     if (found !== Buffer.from(content ?? []).toString()) return [`${top}/${path} holds ${found?.trim()}`];
     return files.stat(`${top}/${path}`)?.mode === mode ? [] : [`${top}/${path} has another mode`];
   });
+}
+
+/** What stays where an overlay had laid it, when that was declared no more: its files, with nobody's name on them. */
+function leftBy(world: World, root: string): ReadonlySet<string> {
+  const left = new Set<string>();
+  for (const [index, { overlays }] of world.history.entries())
+    for (const [name, { into, files }] of Object.entries(overlays))
+      if (into.includes(root) && world.history[index + 1]?.overlays[name]?.into.includes(root) !== true)
+        for (const path of Object.keys(files)) left.add(path);
+  return left;
 }
 
 /** A live root that became managed is recorded as it was then, with what people had changed in it. */

@@ -129,6 +129,8 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     world.watch.addCanary(write(world, `${path}/theirs`, "a folder of others\n"));
     const remove = (): void => {
       const { files } = world.observer.outside;
+      // Somebody has said meanwhile that it is ours.
+      if (files.stat(`${path}/.rootloom/volume.json`) !== undefined) return;
       world.watch.dropCanary(`${path}/theirs`);
       if (files.stat(path) !== undefined) files.rename(path, `${OTHERS}/taken-back-${random.hex(4)}`);
     };
@@ -193,8 +195,10 @@ export function doDeed(world: World, random: Random): void {
   }
 }
 
-/** These tell the most: they come three times as often. */
-const OFTEN = ["copy in place of a volume", "foreign volume", "change link"].flatMap((name) => [name, name]);
+/** These tell the most: they come far more often. */
+const OFTEN = ["copy in place of a volume", "copy in place of a volume", "foreign volume", "change link"].flatMap(
+  (name) => [name, name, name],
+);
 const VICTIMS = ["etc/hostname", "etc/always.conf", "opt/c.conf", "usr/bin/sh", "etc/a.conf", "etc/release"];
 
 function inRoot(

@@ -7,7 +7,7 @@ import type { PassRequest, PassResult } from "../../src/pass/types.ts";
 import { withStateLock } from "../../src/state/lock.ts";
 import { checkLiving, livingThings } from "./living.ts";
 import { type Site, STATE } from "./site.ts";
-import type { Weather } from "./weather.ts";
+import { createWeather, type Weather } from "./weather.ts";
 import { note, restart, sessionOf, type World } from "./world.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -18,12 +18,18 @@ export async function onePass(world: World, weather: Weather): Promise<PassResul
   return watched(world, weather, "pass", async () => host.runUntil(passNow(world, host), DAY_MS));
 }
 
+export async function calmPass(world: World): Promise<PassResult | undefined> {
+  return onePass(world, createWeather(world.random, "calm"));
+}
+
 /** A command of a person, in a process of its own; undefined where it was refused or died. */
 export async function command(world: World, weather: Weather, request: Request): Promise<number | undefined> {
   const host = restart(world, weather);
   const session = sessionOf(world, host);
   const run = () => execute(session, request, () => undefined, new AbortController().signal);
+  world.watch.person(request.command);
   const done = await watched(world, weather, request.command, async () => host.runUntil(run(), DAY_MS));
+  world.watch.person("");
   return done?.exitCode;
 }
 

@@ -181,6 +181,44 @@ describe("found by the simulation", () => {
     expect(openState(next, STATE, "read").openSteps()).toEqual([]);
   });
 
+  it.each([
+    ["another target is declared", { [VOLUME]: volume(["a"]).replace("/elsewhere", "/other") }, "/other"],
+    ["its declaration is gone", { [VOLUME]: volume([]) }, undefined],
+  ])("a link that a killed step had made is ours, also when meanwhile %s", async (_, change, leads) => {
+    const link = `${STATE}/links/a`;
+    const host = exampleHost(
+      {
+        faults: {
+          after: (call) => {
+            if (call.name === "files.writeLink" && call.arguments.includes(link)) throw new Crash("kill");
+          },
+        },
+      },
+      { [VOLUME]: volume(["a"]) },
+    );
+    await expect(pass(host, "apply")).rejects.toThrow("crashed");
+    expect(host.outside.files.readLink(link)).toBe("/elsewhere");
+    host.repository.commit(change);
+    const next = host.restart({ faults: {} });
+    expect((await pass(next, "apply")).result).toBe("converged");
+    expect(next.files.readLink(link)).toBe(leads);
+  });
+
+  it("an image is packed in the pass that takes an overlay out of its root, not in the one behind it", async () => {
+    const live = "desired/overlays/hardware/live";
+    const overlay = `${HEAD}kind: Overlay\nmetadata: {name: hardware/live}\nspec: {into: root, roots: [debian], onDelete: destroy}\n`;
+    const host = exampleHost({}, { [`${live}/overlay.yaml`]: overlay, [`${live}/etc/live`]: "laid\n" });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    await host.advance(10_000);
+    host.repository.commit({ [`${live}/overlay.yaml`]: null, [`${live}/etc/live`]: null });
+    const { outcomes } = await pass(host, "apply");
+    const changes = outcomes.map(({ step }) => step).filter(({ action }) => action !== "keep");
+    expect(changes.map(({ operation }) => operation)).toEqual(["overlay.remove", "artifact.pack"]);
+    expect(changes[1]?.reason).toBe("overlay/hardware/live@debian is taken out of tree/debian in this pass");
+    const second = await pass(host, "apply");
+    expect(second.plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
+  });
+
   it("a report that a kill left half written goes in the next pass, also when that has nothing else to do", async () => {
     const reports = `${STATE}/reports`;
     const host = exampleHost({

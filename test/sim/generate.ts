@@ -14,7 +14,7 @@ const VOLUMES = ["one", "two", "one", "two", "old", LOOP];
 const IMAGES = ["i1", "i2", "i3"];
 const LAYERS = ["hardware/board", "hardware/other", "secret-sauce/key"];
 const LIVE = ["hardware/live1", "hardware/live2"];
-const FILES = ["etc/a.conf", "etc/b.conf", "opt/c.conf", "bin/tool", "srv/deep/er/d.conf"];
+const FILES = ["etc/a.conf", "etc/b.conf", "opt/c.conf", "bin/tool", "srv/deep/er/d.conf", "etc/release"];
 export const TARBALLS = 2;
 
 /** Any valid tree: up to three volumes with their roots, overlays of both ways, images, links and a target. */
@@ -63,11 +63,29 @@ const EDITS: readonly Edit[] = [
   (site, random) => changeOne(site, "volumes", random, (volume) => ({ ...volume, ...volumeOf(random) })),
   (site, random) => ({ ...site, targets: random.chance(0.3) ? {} : { arm: String(random.integer(3)) } }),
   (site, random) => ({ ...site, maxDeletions: pick([0, 1, 2, 5], random) }),
+  clearOut,
+  clearOut,
+  dropProtected,
+  dropProtected,
   (site, random) => ({ ...site, generations: 1 + random.integer(3) }),
 ];
 
 export function pick<T>(list: readonly T[], random: Random): T {
   return list[random.integer(list.length)] as T;
+}
+
+/** Much goes at once: more than the limit allows, more often than not. */
+function clearOut(site: Site): Site {
+  const volumes = Object.entries(site.volumes).map(([name, volume]) => [name, { ...volume, link: undefined }]);
+  const roots = Object.entries(site.roots).map(([name, root]) => [name, { ...root, mounts: [] }]);
+  return { ...site, images: {}, targets: {}, volumes: Object.fromEntries(volumes), roots: Object.fromEntries(roots) };
+}
+
+/** The declarations of what is protected go; what they declare must stay. */
+function dropProtected(site: Site): Site {
+  const open = <T extends { readonly protect: boolean }>(from: Readonly<Record<string, T>>) =>
+    Object.fromEntries(Object.entries(from).filter(([, { protect }]) => !protect));
+  return { ...site, volumes: open(site.volumes), roots: open(site.roots) };
 }
 
 function pickKey(from: object, random: Random): string {
@@ -89,12 +107,14 @@ function changeOne<K extends "volumes" | "roots">(
   return value === undefined ? site : { ...site, [part]: { ...site[part], [key]: change(value) } };
 }
 
-function volumeOf(random: Random): SiteVolume {
+export function volumeOf(random: Random): SiteVolume {
   return {
     onDelete: random.chance(0.4) ? "destroy" : "retain",
-    protect: random.chance(0.2),
+    protect: random.chance(0.3),
     mode: random.chance(0.8) ? "0755" : "0750",
     label: `label${random.integer(2)}`,
+    size: pick([64, 64, 72], random),
+    options: random.chance(0.2) ? ["noatime"] : [],
     link: random.chance(0.4) ? `../elsewhere/${random.integer(3)}` : undefined,
   };
 }
@@ -130,14 +150,15 @@ function addRoot(site: Site, random: Random): Site {
   };
 }
 
-function rootOf(random: Random): SiteRoot {
+export function rootOf(random: Random): SiteRoot {
   return {
     volume: undefined,
     source: sourceOf(random),
     content: random.chance(0.6) ? "managed" : "live",
     report: random.chance(0.1),
     onDelete: random.chance(0.4) ? "destroy" : "retain",
-    protect: random.chance(0.15),
+    protect: random.chance(0.25),
+    snapshots: random.chance(0.15),
     mounts: mountsOf(random),
   };
 }
@@ -150,6 +171,7 @@ function mountsOf(random: Random): readonly SiteMount[] {
     mounts.push({ target: "/mnt", type: "bind", namespace, readOnly: random.chance(0.3) });
     if (random.chance(0.3)) mounts.push({ target: "/mnt/in", type: "tmpfs", namespace, readOnly: false });
   }
+  if (random.chance(0.1)) mounts.push({ target: "/data/new", type: "tmpfs", namespace: "host", readOnly: false });
   if (random.chance(0.2)) mounts.push({ target: "/run", type: "tmpfs", namespace: space(random), readOnly: false });
   return mounts;
 }
@@ -159,7 +181,7 @@ function space(random: Random): "host" | "private" {
 }
 
 /** Two overlays that are copied into one root lay nothing in common: the second has a folder of its own. */
-function overlay(random: Random, into: readonly string[], folder = ""): SiteOverlay {
+export function overlay(random: Random, into: readonly string[], folder = ""): SiteOverlay {
   const files = FILES.filter(() => random.chance(0.35)).map((path) => [
     `${folder}${path}`,
     `${path} ${random.integer(3)}\n`,
@@ -170,6 +192,7 @@ function overlay(random: Random, into: readonly string[], folder = ""): SiteOver
     files: { ...Object.fromEntries([...files, ...init]), [`${folder}etc/always.conf`]: "always\n" },
     mode: random.chance(0.8) ? "0644" : "0600",
     deletes: folder === "" && random.chance(0.15) ? ["etc/hostname"] : [],
+    onDelete: random.chance(0.4) ? "destroy" : "retain",
   };
 }
 
@@ -205,8 +228,8 @@ function setImage(site: Site, random: Random): Site {
 function changeRoot(site: Site, random: Random): Site {
   return changeOne(site, "roots", random, (root) => {
     if (root.volume === undefined || root.source.type === "existing") return root;
-    const { source, content, onDelete, protect, report } = rootOf(random);
-    return random.chance(0.4) ? { ...root, source } : { ...root, content, onDelete, protect, report };
+    const { source, mounts: _, ...rest } = rootOf(random);
+    return random.chance(0.4) ? { ...root, source } : { ...root, ...rest, volume: root.volume };
   });
 }
 
@@ -217,7 +240,7 @@ function changeMounts(site: Site, random: Random): Site {
 }
 
 /** What leads to something that is gone goes with it; every image has an /init. */
-function tidy(site: Site): Site {
+export function tidy(site: Site): Site {
   const roots = Object.fromEntries(
     Object.entries(site.roots).filter(([, { volume }]) => volume === undefined || site.volumes[volume] !== undefined),
   );
@@ -241,6 +264,7 @@ function tidy(site: Site): Site {
     files: { init: "#!/bin/sh\n", "etc/always.conf": "always\n" },
     mode: "0644",
     deletes: [],
+    onDelete: "retain",
   };
   return { ...site, roots, overlays: { ...overlays, common }, images } as Site;
 }

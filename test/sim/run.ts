@@ -1,18 +1,30 @@
 import { createRandom, type Random } from "../../src/host/fake/random.ts";
 import { doDeed } from "./deeds.ts";
 import type { DeliberateFault } from "./deliberate.ts";
-import { command, daemon, onePass, twoAtOnce } from "./drive.ts";
+import { calmPass, daemon, onePass, twoAtOnce } from "./drive.ts";
 import { editSite, pick } from "./generate.ts";
-import { waitingSteps } from "./people.ts";
+import { commandAtWill, help } from "./people.ts";
 import { settle } from "./settle.ts";
 import { renderSite } from "./site.ts";
+import { toward } from "./toward.ts";
 import type { Violation } from "./watch.ts";
-import { createWeather, drawWeather, type Weather } from "./weather.ts";
-import { allow, commitFiles, commitSite, count, createWorld, note, type World } from "./world.ts";
+import { aimed, createWeather, drawWeather, type Weather } from "./weather.ts";
+import { commitFiles, commitSite, count, createWorld, note, type World } from "./world.ts";
 
 /** One thing that happens in a run. All that is random about it comes from its own seed, so that a history can be shortened. */
 export interface Happening {
-  readonly type: "edit" | "revert" | "empty" | "break" | "pass" | "daemon" | "deed" | "clock" | "approve" | "two";
+  readonly type:
+    | "edit"
+    | "revert"
+    | "empty"
+    | "break"
+    | "pass"
+    | "daemon"
+    | "deed"
+    | "clock"
+    | "person"
+    | "two"
+    | "toward";
   readonly seed: number;
 }
 
@@ -30,10 +42,10 @@ export interface RunResult {
 
 /** How often each comes, of a hundred. */
 const ODDS: readonly (readonly [Happening["type"], number])[] = [
-  ["pass", 40],
+  ["pass", 36],
   ["edit", 26],
-  ["deed", 16],
-  ["approve", 10],
+  ["deed", 22],
+  ["person", 5],
   ["daemon", 5],
   ["revert", 3],
   ["empty", 2],
@@ -45,10 +57,11 @@ const ODDS: readonly (readonly [Happening["type"], number])[] = [
 /** What happens in the run of a seed. */
 export function historyOf(seed: number): readonly Happening[] {
   const random = createRandom(seed * 7919 + 1);
-  return Array.from({ length: 2 + random.integer(7) }, () => ({
-    type: drawType(random),
-    seed: random.integer(0x7fffffff),
-  }));
+  const one = (type: Happening["type"]): Happening => ({ type, seed: random.integer(0x7fffffff) });
+  const history = Array.from({ length: random.integer(4) }, () => one(drawType(random)));
+  // What leads to the point that this run aims at, and what may come to it: a pass, or what a person says.
+  history.splice(random.integer(history.length + 1), 0, one("toward"), one("pass"), one("person"));
+  return history;
 }
 
 /**
@@ -91,14 +104,16 @@ async function happen(world: World, { type, seed }: Happening): Promise<void> {
   count(world, `happening: ${type}`);
   switch (type) {
     case "pass":
-      await onePass(world, weatherOf(random));
+      await onePass(world, weatherOf(world, random));
       return;
     case "daemon":
-      return daemon(world, weatherOf(random), 1_000 + random.integer(200_000), () => meddle(world, random));
+      return daemon(world, weatherOf(world, random), 1_000 + random.integer(200_000), () => meddle(world, random));
     case "two":
       return twoAtOnce(world, createWeather(random, "slow"));
-    case "approve":
-      return approve(world, random);
+    case "toward":
+      return toward(world, random);
+    case "person":
+      return person(world, random);
     case "deed":
       doDeed(world, random);
       return world.observer.settle();
@@ -137,16 +152,11 @@ function meddle(world: World, random: Random): void {
   else commit(world, random, pick(["edit", "revert", "empty", "break"], random));
 }
 
-async function approve(world: World, random: Random): Promise<void> {
-  for (const step of waitingSteps(await onePass(world, createWeather(random, "calm")))) {
-    if (random.chance(0.3)) continue;
-    note(world, `a person approves ${step.id}`);
-    allow(world, step);
-    await command(world, weatherOf(random), {
-      command: "approve",
-      arguments: { names: [step.id], who: "ada", why: "" },
-    });
-  }
+/** Somebody looks, does most of what the program asks for, and now and then something that nobody asked for. */
+async function person(world: World, random: Random): Promise<void> {
+  const weather = (): Weather => weatherOf(world, random);
+  if (random.chance(0.3)) await commandAtWill(world, random, weather());
+  await help(world, await calmPass(world), weather, () => random.chance(0.4));
 }
 
 async function jump(world: World, random: Random): Promise<void> {
@@ -160,7 +170,8 @@ function setClock(world: World, random: Random): void {
   world.observer.outside.jumpClock(change_ms);
 }
 
-function weatherOf(random: Random): Weather {
+function weatherOf(world: World, random: Random): Weather {
+  if (!world.aim.hit && random.chance(0.6)) return aimed(world.aim, random);
   return createWeather(random, drawWeather(random), (world) => meddle(world, random));
 }
 

@@ -3,8 +3,10 @@ export interface SiteVolume {
   readonly onDelete: "retain" | "destroy";
   readonly protect: boolean;
   readonly mode: "0755" | "0750";
-  /** Of the filesystem of a loop volume. */
+  /** Of the loop volume and its filesystem. */
   readonly label: string;
+  readonly size: number;
+  readonly options: readonly string[];
   /** A link in STATE/links beside it. */
   readonly link: string | undefined;
 }
@@ -29,6 +31,8 @@ export interface SiteRoot {
   readonly report: boolean;
   readonly onDelete: "retain" | "destroy";
   readonly protect: boolean;
+  /** Snapshots before it is replaced or restored, the newest of which is kept. */
+  readonly snapshots: boolean;
   readonly mounts: readonly SiteMount[];
 }
 
@@ -37,6 +41,7 @@ export interface SiteOverlay {
   readonly files: Readonly<Record<string, string>>;
   readonly mode: "0600" | "0644";
   readonly deletes: readonly string[];
+  readonly onDelete: "retain" | "destroy";
 }
 
 export interface SiteImage {
@@ -122,9 +127,10 @@ function folderOf(name: string): string {
   return name.endsWith("b") ? "second" : "root";
 }
 
-function volumeSpec(name: string, { onDelete, protect, mode, link, label }: SiteVolume): object {
+function volumeSpec(name: string, { onDelete, protect, mode, link, label, size, options }: SiteVolume): object {
+  const loop = { backend: "loop", size: `${size}M`, filesystem: "ext4", label, mountOptions: options };
   return {
-    ...(name === LOOP ? { backend: "loop", size: "16M", filesystem: "ext4", label } : { backend: "directory" }),
+    ...(name === LOOP ? loop : { backend: "directory" }),
     ...(name === "old" ? { path: EXISTING } : {}),
     onDelete,
     protect,
@@ -134,7 +140,7 @@ function volumeSpec(name: string, { onDelete, protect, mode, link, label }: Site
 }
 
 function rootSpec(name: string, root: SiteRoot, tarballs: Tarballs): object {
-  const { source, volume, content, onDelete, protect, report } = root;
+  const { source, volume, content, onDelete, protect, report, snapshots } = root;
   const tarball = source.type === "tarball" ? tarballs[source.number] : undefined;
   const from =
     source.type === "mmdebstrap"
@@ -151,6 +157,7 @@ function rootSpec(name: string, root: SiteRoot, tarballs: Tarballs): object {
     onDelete,
     protect,
     ...(report ? { drift: { policy: "report" } } : {}),
+    ...(snapshots ? { snapshots: { before: ["replace", "restore"], keep: 1 } } : {}),
     mounts: root.mounts.map(mountSpec),
   };
 }
@@ -160,8 +167,9 @@ function mountSpec({ target, type, namespace, readOnly }: SiteMount): object {
   return { target, type, namespace, ...(type === "bind" ? { source: SHARED } : {}), ...options };
 }
 
-function overlaySpec({ into, mode, deletes }: SiteOverlay): object {
+function overlaySpec({ into, mode, deletes, onDelete }: SiteOverlay): object {
   return {
+    onDelete,
     ...(into.length > 0 ? { into: "root", roots: into } : {}),
     rules: [{ path: "**/*.conf", mode }],
     ...(deletes.length > 0 ? { delete: deletes } : {}),

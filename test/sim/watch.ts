@@ -2,6 +2,7 @@ import type { Call, FaultPlan } from "../../src/host/fake/faults.ts";
 import type { FakeHost } from "../../src/host/fake/host.ts";
 import { createArtifactWatch } from "./artifacts.ts";
 import { createJournalWatch } from "./journal.ts";
+import { checkMarkers } from "./markers.ts";
 import { OTHERS, STATE } from "./site.ts";
 
 /** What must never happen, and did. */
@@ -23,6 +24,8 @@ export interface Watch {
   readonly around: (weather: FaultPlan, pid: () => number) => FaultPlan;
   /** A process begins: what the journal holds is read anew. */
   readonly started: (pid: number) => void;
+  /** The command that a person runs now; empty when it has ended. */
+  readonly person: (command: string) => void;
   /** Somebody else put an artifact out of order. */
   readonly taint: (artifact: string) => void;
   /** Somebody else's file: it must stay as it is, where it is. */
@@ -41,6 +44,12 @@ const MANAGED = [`${STATE}/volumes/`, `${STATE}/artifacts/`, `${STATE}/links/`, 
 /** What changes mounts, fills trees or puts something in its final place needs an intent in the journal, not only a step. */
 const NEEDS_INTENT = /^"?(mount|umount|tar|truncate|mkfs)\b/;
 
+/**
+ * What these commands do is no step: nothing of it can be half done. What is unmounted is mounted again, or said to be
+ * suspended; of what is collected, the next collection takes the rest.
+ */
+const BY_HAND: Readonly<Record<string, RegExp>> = { unmount: /^processes\.run/, gc: /^files\.remove/ };
+
 export function createWatch(observer: FakeHost): Watch {
   const { files } = observer.outside;
   const violations: Violation[] = [];
@@ -49,6 +58,7 @@ export function createWatch(observer: FakeHost): Watch {
   const crashPoints = new Set<string>();
   const crashCalls = new Set<string>();
   let calls = 0;
+  let person = "";
   const report = (rule: string, what: string): void => {
     if (!violations.some((known) => known.rule === rule)) violations.push({ rule, what });
   };
@@ -62,6 +72,7 @@ export function createWatch(observer: FakeHost): Watch {
     if (holder?.pid !== pid) {
       report("lock", `process ${pid} called ${call.name} ${subject} while ${holder?.pid ?? "nobody"} held the lock`);
     }
+    if (BY_HAND[person]?.test(call.name) === true) return;
     if (!journal.hasOpenStep()) report("journal", `${call.name} ${subject} without an open step`);
     else if (needsIntent(call) && !journal.hasIntent()) report("journal", `${call.name} ${subject} without an intent`);
   }
@@ -99,6 +110,10 @@ export function createWatch(observer: FakeHost): Watch {
     started: () => {
       journal.unsure();
       artifacts.check("a restart");
+      checkMarkers(observer, report);
+    },
+    person: (command) => {
+      person = command;
     },
     taint: artifacts.taint,
     addCanary: (path) => canaries.set(path, files.readText(path) ?? ""),

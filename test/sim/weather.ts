@@ -1,8 +1,9 @@
 import type { Call, FaultPlan } from "../../src/host/fake/faults.ts";
 import { Crash } from "../../src/host/fake/faults.ts";
 import type { Random } from "../../src/host/fake/random.ts";
+import type { Aim } from "./aim.ts";
 import { editWhatIsLaid } from "./deeds.ts";
-import { createFailing } from "./failing.ts";
+import { createFailing, type Failing } from "./failing.ts";
 import { pick } from "./generate.ts";
 import { createPointReader, fileOf } from "./points.ts";
 import { STATE } from "./site.ts";
@@ -53,11 +54,41 @@ export function createWeather(
   name: WeatherKind,
   meddle: (world: World) => void = () => undefined,
 ): Weather {
-  const points = createPointReader();
   const { trigger, strike } = drawStrike(random, name, meddle);
   const failing = createFailing(random, name);
   // What goes wrong may be followed by a kill: also what mends a failure must be killable.
   const last = failing !== undefined || trigger !== undefined ? drawLast(random, name) : undefined;
+  return weatherOf(random, name, { trigger, strike, failing, last });
+}
+
+/** A process dies where its run aims at; where that needs some trouble first, this comes, too. */
+export function aimed(aim: Aim, random: Random): Weather {
+  const here = atPoint([aim.point]);
+  if (aim.point.startsWith("artifact.make-room")) {
+    const trigger = atPoint(["step artifact.pack begun"]);
+    return weatherOf(random, "no space", {
+      trigger,
+      strike: (at) => fillDisk(at, 400 + random.integer(6000)),
+      last: here,
+    });
+  }
+  if (aim.point.startsWith("overlay.give-back")) {
+    const strike = ({ world }: Strike): void => editWhatIsLaid(world, random);
+    return weatherOf(random, "meddling", { trigger: atPoint(["overlay.lay begun"]), strike, last: here });
+  }
+  return weatherOf(random, aim.kind, { trigger: here, strike: (at) => crash(at, aim.kind) });
+}
+
+/** What strikes, when, and what follows. */
+interface Blows {
+  readonly trigger: Trigger | undefined;
+  readonly strike: (at: Strike) => void;
+  readonly failing?: Failing | undefined;
+  readonly last?: Trigger | undefined;
+}
+
+function weatherOf(random: Random, name: WeatherKind, { trigger, strike, failing, last }: Blows): Weather {
+  const points = createPointReader();
   const slow = drawSlowness(random, name);
   const users = { pid: 4711, command: "vi", uses: [] as string[] };
   let world: World | undefined;
@@ -141,6 +172,7 @@ function crash({ world, call, point }: Strike, kind: "kill" | "power"): never {
   count(world, kind);
   note(world, `${kind} at call ${call.index} (${call.name} ${call.arguments[0]}) ${point ?? ""}`);
   if (point !== undefined) world.watch.crashPoints.add(point);
+  if (point === world.aim.point) world.aim.hit = true;
   world.watch.crashCalls.add(callOf(call));
   throw new Crash(kind);
 }

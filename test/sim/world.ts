@@ -10,6 +10,7 @@ import type { JobTable } from "../../src/host/jobs.ts";
 import type { Host } from "../../src/host/ports.ts";
 import { jobTable } from "../../src/pack/jobs.ts";
 import type { Session } from "../../src/pass/types.ts";
+import { type Aim, aimOf } from "./aim.ts";
 import type { DeliberateFault } from "./deliberate.ts";
 import { randomSite, TARBALLS } from "./generate.ts";
 import { CACHE, EXISTING, OTHERS, renderSite, SHARED, type Site, STATE, type Tarballs } from "./site.ts";
@@ -25,6 +26,7 @@ export interface World {
   readonly observer: FakeHost;
   readonly watch: Watch;
   readonly fault: DeliberateFault | undefined;
+  readonly aim: Aim;
   /** Every deed and event, in words. */
   readonly trace: string[];
   /** What it counts for the summary: faults by kind, crash points. */
@@ -92,6 +94,7 @@ export function createWorld(seed: number, fault: DeliberateFault | undefined): W
     observer,
     watch: createWatch(observer),
     fault,
+    aim: aimOf(seed),
     trace: [],
     counts: new Map(),
     host: first,
