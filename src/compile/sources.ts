@@ -1,5 +1,6 @@
 import type { BootstrapSource, CloneSource, DesiredFile, TarballSource, TreeSource } from "../core/resource.ts";
 import { filePath, isAddress } from "../documents/address.ts";
+import type { ExpandedDocument } from "../documents/expand.ts";
 import type { BootstrapSpec, TarballSpec } from "../documents/types.ts";
 import { parseDate, parseSize } from "../documents/units.ts";
 import { type CompileContext, type Expanded, findDocument, resolvePath, resourceId } from "./context.ts";
@@ -18,7 +19,8 @@ export function treeSource(document: Expanded<"Root">, context: CompileContext):
   return clone === undefined ? { type: "existing" } : cloneSource(clone.root, context);
 }
 
-function tarballSource(spec: TarballSpec, document: Expanded<"Root">, context: CompileContext): TarballSource {
+/** Of a document whose tarball stands at `source.tarball`. */
+export function tarballSource(spec: TarballSpec, document: ExpandedDocument, context: CompileContext): TarballSource {
   const place = (field: "path" | "url" | "digests" | "signature"): string => {
     const text = spec[field] ?? "";
     if (isAddress(text)) return text.startsWith("file:") ? resolvePath("/", filePath(text)) : text;
@@ -72,7 +74,7 @@ function cloneSource(name: string, context: CompileContext): CloneSource {
 function keyringOf(
   path: string | undefined,
   kind: "tarball" | BootstrapSource["type"],
-  document: Expanded<"Root">,
+  document: ExpandedDocument,
   context: CompileContext,
 ): { readonly keyring?: DesiredFile } {
   if (path === undefined) return {};

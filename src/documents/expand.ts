@@ -18,7 +18,7 @@ export const TARGET_FACTS = [
 ] as const;
 
 /**
- * One document per target for each `matrix`; an Image with a `target` of its own has that one's variables.
+ * One document per target for each `matrix`; an Image or a KernelConfig with a `target` of its own has that one's variables.
  * Unknown targets and variables are problems; what has one is left out.
  */
 export function expandDocuments(documents: readonly Document[]): {
@@ -59,7 +59,7 @@ function expandOne(document: Document, targets: ReadonlyMap<string, DocumentOf<"
   };
   const matrix = "matrix" in document.spec ? document.spec.matrix : undefined;
   if (matrix === undefined) {
-    const own = document.kind === "Image" && document.spec.target !== undefined ? document.spec.target : undefined;
+    const own = document.kind === "Image" || document.kind === "KernelConfig" ? document.spec.target : undefined;
     const filled = fill(document, own === undefined ? undefined : targets.get(own), report);
     // A target that is not there is reported with the other references.
     return own !== undefined && !targets.has(own) ? { documents: [filled], problems: [] } : settle([filled], problems);

@@ -18,11 +18,18 @@ export function readKernelSymbols(texts: readonly string[]): KernelSymbols {
 
 /** The symbols an image needs of its kernel so that it boots, with the values that the KernelConfig requires. */
 export function requiredSymbols(image: ImageSpec, kernel: KernelConfigSpec): ReadonlyMap<string, string> {
-  const { format = "initramfs", compression } = image;
+  return new Map([...imageSymbols(image), ...ownSymbols(kernel)]);
+}
+
+/** What an image needs of any kernel. */
+export function imageSymbols({ format = "initramfs", compression }: ImageSpec): ReadonlyMap<string, string> {
   const symbols = formatSymbols(format, compression?.codec ?? FORMATS[format].defaultCodec);
-  const required = new Map([...symbols, "BINFMT_ELF"].map((symbol) => [symbol, "y"]));
-  for (const [symbol, value] of Object.entries(kernel.require ?? {})) required.set(symbol, requiredText(value));
-  return required;
+  return new Map([...symbols, "BINFMT_ELF"].map((symbol) => [symbol, "y"]));
+}
+
+/** What a KernelConfig itself requires. */
+export function ownSymbols({ require = {} }: KernelConfigSpec): ReadonlyMap<string, string> {
+  return new Map(Object.entries(require).map(([symbol, value]) => [symbol, requiredText(value)]));
 }
 
 function requiredText(value: string | number | boolean): string {

@@ -26,7 +26,8 @@ export function checkKernels(
   for (const image of documents) {
     if (image.kind !== "Image" || image.spec.kernel === undefined) continue;
     const kernel = textsOf.get(image.spec.kernel);
-    if (kernel === undefined) continue;
+    // Of a kernel that is built, Kconfig's own answer counts: it is checked when that is known.
+    if (kernel === undefined || kernel.spec.source !== undefined) continue;
     const symbols = readKernelSymbols(kernel.texts);
     for (const [symbol, value] of requiredSymbols(image.spec, kernel.spec)) {
       const actual = symbols.get(symbol) ?? "n";

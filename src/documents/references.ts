@@ -84,6 +84,14 @@ function referencesOf(document: ExpandedDocument): readonly Reference[] {
       ...refer("ArchTarget", target, ["target"]),
     ];
   }
+  if (document.kind === "KernelConfig") {
+    const { source, target, initramfs } = document.spec;
+    return [
+      ...refer("Volume", source?.volume?.name, ["source", "volume", "name"]),
+      ...refer("ArchTarget", target, ["target"]),
+      ...refer("Image", initramfs, ["initramfs"]),
+    ];
+  }
   return [];
 }
 

@@ -1,5 +1,5 @@
 import { relativePathFault } from "./paths.ts";
-import type { KernelConfigSpec, OverlaySpec } from "./types.ts";
+import type { OverlaySpec } from "./types.ts";
 import { checkAttributes, checkDate, type Path, type Report } from "./value-checks.ts";
 
 export function checkOverlay(spec: OverlaySpec, report: Report): void {
@@ -23,23 +23,6 @@ export function checkOverlay(spec: OverlaySpec, report: Report): void {
   }
   for (const [index, path] of (spec.delete ?? []).entries()) checkPath(path, ["delete", index], report);
   checkNodes(spec, report);
-}
-
-export function checkKernelConfig(spec: KernelConfigSpec, report: Report): void {
-  for (const [index, file] of [spec.config, ...(spec.fragments ?? [])].entries()) {
-    const fault = relativePathFault(file);
-    const path: Path = index === 0 ? ["config"] : ["fragments", index - 1];
-    if (fault !== undefined) report(path, `cannot read \`${file}\`: ${fault}`, "name a file beside the document");
-  }
-  for (const [symbol, value] of Object.entries(spec.require ?? {})) {
-    if (!/^[A-Z0-9_a-z]+$/.test(symbol) || symbol.startsWith("CONFIG_")) {
-      const hint = "write it without CONFIG_, such as `RD_GZIP: y`";
-      report(["require", symbol], `cannot require \`${symbol.slice(0, 100)}\`: it is no symbol`, hint);
-    }
-    if (typeof value === "string" && value.includes("\n")) {
-      report(["require", symbol], `cannot require \`${symbol}\`: its value has several lines`, "write one line");
-    }
-  }
 }
 
 function checkNodes(spec: OverlaySpec, report: Report): void {

@@ -35,7 +35,7 @@ const HASHES = [
   ["sha512", 128],
 ] as const;
 
-function checkTarball(tarball: TarballSpec, report: Report): void {
+export function checkTarball(tarball: TarballSpec, report: Report): void {
   const at = (field: string): Path => ["source", "tarball", field];
   for (const [field, length] of HASHES) {
     const hash = tarball[field];

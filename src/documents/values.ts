@@ -4,9 +4,10 @@ import { TARGET_FACTS } from "./expand.ts";
 import { absolutePathFault, hostPathFault, relativePathFault } from "./paths.ts";
 import type { ArchTargetSpec, DocumentKind, DocumentMap, HostSpec, ImageSpec, Problem } from "./types.ts";
 import { parseInterval } from "./units.ts";
-import { checkBoot, checkRetention } from "./values-boot.ts";
 import { checkDate, checkLinks, checkSize, type Path, type Report } from "./value-checks.ts";
-import { checkKernelConfig, checkOverlay } from "./values-overlay.ts";
+import { checkBoot, checkRetention } from "./values-boot.ts";
+import { checkKernelConfig } from "./values-kernel.ts";
+import { checkOverlay } from "./values-overlay.ts";
 import { checkRoot } from "./values-root.ts";
 import { checkVolume } from "./values-volume.ts";
 

@@ -2,7 +2,7 @@ import type { Json } from "../core/digest.ts";
 import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 
-const MARKED_KINDS = ["volume", "tree", "artifact", "snapshot", "image"] as const;
+const MARKED_KINDS = ["volume", "tree", "artifact", "snapshot", "image", "kernel"] as const;
 
 /**
  * What we leave beside an object that we made: whose it is and which object it means. A marker that

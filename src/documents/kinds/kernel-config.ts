@@ -1,6 +1,28 @@
-import { fields, type JsonSchema, text, texts } from "./common.ts";
+import { choice, DATE, fields, type JsonSchema, MATRIX, ON_DELETE, PROTECT, text, texts, whole } from "./common.ts";
+import { TARBALL } from "./root-source.ts";
 
-/** KernelConfig: a .kconfig file, fragments, and symbols that must hold. */
+const KERNEL_SOURCE = fields(
+  {
+    directory: text("Absolute path of a kernel source on the host; it is only read."),
+    volume: fields(
+      { name: text("A Volume."), path: text("Folder in it, such as linux-6.1. Default: its top.") },
+      "A kernel source that stands in a volume; it is only read.",
+      ["name"],
+    ),
+    tarball: TARBALL,
+    package: fields(
+      {
+        name: text("The distribution's source package, such as linux-source-6.1."),
+        version: text("Exactly that version. Default: the one that apt offers when it is fetched first."),
+      },
+      "A Debian package of kernel sources, fetched and verified by apt.",
+      ["name"],
+    ),
+  },
+  "Where the kernel's source comes from: exactly one of these. Without it the configuration is only checked.",
+);
+
+/** KernelConfig: a .kconfig file, fragments, and symbols that must hold; with a source, the kernel that is built. */
 export const kernelConfigSchema: JsonSchema = fields(
   {
     config: text("The .kconfig file beside this document."),
@@ -10,7 +32,20 @@ export const kernelConfigSchema: JsonSchema = fields(
       description: "Symbols that must hold, without CONFIG_: `RD_GZIP: y`.",
       additionalProperties: { type: ["string", "number", "boolean"] },
     },
+    needs: choice(
+      ["demand", "add"],
+      "What images that name this kernel need of it: demand (default) wants it in the configuration, add adds it.",
+    ),
+    source: KERNEL_SOURCE,
+    patches: texts("Patches below the folder of the documents, applied in this order with `patch -p1`."),
+    target: text("The ArchTarget that it is built for. Default: the host's own architecture."),
+    initramfs: text("An Image of format initramfs that is embedded in the kernel."),
+    sourceDate: DATE,
+    retention: fields({ generations: whole(1, 1000, "Versions kept. Default: the host's.") }, "What is kept."),
+    protect: PROTECT,
+    onDelete: ON_DELETE,
+    matrix: MATRIX,
   },
-  "Configuration of a kernel.",
+  "Configuration of a kernel, and how it is built.",
   ["config"],
 );

@@ -2,7 +2,7 @@ import { choice, DATE, fields, SIZE, text, texts } from "./common.ts";
 
 const KEYRING = "a file of OpenPGP public keys below the folder of the documents, such as keys/release.asc";
 
-const TARBALL = fields(
+export const TARBALL = fields(
   {
     path: text("The archive: an absolute path, or a path relative to the folder of the documents."),
     url: text("Instead of path: an https: address, a file: one, or http: where a hash or a signature protects it."),
@@ -18,7 +18,7 @@ const TARBALL = fields(
     },
     sourceDate: DATE,
   },
-  "A stage tarball: gz, xz, zst, bz2 or plain. A hash, digests or a signature says that it is the right one.",
+  "A tarball: gz, xz, zst, bz2 or plain. A hash, digests or a signature says that it is the right one.",
 );
 
 const BOOTSTRAP = {

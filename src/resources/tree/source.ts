@@ -37,19 +37,26 @@ export function isSourceKept(source: TreeSource, cache: string, files: Files): b
   return readKept(keptKey(source), cache, files) !== undefined;
 }
 
+/** Whose source it is: a root's, or a kernel's. */
+interface Subject {
+  readonly kind: "tree" | "kernel";
+  readonly name: string;
+  readonly source: TreeSource;
+}
+
 /** The tarball to fill a tree from: the declared one, fetched where it is not here, or what a bootstrapper makes. */
-export async function provideTarball(resource: TreeResource, context: ApplyContext): Promise<Tarball> {
-  const { source, name } = resource;
+export async function provideTarball({ kind, name, source }: Subject, context: ApplyContext): Promise<Tarball> {
+  const subject = `${kind} ${name}`;
   if (source.type === "existing" || source.type === "clone")
-    throw new RootloomError(`cannot fill tree ${name}: ${source.type} is no source of a tarball`, {
+    throw new RootloomError(`cannot fill ${subject}: ${source.type} is no source of a tarball`, {
       hint: "declare a tarball, mmdebstrap or debootstrap",
     });
-  if (source.type === "tarball" && !isRemote(source)) return checkLocal(name, source, context);
+  if (source.type === "tarball" && !isRemote(source)) return checkLocal(subject, source, context);
   const key = keptKey(source);
   const kept = await checkKept(key, context);
   if (kept !== undefined) return kept;
   return once(key, () =>
-    source.type === "tarball" ? fetchTarball(name, source, context) : bootstrap(name, source, key, context),
+    source.type === "tarball" ? fetchTarball(subject, source, context) : bootstrap(name, source, key, context),
   );
 }
 
@@ -62,7 +69,7 @@ export async function keptTarball(resource: TreeResource, context: ApplyContext)
   const facts = readFacts(keptKey(source), context.cache, context.host.files);
   const { location: path } = source;
   if (facts !== undefined && (await sha256Of(path, context)) === facts.sha256) return { path, ...facts };
-  return checkLocal(name, source, context);
+  return checkLocal(`tree ${name}`, source, context);
 }
 
 /** Two roots of one source wait for one download, one bootstrap. */
@@ -76,13 +83,13 @@ function once(key: string, make: () => Promise<Tarball>): Promise<Tarball> {
   return made;
 }
 
-async function checkLocal(name: string, source: TarballSource, context: ApplyContext): Promise<Tarball> {
+async function checkLocal(subject: string, source: TarballSource, context: ApplyContext): Promise<Tarball> {
   const { location: path } = source;
   if (!posix.isAbsolute(path))
-    throw new RootloomError(`cannot read the source of tree ${name}: ${path} is not an absolute path`, {
+    throw new RootloomError(`cannot read the source of ${subject}: ${path} is not an absolute path`, {
       hint: "a bare repository has no files beside it: give the tarball's absolute path",
     });
-  const verified = await verifyTarball(name, source, path, context);
+  const verified = await verifyTarball(subject, source, path, context);
   if (source.digests !== undefined || source.signature !== undefined) writeFacts(keptKey(source), verified, context);
   return { path, ...verified };
 }
@@ -90,13 +97,13 @@ async function checkLocal(name: string, source: TarballSource, context: ApplyCon
 const LIMIT_BYTES = 16 * 1024 ** 3;
 
 /** Fetches, checks, and only then takes into the cache. A part of an older file is given up when the whole is not right. */
-async function fetchTarball(name: string, source: TarballSource, context: ApplyContext): Promise<Tarball> {
+async function fetchTarball(subject: string, source: TarballSource, context: ApplyContext): Promise<Tarball> {
   const { files } = context.host;
   const key = keptKey(source);
   const seeded = keptPaths(key, context.cache).path;
   // Put there by hand, for a host without a network: it counts when it is right.
   if (files.stat(seeded)?.type === "file") {
-    const verified = await verifyTarball(name, source, seeded, context).catch(() => undefined);
+    const verified = await verifyTarball(subject, source, seeded, context).catch(() => undefined);
     if (verified !== undefined) return keepFile(seeded, key, verified, context);
   }
   const file = posix.join(context.cache, "downloads", `${key.replace(":", "-")}.partial`);
@@ -105,7 +112,7 @@ async function fetchTarball(name: string, source: TarballSource, context: ApplyC
     context.progress(`fetching ${source.location}`);
     const { resumed } = await download(wanted, context);
     try {
-      return keepFile(file, key, await verifyTarball(name, source, file, context), context);
+      return keepFile(file, key, await verifyTarball(subject, source, file, context), context);
     } catch (thrown) {
       const error = asRootloomError(thrown);
       // What could not be checked yet may still be right; what is wrong is of no use to anybody.

@@ -22,18 +22,19 @@ export interface Verified {
  * @throws RootloomError (condition `SourceVerified`) where one of them does not hold.
  */
 export async function verifyTarball(
-  name: string,
+  subject: string,
   source: TarballSource,
   path: string,
   context: ApplyContext,
 ): Promise<Verified> {
   const sha256 = await sha256Of(path, context);
   if (sha256 === undefined)
-    throw new RootloomError(`cannot read the source of tree ${name}: ${path} is not there`, {
+    throw new RootloomError(`cannot read the source of ${subject}: ${path} is not there`, {
       hint: `put the tarball at ${path}`,
     });
   const compare = (algorithm: string, is: string, declared: string | undefined, by: string): void => {
-    if (declared !== undefined && is !== declared) throw mismatch(name, source.location, algorithm, is, declared, by);
+    if (declared !== undefined && is !== declared)
+      throw mismatch(subject, source.location, algorithm, is, declared, by);
   };
   compare("sha256", sha256, source.sha256, "is declared");
   const by: string[] = source.sha256 === undefined ? [] : ["sha256"];
@@ -119,7 +120,7 @@ async function sha512Of(path: string, context: ApplyContext): Promise<string> {
 }
 
 function mismatch(
-  name: string,
+  subject: string,
   location: string,
   algorithm: string,
   is: string,
@@ -127,7 +128,7 @@ function mismatch(
   by: string,
 ): RootloomError {
   return new RootloomError(
-    `cannot use the source of tree ${name}: ${algorithm} of ${location} is ${is}, ${declared} ${by}`,
+    `cannot use the source of ${subject}: ${algorithm} of ${location} is ${is}, ${declared} ${by}`,
     { hint: "fetch the file again, or declare the hash that its publisher names", condition: "SourceVerified" },
   );
 }

@@ -1,0 +1,148 @@
+import { canonicalJson } from "../core/digest.ts";
+import { FORMATS } from "../core/format.ts";
+import { architectureOf } from "../core/kernel.ts";
+import type { DesiredFile, KernelResource, KernelTree, ResourceId } from "../core/resource.ts";
+import { imageSymbols, ownSymbols } from "../documents/kconfig.ts";
+import type { KernelSourceSpec } from "../documents/types-kernel.ts";
+import { parseDate } from "../documents/units.ts";
+import {
+  type CompileContext,
+  type Expanded,
+  findDocument,
+  mergedKey,
+  ofKind,
+  originOf,
+  resolvePath,
+  resourceId,
+} from "./context.ts";
+import { imagePlace } from "./image-place.ts";
+import { tarballSource } from "./sources.ts";
+import { volumePath } from "./volumes.ts";
+
+/** Of one compiler at work; a budget of memory that is smaller allows fewer of them. */
+const JOB_BYTES = 512 * 1024 ** 2;
+
+type KernelDocument = Expanded<"KernelConfig">;
+
+/** The kernel that a configuration with a source is built to; undefined where it is only checked, or cannot be read. */
+export function compileKernel(document: KernelDocument, context: CompileContext): KernelResource | undefined {
+  const { name, spec } = document;
+  const merged = context.merged.get(kernelConfigKey(name));
+  if (spec.source === undefined || merged === undefined) return undefined;
+  const source = sourceOf(document, spec.source, context);
+  const initramfs = initramfsOf(document, context);
+  const { jobs, memory_bytes } = context.policy;
+  const path = kernelPlace(document, context);
+  return {
+    id: resourceId("kernel", name),
+    kind: "kernel",
+    name,
+    identity: `path:${path}`,
+    dependsOn: [...source.dependsOn, ...(initramfs === undefined ? [] : [initramfs.artifact])],
+    origin: originOf(document),
+    protect: spec.protect ?? false,
+    onDelete: spec.onDelete ?? "retain",
+    path,
+    source: source.tree,
+    patches: (spec.patches ?? []).flatMap((patch, index) => patchOf(patch, index, document, context)),
+    config: { path: spec.config, sha256: merged.sha256, content: merged.content },
+    ...symbolsOf(document, context),
+    ...targetOf(document, context),
+    ...(initramfs === undefined ? {} : { initramfs }),
+    sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
+    generations: spec.retention?.generations ?? context.policy.generations,
+    jobs: Math.max(1, Math.min(jobs, Math.floor(memory_bytes / JOB_BYTES))),
+  };
+}
+
+/** Under which a kernel's configuration and fragments, joined, stand among the merged contents. */
+export function kernelConfigKey(name: string): string {
+  return mergedKey(["KernelConfig", name]);
+}
+
+export function kernelPlace({ name }: KernelDocument, context: Pick<CompileContext, "state">): string {
+  return resolvePath(context.state, `kernels/${name}`);
+}
+
+/** All that decides how it is configured, beside the source's own defaults. */
+export function configFacts({ config, added, required }: KernelResource): string {
+  return canonicalJson({ config: config.sha256, added: { ...added }, required: { ...required } });
+}
+
+function sourceOf(
+  document: KernelDocument,
+  { directory, volume, tarball, package: of }: KernelSourceSpec,
+  context: CompileContext,
+): { readonly tree: KernelTree; readonly dependsOn: readonly ResourceId[] } {
+  if (tarball !== undefined) return { tree: tarballSource(tarball, document, context), dependsOn: [] };
+  if (of !== undefined) return { tree: { type: "package", name: of.name, version: of.version }, dependsOn: [] };
+  const declared = findDocument(context, "Volume", volume?.name);
+  if (volume === undefined || declared === undefined)
+    return { tree: { type: "directory", path: resolvePath("/", directory ?? "/") }, dependsOn: [] };
+  const path = resolvePath(volumePath(declared, context), volume.path ?? ".");
+  return { tree: { type: "directory", path }, dependsOn: [resourceId("volume", declared.name)] };
+}
+
+function patchOf(
+  path: string,
+  index: number,
+  document: KernelDocument,
+  context: CompileContext,
+): readonly DesiredFile[] {
+  const found = context.file(path);
+  if (found !== undefined && found.content !== "") return [found];
+  const why = found === undefined ? "it is not in the folder of the documents" : "it is read as a document";
+  const hint = found === undefined ? "commit it there, or correct the path" : "let its name end in .patch";
+  context.report(document, ["spec", "patches", index], `cannot use the patch \`${path}\`: ${why}`, hint);
+  return [];
+}
+
+/** What its own document requires of it, and each image that names it. */
+function symbolsOf(
+  { name, spec }: KernelDocument,
+  context: CompileContext,
+): Pick<KernelResource, "added" | "required"> {
+  const isFor = (image: Expanded<"Image">) => image.name === spec.initramfs || image.spec.kernel === name;
+  const needed = ofKind(context, "Image")
+    .filter(isFor)
+    .flatMap((image) => [...imageSymbols(image.spec)]);
+  return {
+    added: spec.needs === "add" ? sorted(needed) : {},
+    required: sorted([...needed, ...ownSymbols(spec)]),
+  };
+}
+
+function sorted(symbols: readonly (readonly [string, string])[]): Readonly<Record<string, string>> {
+  return Object.fromEntries([...new Map(symbols)].sort(([one], [other]) => (one < other ? -1 : 1)));
+}
+
+function targetOf(
+  document: KernelDocument,
+  context: CompileContext,
+): Pick<KernelResource, "architecture" | "triplet" | "crossPrefix"> {
+  const target = findDocument(context, "ArchTarget", document.target ?? document.spec.target);
+  if (target === undefined) return { architecture: undefined, triplet: undefined, crossPrefix: undefined };
+  const { cpu, kernelArch, triplet, crossPrefix } = target.spec;
+  const said = cpu ?? triplet ?? kernelArch ?? "";
+  const architecture = architectureOf(said);
+  if (architecture === undefined) {
+    const message = `cannot build kernel ${document.name} for ArchTarget ${target.name}: its architecture is ${said === "" ? "not said" : said}`;
+    context.report(document, ["spec", "target"], message, "kernels are built for cpu x86_64, i686 and aarch64");
+  }
+  return { architecture, triplet, crossPrefix };
+}
+
+function initramfsOf(document: KernelDocument, context: CompileContext): KernelResource["initramfs"] {
+  const image = findDocument(context, "Image", document.spec.initramfs);
+  if (image === undefined) return undefined;
+  const { artifact, path, file, format } = imagePlace(image, context);
+  if (format === "initramfs") return { artifact, path, file };
+  const message = `cannot embed Image ${image.name} in kernel ${document.name}: its format is ${format}`;
+  context.report(
+    document,
+    ["spec", "initramfs"],
+    message,
+    `take \`format: ${format}\` from the image: ${FORMATS.initramfs.file} is embedded`,
+  );
+  return undefined;
+}

@@ -1,0 +1,30 @@
+import type { Matrix, TarballSpec } from "./types.ts";
+
+/** A kernel's configuration; with a source, a kernel that is built. */
+export interface KernelConfigSpec {
+  /** File beside the document. */
+  readonly config: string;
+  readonly fragments?: readonly string[];
+  /** Symbols that must hold: `RD_GZIP: y`. */
+  readonly require?: Readonly<Record<string, string | number | boolean>>;
+  readonly needs?: "demand" | "add";
+  readonly source?: KernelSourceSpec;
+  /** Below the folder of the documents. */
+  readonly patches?: readonly string[];
+  readonly target?: string;
+  /** An Image. */
+  readonly initramfs?: string;
+  readonly sourceDate?: number | string;
+  readonly retention?: { readonly generations?: number };
+  readonly protect?: boolean;
+  readonly onDelete?: "retain" | "destroy";
+  readonly matrix?: Matrix;
+}
+
+/** Exactly one of these. */
+export interface KernelSourceSpec {
+  readonly directory?: string;
+  readonly volume?: { readonly name: string; readonly path?: string };
+  readonly tarball?: TarballSpec;
+  readonly package?: { readonly name: string; readonly version?: string };
+}

@@ -1,0 +1,136 @@
+import { RootloomError } from "../../core/error.ts";
+import type { KernelResource, OwnedRecord } from "../../core/resource.ts";
+import { whoseIs } from "../artifact/observe.ts";
+import { checkHostPath } from "../limits.ts";
+import { detail, recordOf } from "../owned.ts";
+import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
+import { type KernelReport, kernelDamage, readKernel } from "./generations.ts";
+import { kernelGeneration, kernelInputs } from "./inputs.ts";
+import { makeKernel } from "./make.ts";
+import { whyForbidden } from "./observe.ts";
+import {
+  deleteKernelDirectory,
+  placeKernel,
+  prepareKernelDirectory,
+  sweepBuilds,
+  sweepTemporaries,
+  switchKernel,
+} from "./place.ts";
+import { provideKernelSource } from "./source.ts";
+import { closeWorkshop, openWorkshop, removeWorkshop } from "./workshop.ts";
+
+/** Make takes all jobs of the host's budget: one kernel after the other. */
+let last: Promise<unknown> = Promise.resolve();
+
+/** Configures, checks and makes a kernel. What stands whole from the same inputs is not made again. */
+export const buildKernel: Executor<"kernel.build"> = async (step, context) => {
+  const turn = last.then(
+    () => build(step.arguments.resource, context),
+    () => build(step.arguments.resource, context),
+  );
+  last = turn;
+  return turn;
+};
+
+/** Removes all that was built, and what it was made in; only while it is still ours. */
+export const deleteKernel: Executor<"kernel.delete"> = async (step, context) => {
+  const { record } = step.arguments;
+  const { name } = record;
+  const path = detail(record, "path");
+  const refused = checkHostPath(context.host.files, path, context.limits, context.state);
+  if (refused !== undefined) throw refused;
+  const { state, whose } = whoseIs(path, context);
+  if (state === "foreign")
+    throw new RootloomError(`cannot delete ${path}: it is ${whose}`, {
+      hint: "look at it; the next pass observes it again",
+    });
+  if (state === "ours") await deleteKernelDirectory({ name, path }, context);
+  await removeWorkshop(name, context);
+  return { record: undefined, result: "deleted" };
+};
+
+export const kernelExecutors = { "kernel.build": buildKernel, "kernel.delete": deleteKernel };
+
+/** A kill leaves folders with names of their own, which are swept; what has its name is whole. */
+export async function recoverKernel(open: OpenEffect, context: ApplyContext): Promise<void> {
+  const record = context.owned(open.stepId);
+  const path = detail(record, "path");
+  if (path === "" || checkHostPath(context.host.files, path, context.limits, context.state) !== undefined) return;
+  await sweepTemporaries({ name: record?.name ?? "", path }, context);
+  if (whoseIs(path, context).state === "ours") await sweepBuilds(path, context);
+}
+
+async function build(resource: KernelResource, context: ApplyContext): Promise<Outcome> {
+  context.signal.throwIfAborted();
+  const forbidden = whyForbidden(resource, context);
+  if (forbidden !== undefined)
+    throw new RootloomError(forbidden.message, { hint: forbidden.hint, condition: "Refused" });
+  const known = await kernelInputs(resource, context);
+  const { inputs, initramfs } = known;
+  if (resource.initramfs !== undefined && initramfs === undefined)
+    throw new RootloomError(
+      `cannot embed ${resource.initramfs.artifact} in kernel ${resource.name}: it is not packed yet`,
+      {
+        hint: `see ${resource.initramfs.artifact}`,
+        retry: "waiting",
+        condition: "ImageMissing",
+      },
+    );
+  const generation = kernelGeneration(inputs);
+  await prepareKernelDirectory(resource, context);
+  const whole = await wholeKernel(resource, generation, context);
+  if (whole !== undefined) {
+    await switchKernel(resource, generation, context);
+    return { record: recordNow(resource, whole, context), result: `found built as generation ${generation}` };
+  }
+  const source = await provideKernelSource(resource, context);
+  const workshop = await openWorkshop(resource, known, source, context);
+  const made = await context.effect("kernel.make", { name: resource.name }, () =>
+    makeKernel(resource, initramfs, workshop, context).finally(() => {
+      if (!context.signal.aborted) closeWorkshop(workshop, context);
+    }),
+  );
+  requireUnchanged(resource, inputs, (await kernelInputs(resource, context)).inputs);
+  const report = await placeKernel(resource, { generation, inputs, config: made.config }, workshop, context);
+  await switchKernel(resource, generation, context);
+  const notes = [
+    `Linux ${report.release} for ${report.architecture}, ${report.size_bytes} bytes`,
+    `its log: ${made.log}`,
+  ];
+  return { record: recordNow(resource, report, context), result: `built as generation ${generation}`, notes };
+}
+
+async function wholeKernel(
+  { path }: KernelResource,
+  generation: string,
+  context: ApplyContext,
+): Promise<KernelReport | undefined> {
+  const { host, instance, cache, signal } = context;
+  const report = readKernel(host.files, path, generation);
+  if (report?.instance !== instance) return undefined;
+  return (await kernelDamage(host, path, report, { cache, signal })) === "" ? report : undefined;
+}
+
+function requireUnchanged(
+  { name }: KernelResource,
+  before: Readonly<Record<string, string>>,
+  after: Readonly<Record<string, string>>,
+): void {
+  const changed = Object.keys(after).filter((input) => before[input] !== after[input]);
+  if (changed.length === 0) return;
+  throw new RootloomError(`cannot take kernel ${name}: its ${changed.join(", ")} changed while it was made`, {
+    hint: "it is made again",
+    retry: "transient",
+  });
+}
+
+function recordNow(
+  resource: KernelResource,
+  report: KernelReport,
+  { runId, revision, host }: ApplyContext,
+): OwnedRecord {
+  const { path } = resource;
+  const { generation, release, architecture, size_bytes, inputs } = report;
+  const facts = { runId, revision, now_ms: host.clock.now_ms() };
+  return recordOf(resource, facts, { inputs, details: { path, generation, release, architecture, size_bytes } });
+}

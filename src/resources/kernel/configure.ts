@@ -1,0 +1,125 @@
+import { posix } from "node:path";
+import { RootloomError } from "../../core/error.ts";
+import { ARCHITECTURES } from "../../core/kernel.ts";
+import type { KernelResource } from "../../core/resource.ts";
+import { readKernelSymbols } from "../../documents/kconfig.ts";
+import type { Files, TreeHandle } from "../../host/ports.ts";
+import type { EmbeddedImage } from "./inputs.ts";
+import { readKconfig, whyNot } from "./kconfig-language.ts";
+import { INSIDE } from "./paths.ts";
+import type { Workshop } from "./sandbox.ts";
+
+/** Where make finds the image that it embeds. It is copied as it is: its name has two endings. */
+const EMBEDDED = "initramfs.cpio.packed";
+
+/** A kernel on x86 has to fit where it is unpacked: 512 MiB, twice that where its place is drawn at random. */
+const X86_IMAGE_BYTES = 512 * 1024 ** 2;
+
+/** Writes what make is given: the configuration as it is declared, and the image where one is embedded. */
+export function writeInput(
+  { config, added, name }: Pick<KernelResource, "config" | "added" | "name">,
+  initramfs: EmbeddedImage | undefined,
+  { paths }: Workshop,
+  files: Files,
+): void {
+  const text = files.readText(config.content);
+  if (text === undefined)
+    throw new RootloomError(`cannot configure kernel ${name}: ${config.path} left the cache`, { retry: "transient" });
+  const lines = Object.entries(added).map(([symbol, value]) => symbolLine(symbol, value));
+  const embedded = initramfs === undefined ? [] : embed(initramfs, paths.input, files);
+  files.writeFile(posix.join(paths.input, "config"), `${[text.trimEnd(), ...lines, ...embedded].join("\n")}\n`, {
+    owner: 0,
+    group: 0,
+    mode: 0o644,
+  });
+}
+
+/** One that make has seen already keeps its time: make compares times, and would link again. */
+function embed({ path, sha256 }: EmbeddedImage, input: string, files: Files): readonly string[] {
+  const [place, note] = [posix.join(input, EMBEDDED), posix.join(input, "initramfs.sha256")];
+  if (files.readText(note) !== sha256 || files.stat(place) === undefined) {
+    for (const old of [note, place]) if (files.stat(old) !== undefined) files.removeFile(old);
+    files.copyFile(path, place);
+    files.setAttributes(place, { owner: 0, group: 0, mode: 0o644 });
+    files.writeFile(note, sha256, { owner: 0, group: 0, mode: 0o644 });
+  }
+  return [
+    symbolLine("BLK_DEV_INITRD", "y"),
+    symbolLine("INITRAMFS_SOURCE", `${INSIDE.input}/${EMBEDDED}`),
+    "CONFIG_INITRAMFS_ROOT_UID=0",
+    "CONFIG_INITRAMFS_ROOT_GID=0",
+  ];
+}
+
+function symbolLine(symbol: string, value: string): string {
+  if (value === "n") return `# CONFIG_${symbol} is not set`;
+  return /^([ym]|-?\d+|0x[0-9a-fA-F]+)$/.test(value) ? `CONFIG_${symbol}=${value}` : `CONFIG_${symbol}="${value}"`;
+}
+
+/** The configuration that Kconfig answered with. Read as in a cage: make could have put a link there. */
+export function answeredConfig({ paths }: Pick<Workshop, "paths">, files: Files): string {
+  return withTree(files, paths.tree, (tree) => textAt(tree, ".config")) ?? "";
+}
+
+/**
+ * Every required symbol against the answer.
+ * @throws RootloomError with symbol, wanted, got and the reason, a line each.
+ */
+export function checkAnswer(
+  resource: Pick<KernelResource, "name" | "required" | "config">,
+  answered: string,
+  { source, toolchain }: Pick<Workshop, "source" | "toolchain">,
+  files: Files,
+): void {
+  const symbols = readKernelSymbols([answered]);
+  const wrong = Object.entries(resource.required).filter(([symbol, wanted]) => (symbols.get(symbol) ?? "n") !== wanted);
+  if (wrong.length === 0) return;
+  const { folder } = ARCHITECTURES[toolchain.architecture];
+  const facts = withTree(files, source, (tree) =>
+    readKconfig((path) => textAt(tree, path), { SRCARCH: folder, HEADER_ARCH: folder }),
+  );
+  const lines = wrong.map(([symbol, wanted]) => {
+    const why = whyNot(symbol, facts.get(symbol), symbols);
+    return `CONFIG_${symbol}: ${wanted} is wanted, it is ${symbols.get(symbol) ?? "not set"}${why === "" ? "" : `: ${why}`}`;
+  });
+  const [first = ""] = lines;
+  const more = lines.length > 1 ? `, and ${lines.length - 1} more` : "";
+  throw new RootloomError(`cannot build kernel ${resource.name}: ${first}${more}`, {
+    hint: `set them, and what they depend on, in ${resource.config.path} or in a fragment; or no longer require them`,
+    details: lines,
+    condition: "ConfigRefused",
+  });
+}
+
+/** @throws RootloomError where the image is larger than the kernel can be. */
+export function checkSize(
+  name: string,
+  answered: string,
+  initramfs: EmbeddedImage | undefined,
+  { toolchain }: Workshop,
+): void {
+  if (initramfs === undefined || ARCHITECTURES[toolchain.architecture].folder !== "x86") return;
+  const isRandom = readKernelSymbols([answered]).get("RANDOMIZE_BASE") === "y";
+  const limit_bytes = isRandom ? 2 * X86_IMAGE_BYTES : X86_IMAGE_BYTES;
+  if (initramfs.size_bytes < limit_bytes) return;
+  throw new RootloomError(
+    `cannot build kernel ${name}: the image to embed has ${initramfs.size_bytes} bytes, and a kernel with it at most ${limit_bytes}`,
+    { hint: "leave more out of the image, compress it harder, or boot it beside the kernel" },
+  );
+}
+
+function textAt(tree: TreeHandle, path: string): string | undefined {
+  const place = tree.resolve(path);
+  return place !== undefined && tree.stat(place)?.type === "file"
+    ? new TextDecoder().decode(tree.read(place))
+    : undefined;
+}
+
+function withTree<T>(files: Files, path: string, read: (tree: TreeHandle) => T): T {
+  const tree = files.openTree(path);
+  try {
+    return read(tree);
+  } finally {
+    tree.close();
+  }
+}
