@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { type FileTree, fixtures, makeSite, type Site } from "../kit.ts";
+import { eventually, type FileTree, fixtures, makeSite, type Site } from "../kit.ts";
 import { changesOf, document, leftovers, processesOf, small } from "../root/small-site.ts";
 
 /** What the guest prints is computed, so that no copy of it on the way can be taken for it. */
@@ -81,6 +81,26 @@ describe("the boot check of an image", () => {
     expect(site.run("apply").exitCode).toBe(0);
     expect(generations()).toEqual(inode);
     expect(current()).toBe(inode[0]);
+  });
+
+  it("survives a kill while the guest runs: the guest dies too, and the next pass boots what was packed and ends", async () => {
+    site = makeSite({ ...small, ...init("40+2"), ...image({}) });
+    const running = site.start("apply");
+    const ended = new Promise((resolve) => running.once("exit", resolve));
+    for (const stream of [running.stdout, running.stderr]) stream?.resume();
+    const isGuest = (line: string): boolean => line.includes("qemu-system") && !line.includes("setpriv");
+    await eventually("the guest", 120_000, () => processesOf(site).find(isGuest));
+    running.kill("SIGKILL");
+    await ended;
+    await eventually("its end", 10_000, () => (processesOf(site).length === 0 ? true : undefined));
+    const [packed] = generations();
+    expect(current()).toBeUndefined();
+    const ran = site.run("apply");
+    expect(ran.exitCode, ran.stdout + ran.stderr).toBe(0);
+    expect(ran.stdout).toContain(`found packed already as generation ${packed}`);
+    expect(current()).toBe(packed);
+    expect(generations()).toEqual([packed]);
+    expect(leftovers(site)).toEqual([]);
   });
 
   it("refuses a kernel that is not there before it packs anything", () => {

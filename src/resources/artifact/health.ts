@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { chooseAccelerator } from "../../boot/accelerator.ts";
 import { findFirmware } from "../../boot/firmware.ts";
 import { bootGuest } from "../../boot/guest.ts";
+import { judge } from "../../boot/judge.ts";
 import { type Kernel, readKernel } from "../../boot/kernel.ts";
 import { type Machine, memoryFor, QEMU } from "../../boot/machine.ts";
 import { canonicalJson } from "../../core/digest.ts";
@@ -117,8 +118,7 @@ async function bootGeneration(
     const timeout_ms = check.timeout_s * 1000;
     const booted = await bootGuest(host, machine, { expect: check.expect, timeout_ms, signal });
     const { console } = booted;
-    const healthy = booted.end === "seen" && console.complaint === undefined;
-    const message = describe(booted.end, check, console.complaint, booted.duration_ms);
+    const { healthy, message } = judge(booted.end, console.complaint, check, booted.duration_ms);
     const checkedAt = new Date(clock.now_ms()).toISOString();
     const verdict: Verdict = { version: 1, key, healthy, message, accelerator, checkedAt };
     const attributes = attributesIn(files, directory, files.stat(`${directory}/${report.file}`)?.mode ?? 0o600);
@@ -148,21 +148,6 @@ function startOf(
   files.copyFile(`${directory}/${uki.path}`, `${work}/esp/EFI/BOOT/BOOTX64.EFI`);
   files.copyFile(variables, `${work}/variables`);
   return { type: "firmware", code, variables: `${work}/variables`, directory: `${work}/esp` };
-}
-
-/** What the guest did, as a participle's subject would say it. */
-function describe(
-  end: "seen" | "ended" | "late",
-  { expect, timeout_s }: BootCheck,
-  complaint: string | undefined,
-  duration_ms: number,
-): string {
-  const said = complaint === undefined ? "" : ` (${complaint})`;
-  const seconds = `${(duration_ms / 1000).toFixed(1)} s`;
-  if (end === "seen" && complaint === undefined) return `printed "${expect}" after ${seconds}`;
-  if (end === "seen") return `printed "${expect}", but its kernel complained before${said}`;
-  if (end === "late") return `did not print "${expect}" within ${timeout_s} s${said}`;
-  return `ended without printing "${expect}"${said}`;
 }
 
 /** What a secret overlay makes a guest print is read in its log, by whoever may read the image. */
