@@ -62,7 +62,8 @@ export const recoveries: { readonly [K in ResourceKind]: Recovery | undefined } 
   mount: recoverMount,
   link: recoverLink,
   environment: undefined,
-  provision: undefined,
+  // A root that is taken back to a snapshot is swapped as a tree is.
+  provision: recoverTree,
   artifact: recoverArtifact,
   kernel: recoverKernel,
 };

@@ -13,7 +13,16 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileTree, makeSite, type Site } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
-import { changesOf, imageOf, leftovers, type PlanJson, rootOf, small, tarballRoot } from "./small-site.ts";
+import {
+  changesOf,
+  imageOf,
+  leftovers,
+  type PlanJson,
+  type PlannedStep,
+  rootOf,
+  small,
+  tarballRoot,
+} from "./small-site.ts";
 
 let site: Site;
 beforeEach(() => expect(whyNotMount()).toBeUndefined());
@@ -32,8 +41,11 @@ const applied = (...words: readonly string[]): string => {
   return ran.stdout;
 };
 const inRoot = (path: string): string => readFileSync(rootOf(site, path), "utf8");
-const planned = (id = "provision/small"): PlanJson["steps"][number] | undefined =>
-  site.json<PlanJson>("plan").steps.find((step) => step.id === id);
+interface Planned extends PlannedStep {
+  readonly details: readonly string[];
+}
+const planned = (id = "provision/small"): Planned | undefined =>
+  site.json<{ steps: readonly Planned[] }>("plan").steps.find((step) => step.id === id);
 const logText = (): string => {
   const folder = join(site.state, "logs/provision/small");
   return readdirSync(folder)
@@ -56,12 +68,44 @@ describe("what provisioning leaves in a managed root", () => {
     expect([inRoot("opt/made/file"), changesOf(site), leftovers(site)]).toEqual(["x\n", [], []]);
   });
 
-  it("is made again in a root that was replaced, and in one that was rolled back to a moment before it", () => {
+  it("is taken back to the snapshot before a step that changed or failed, so that nothing of its earlier text stays", () => {
+    const snapshots = { before: ["provision"], keep: 5 };
+    const two = (text: string): string =>
+      root(
+        {
+          steps: [
+            { name: "one", run: "echo 1 >> /etc/log" },
+            { name: "two", run: text },
+          ],
+        },
+        { snapshots },
+      );
+    site = makeSite(files({}, { snapshots }));
+    site.commit({ "desired/roots/small.yaml": two("echo half >> /etc/log; exit 1") });
+    expect(site.run("apply").exitCode).toBe(1);
+    expect(inRoot("etc/log")).toBe("1\nhalf\n");
+    site.commit({ "desired/roots/small.yaml": two("echo a >> /etc/log") });
+    expect(planned()?.details.at(-1)).toMatch(/^the root is first taken back to \S+-small, taken before step two$/);
+    expect(applied()).toMatch(/the root was first taken back to \S+-small/);
+    expect([inRoot("etc/log"), changesOf(site), leftovers(site)]).toEqual(["1\na\n", [], []]);
+    expect(readdirSync(join(site.state, "volumes/small/.rootloom/kept"))).toEqual([]);
+
+    // Nothing of an overlay that changed since is brought back: then only forward.
+    site.commit({
+      "desired/overlays/hardware/live/opt/tool.conf": "a = 2\n",
+      "desired/roots/small.yaml": two("echo b >> /etc/log"),
+    });
+    expect(planned()?.details.at(-1)).toMatch(/^(not atomic|the root is first)/);
+    applied();
+    expect([inRoot("opt/tool.conf"), inRoot("etc/log"), changesOf(site)]).toEqual(["a = 2\n", "1\na\nb\n", []]);
+  });
+
+  it("is made again in a root that was rolled back by a person, once that is resumed", () => {
     const snapshots = { before: ["provision"], keep: 3 };
     const step = (text: string): object => ({ steps: [{ name: "one", run: `echo ${text} >> /etc/log` }] });
-    site = makeSite(files(step("a"), { snapshots }));
+    site = makeSite(files(step("a"), { snapshots, content: "live" }));
     applied();
-    site.commit({ "desired/roots/small.yaml": root(step("b"), { snapshots }) });
+    site.commit({ "desired/roots/small.yaml": root(step("b"), { snapshots, content: "live" }) });
     expect(applied()).toMatch(/\S+-small was taken before/);
     expect(inRoot("etc/log")).toBe("a\nb\n");
     const { snapshots: taken } = site.json<{ snapshots: readonly { name: string; reason: string }[] }>(
@@ -69,9 +113,9 @@ describe("what provisioning leaves in a managed root", () => {
       "small",
     );
     expect(taken.map(({ reason }) => reason)).toEqual(["provision", "provision"]);
-    expect(site.run("rollback", "small", taken[1]?.name ?? "", "--yes").exitCode).toBe(0);
+    expect(site.run("rollback", "root/small", taken[1]?.name ?? "", "--yes").exitCode).toBe(0);
     expect(inRoot("etc/log")).toBe("a\n");
-    expect(planned()).toMatchObject({ reason: "step one changed" });
+    expect(planned()).toMatchObject({ reason: "step one changed", blocked: { condition: "Suspended" } });
     expect(site.run("resume", "tree/small").exitCode).toBe(0);
     applied();
     expect([inRoot("etc/log"), changesOf(site)]).toEqual(["a\nb\n", []]);

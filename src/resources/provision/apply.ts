@@ -7,8 +7,10 @@ import type { SpaceNeed } from "../space.ts";
 import { withSpace } from "../space.ts";
 import { check, requireOurs } from "../tree/apply.ts";
 import { recordChanged } from "../tree/recorded.ts";
+import { listSnapshots } from "../tree/snapshots/list.ts";
 import { snapshotBefore } from "../tree/snapshots/policy.ts";
 import type { ApplyContext, Executor } from "../types.ts";
+import { goBack, takenBefore } from "./go-back.ts";
 import { type ProvisionNote, readNote, writeNote } from "./note.ts";
 import { type ObservedProvision, observeProvision } from "./observe.ts";
 import { keepSourceManifest } from "./own-paths.ts";
@@ -34,11 +36,12 @@ export const runProvision: Executor<"provision.run"> = async (step, context) => 
     });
   try {
     // What was planned may be older than what stands there now: a volume was mounted, the root was made.
-    const observed = await observeProvision(resource, context);
-    if (observed.refusal !== "") throw new RootloomError(observed.refusal, { hint: observed.hint });
-    const notes: string[] = [];
+    const found = await observeProvision(resource, context);
+    if (found.refusal !== "") throw new RootloomError(found.refusal, { hint: found.hint });
+    tidyUp(resource, found, context);
+    const notes = [...(await takeBack(resource, found, context))];
+    const observed = notes.length === 0 ? found : await observeProvision(resource, context);
     const { steps } = pendingSteps(resource, observed);
-    tidyUp(resource, observed, context);
     for (const index of steps) notes.push(...(await runOne(resource, index, context)));
     await settle(resource, context);
     return { record: recordNow(resource, context), result: resultOf(resource, steps), notes };
@@ -62,7 +65,8 @@ async function runOne(resource: ProvisionResource, index: number, context: Apply
   const { name, key } = step;
   const before = readNote(root, context.instance, files);
   const done = before.done[index]?.key === key ? before.done : before.done.slice(0, index);
-  const running = { name, key, startedAt: now(context), runId, made };
+  const from = await takenBefore(root, taken, context);
+  const running = { name, key, startedAt: now(context), runId, made, ...from };
   const begun: ProvisionNote = { ...before, done, running, settled: false };
   await context.effect("provision.begin", { path: root.path, step: name }, () => {
     if (before.settled && before.done.length === 0) keepSourceManifest(root, context);
@@ -75,7 +79,7 @@ async function runOne(resource: ProvisionResource, index: number, context: Apply
     )
     .finally(() => removeMade(root, made, files));
   const { running: _, ...rest } = begun;
-  const entry = { name, key, finishedAt: now(context), runId };
+  const entry = { name, key, finishedAt: now(context), runId, ...from };
   await context.effect("provision.finish", { path: root.path, step: name }, () => {
     // What the step left is on disk before the note says that it is done.
     files.syncFilesystem(root.path);
@@ -107,6 +111,12 @@ async function settle(resource: ProvisionResource, context: ApplyContext): Promi
       .map((each, index) => ({ ...each, name: steps[index]?.name ?? each.name }));
     writeNote(root, { ...rest, done, settled: true }, files);
   });
+}
+
+async function takeBack(resource: ProvisionResource, { back }: ObservedProvision, context: ApplyContext) {
+  const { root } = resource;
+  const snapshot = back === "" ? undefined : (await listSnapshots(root, context)).find(({ name }) => name === back);
+  return snapshot === undefined ? [] : [await goBack(root, snapshot, context)];
 }
 
 /** What a killed step had for its own time only. */

@@ -5,8 +5,15 @@ import type { Files } from "../../host/ports.ts";
 import { identityOf, type MarkerIdentity, sameObject } from "../marker.ts";
 import { treePaths } from "../tree/paths.ts";
 
+/** How the root was before a step, where a snapshot was taken. */
+interface Before {
+  readonly snapshot?: string;
+  /** Digest of what overlays had laid into it. */
+  readonly laid?: string;
+}
+
 /** One step that has succeeded in this very root. */
-export interface DoneStep {
+export interface DoneStep extends Before {
   readonly name: string;
   readonly key: string;
   /** ISO 8601, UTC. */
@@ -15,7 +22,7 @@ export interface DoneStep {
 }
 
 /** A step that was begun, and has not succeeded: killed, failed, or running now. */
-export interface RunningStep {
+export interface RunningStep extends Before {
   readonly name: string;
   readonly key: string;
   /** ISO 8601, UTC. */

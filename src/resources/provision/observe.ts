@@ -5,6 +5,7 @@ import { checkHostPath } from "../limits.ts";
 import { requireMountable } from "../mount/observe.ts";
 import { refusalOf, standing } from "../tree/observe.ts";
 import type { ObserveContext, Observer } from "../types.ts";
+import { findBack } from "./go-back.ts";
 import { type DoneStep, readNote } from "./note.ts";
 import type { PackageDifference } from "./packages/adapter.ts";
 import { packageDifference } from "./packages/index.ts";
@@ -21,6 +22,8 @@ export interface ObservedProvision {
   readonly running: { readonly name: string; readonly startedAt: string } | undefined;
   /** False where steps have changed the root since it was recorded. */
   readonly settled: boolean;
+  /** The snapshot that the root is taken back to before the first pending step; empty where it is not. */
+  readonly back: string;
   /** By step: what its package list says, and the root's package database does not. */
   readonly packages: Readonly<Record<string, PackageDifference>>;
 }
@@ -37,13 +40,14 @@ const NOTHING: ObservedProvision = {
   done: [],
   running: undefined,
   settled: true,
+  back: "",
   packages: {},
 };
 
 /** What the root has behind it by its own note, and what is installed in it by its own database. */
 export async function observeProvision(
   resource: ProvisionResource,
-  context: Omit<ObserveContext, "owned">,
+  context: ObserveContext,
 ): Promise<ObservedProvision> {
   const { root } = resource;
   const { host, instance, signal } = context;
@@ -52,7 +56,8 @@ export async function observeProvision(
   const forbidden = whyForbidden(resource, context);
   const { state, populated } = standing(root, context, host.files);
   if (state !== "ours" || !populated) return { ...NOTHING, ...forbidden };
-  const { done, running, settled } = readNote(root, instance, host.files);
+  const note = readNote(root, instance, host.files);
+  const { done, running, settled } = note;
   const packages: Record<string, PackageDifference> = {};
   for (const [index, { name, key, work }] of resource.steps.entries()) {
     // A list that was never worked off differs anyway, and its list command may not be there yet.
@@ -60,6 +65,8 @@ export async function observeProvision(
     const difference = await packageDifference(work, root, host, signal);
     if (difference.missing.length + difference.unwanted.length > 0) packages[name] = difference;
   }
+  const first = resource.steps.findIndex(({ key }, index) => done[index]?.key !== key);
+  const back = first < 0 ? undefined : await findBack(resource, note, first, context);
   return {
     isThere: true,
     refusal: "",
@@ -68,6 +75,7 @@ export async function observeProvision(
     done: done.map(({ name, key }) => ({ name, key })),
     running: running === undefined ? undefined : { name: running.name, startedAt: running.startedAt },
     settled,
+    back: back?.name ?? "",
     packages,
   };
 }
@@ -75,7 +83,7 @@ export async function observeProvision(
 /** The host's limits have the last word: on commands outside of a root, on what is mounted, on files with secrets. */
 function whyForbidden(
   { steps, mounts }: ProvisionResource,
-  context: Omit<ObserveContext, "owned">,
+  context: ObserveContext,
 ): Pick<ObservedProvision, "refusal" | "hint"> | undefined {
   const { limits, state, host } = context;
   const outside = steps.find(({ where }) => where === "host");

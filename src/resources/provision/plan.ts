@@ -76,10 +76,17 @@ function runSteps(
   const details = [
     ...(running === undefined ? [] : [`the root is in the middle of step ${running.name}, begun ${running.startedAt}`]),
     ...lines(resource, pending.steps),
-    ...(again || running !== undefined ? [FORWARD_ONLY] : []),
+    ...(again || running !== undefined ? [howAgain(resource, observed, pending)] : []),
   ];
   const draft = run(resource, action, cause, reasonOf(resource, observed, pending));
   return { ...draft, details, ...(running === undefined ? {} : { unfinished: true }) };
+}
+
+/** From the snapshot before them, or on top of what they did. */
+function howAgain({ steps }: ProvisionResource, { back }: ObservedProvision, { steps: [first = 0] }: Pending): string {
+  return back === ""
+    ? FORWARD_ONLY
+    : `the root is first taken back to ${back}, taken before step ${steps[first]?.name}`;
 }
 
 const FORWARD_ONLY = "not atomic: what these steps did before stays, and they run again on top of it";

@@ -32,6 +32,7 @@ const there: ObservedProvision = {
     done: done("a", "b", "c"),
     running: undefined,
     settled: true,
+    back: "",
     packages: {},
   },
 };
@@ -70,6 +71,14 @@ describe("the steps of a root", () => {
     expect(plan(changed, { ...owned, inputs: { steps: "older" } })).toEqual(
       run("update", "intentional", "step b changed, so that it and the 1 after it run", [...ALL.slice(1), WARNING]),
     );
+  });
+
+  it("run in the root as it was before them, where a snapshot of that is left", () => {
+    const changed = { done: [...done("a", "b"), { name: "c", key: "older" }], back: "20261121T120000.000Z-c0ffee-r" };
+    expect(plan(changed, { ...owned, inputs: { steps: "older" } })).toMatchObject({
+      reason: "step c changed",
+      details: ["step 3 of 3: c", "the root is first taken back to 20261121T120000.000Z-c0ffee-r, taken before step c"],
+    });
   });
 
   it("all run in a root that is made in this pass, whatever is behind the one that stands there now", () => {
