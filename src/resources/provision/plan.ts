@@ -49,7 +49,10 @@ function plan(
   if (!observed.isThere)
     return { ...run(resource, "create", "intentional", "its root is not there"), blocked: waits(resource) };
   const pending = pendingSteps(resource, observed);
-  if (pending.steps.length > 0 || observed.running !== undefined) return runSteps(resource, observed, owned, pending);
+  if (pending.steps.length > 0 || observed.running !== undefined) {
+    const back = backOf(resource, observed, context);
+    return runSteps(resource, { ...observed, back }, owned, pending);
+  }
   return takeNote(resource, observed, owned);
 }
 
@@ -80,6 +83,12 @@ function runSteps(
   ];
   const draft = run(resource, action, cause, reasonOf(resource, observed, pending));
   return { ...draft, details, ...(running === undefined ? {} : { unfinished: true }) };
+}
+
+/** A snapshot from before what is laid in this pass would bring the older files back. */
+function backOf({ dependsOn }: ProvisionResource, { back }: ObservedProvision, { actionOf }: PlanContext): string {
+  const isLaid = dependsOn.some((id) => id.startsWith("overlay/") && (actionOf(id) ?? "keep") !== "keep");
+  return isLaid ? "" : back;
 }
 
 /** From the snapshot before them, or on top of what they did. */

@@ -79,6 +79,11 @@ describe("the steps of a root", () => {
       reason: "step c changed",
       details: ["step 3 of 3: c", "the root is first taken back to 20261121T120000.000Z-c0ffee-r, taken before step c"],
     });
+    const laying: PlanContext = { ...around(), actionOf: (id) => (id === "overlay/o" ? "update" : undefined) };
+    const above: ProvisionResource = { ...resource, dependsOn: ["overlay/o"] };
+    const older = { ...owned, inputs: { steps: "older" } };
+    const forward = provisionPlanner.plan(above, { ...there, ...changed }, older, laying);
+    expect(forward.details).toEqual(["step 3 of 3: c", WARNING]);
   });
 
   it("all run in a root that is made in this pass, whatever is behind the one that stands there now", () => {
