@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeSite, type Site, sha256Of } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
@@ -61,6 +61,29 @@ describe.skipIf(whyNotMount() !== undefined)("enter", () => {
     expect(busybox("true").exitCode).toBe(0);
     expect(mountsOfHost()).toBe(before);
     expect(site.run("plan").exitCode).toBe(0);
+  });
+
+  it("is kept in a log that only root reads: who, when, which command, how it ended", () => {
+    busybox("sh", "-c", "exit 7");
+    const { entries } = JSON.parse(site.run("history", "--enter", "--json").stdout) as { entries: readonly object[] };
+    const command = ["/bin/busybox", "sh", "-c", "exit 7"];
+    const time = expect.stringMatching(/^\d{4}-.*Z$/);
+    expect(entries).toEqual([
+      {
+        root: "small",
+        who: expect.stringMatching(/./),
+        command,
+        pid: expect.any(Number),
+        startedAt: time,
+        endedAt: time,
+        exitCode: 7,
+      },
+    ]);
+    const folder = `${site.state}/logs/enter`;
+    expect(readdirSync(folder).map((name) => (statSync(`${folder}/${name}`).mode & 0o777).toString(8))).toEqual([
+      "600",
+    ]);
+    expect(site.run("history", "--enter").stdout).toMatch(/small +.* exit 7 +\/bin\/busybox sh -c exit 7/);
   });
 
   it("hands a name with blanks and quotes to the command as it is", () => {

@@ -97,6 +97,48 @@ describe("a host mount", () => {
     expect(() => inside("touch", `${root}/cache/new`)).toThrow();
   });
 
+  it("keeps what its source's own mount takes away, and gets it back", async () => {
+    inside("mount", "-t", "tmpfs", "-o", "nosuid,nodev,noexec", "tmpfs", join(shop.directory, "other"));
+    const desired = resource({ source: join(shop.directory, "other"), options: ["ro"] });
+    const flags = () => shop.host.files.mounts().find(({ target }) => target === `${root}/cache`)?.options;
+    await shop.apply(mount, desired);
+    expect(flags()).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
+    expect((await shop.plan(mount, desired)).operation).toBe("keep");
+    // With both names given, mount(8) adds nothing of what is in force.
+    inside("mount", "-o", "remount,bind,ro,nodev", "--", desired.source, `${root}/cache`);
+    const { draft } = await shop.apply(mount, desired);
+    expect(draft.reason).toBe("nosuid is in force on its source only, noexec is in force on its source only");
+    expect(flags()).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
+    inside("umount", `${root}/cache`);
+    const lifted = resource({ ...desired, options: ["ro", "exec"] });
+    await shop.apply(mount, lifted);
+    expect(flags()).not.toContain("noexec");
+    expect(flags()).toContain("nosuid");
+    expect((await shop.plan(mount, lifted)).operation).toBe("keep");
+  });
+
+  it("that somebody gave a flag which nobody declared loses it again", async () => {
+    await shop.apply(mount, resource());
+    inside("mount", "-o", "remount,bind,noexec", `${root}/cache`);
+    const { draft } = await shop.apply(mount, resource());
+    expect(draft).toMatchObject({ operation: "mount.remount", reason: "noexec is in force and not declared" });
+    expect((await shop.plan(mount, resource())).operation).toBe("keep");
+  });
+
+  it("is not made from a volume that is not mounted, and nothing is written to the disk below it", async () => {
+    const path = join(shop.directory, "source");
+    const volume = { id: "volume/shared", path } as const;
+    const folder = { path: "distfiles", ownership: undefined, mode: undefined };
+    const wanted = resource({ source: `${path}/distfiles`, volume, folder });
+    for (const namespace of ["host", "private"] as const) {
+      await expect(shop.apply(mount, { ...wanted, namespace })).rejects.toMatchObject({
+        message: expect.stringContaining("its volume shared is not mounted, or another's: a directory with 1 entry"),
+        ...{ retry: "waiting", condition: "SourceMissing" },
+      });
+    }
+    expect([targets(), readdirSync(path)]).toEqual([[], ["file"]]);
+  });
+
   it("is mounted again when somebody unmounted it", async () => {
     await shop.apply(mount, resource());
     inside("umount", `${root}/cache`);
@@ -331,21 +373,13 @@ describe("a private mount", () => {
   it("is there for a command that runs in the root, and gone after it", async () => {
     mkdirSync(join(root, "bin"));
     execFileSync("cp", ["/bin/busybox", join(root, "bin/busybox")]);
-    const exitCode = await runInRoot(
-      shop.observing,
-      {
-        treePath: root,
-        mounts: [isPrivate(), { ...proc(), namespace: "private" }],
-        command: [
-          "/bin/busybox",
-          "sh",
-          "-c",
-          '[ -r /cache/file ] && [ -d /proc/self ] && [ "$ONLY" = this ] && exit 7',
-        ],
-        environment: { ONLY: "this" },
-        interactive: false,
-      },
-    );
+    const exitCode = await runInRoot(shop.observing, {
+      treePath: root,
+      mounts: [isPrivate(), { ...proc(), namespace: "private" }],
+      command: ["/bin/busybox", "sh", "-c", '[ -r /cache/file ] && [ -d /proc/self ] && [ "$ONLY" = this ] && exit 7'],
+      environment: { ONLY: "this" },
+      interactive: false,
+    });
     expect(exitCode).toBe(7);
     expect(targets()).toEqual([]);
   });
