@@ -17,13 +17,13 @@ export interface KernelStart {
   readonly cmdline: string;
 }
 
-/** Firmware starts EFI/BOOT/BOOTX64.EFI of a directory that it sees as a FAT disk. */
+/** Firmware is handed an EFI program, which it loads and starts as it would one from a disk. */
 export interface FirmwareStart {
   readonly type: "firmware";
   readonly code: string;
   /** A copy of its variables, which it may write. */
   readonly variables: string;
-  readonly directory: string;
+  readonly program: string;
 }
 
 export type Accelerator = "kvm" | "tcg";
@@ -54,13 +54,13 @@ function kernelArguments({ kernel, initramfs, cmdline }: KernelStart): readonly 
   return ["-kernel", kernel, ...initrd, "-append", cmdline === "" ? CMDLINE : `${CMDLINE} ${cmdline}`];
 }
 
-function firmwareArguments({ code, variables, directory }: FirmwareStart): readonly string[] {
+function firmwareArguments({ code, variables, program }: FirmwareStart): readonly string[] {
   // A comma ends a value of QEMU's, two of them are one.
   const value = (path: string) => path.replaceAll(",", ",,");
   return [
     ...["-drive", `if=pflash,format=raw,readonly=on,file=${value(code)}`],
     ...["-drive", `if=pflash,format=raw,file=${value(variables)}`],
-    ...["-drive", `if=virtio,format=raw,media=disk,readonly=on,file=fat:${value(directory)}`],
+    ...["-kernel", program],
   ];
 }
 

@@ -27,13 +27,13 @@ describe("a virtual machine", () => {
     expect(arguments_.at(-1)).toBe("console=ttyS0 panic=-1 quiet");
   });
 
-  it("starts firmware with variables of its own and a disk that it cannot write, whatever their paths hold", () => {
-    const start = { type: "firmware", code: "/c", variables: "/v", directory: "/a,b" } as const;
+  it("starts firmware with variables of its own, and hands it the program, whatever their paths hold", () => {
+    const start = { type: "firmware", code: "/c", variables: "/a,b", program: "/p.efi" } as const;
     const arguments_ = machineArguments({ ...guest, start }).join(" ");
     expect(arguments_).toMatch(/^-machine q35 /);
-    expect(arguments_).toContain("-drive if=pflash,format=raw,readonly=on,file=/c -drive if=pflash,format=raw,file=/v");
-    expect(arguments_).toMatch(/ -drive if=virtio,format=raw,media=disk,readonly=on,file=fat:\/a,,b$/);
-    expect(arguments_).not.toContain("-kernel");
+    expect(arguments_).toContain(" -drive if=pflash,format=raw,readonly=on,file=/c ");
+    expect(arguments_).toMatch(/ -drive if=pflash,format=raw,file=\/a,,b -kernel \/p.efi$/);
+    expect(arguments_).not.toContain("-append");
   });
 
   it("has memory for twice what is unpacked, the archive and the kernel, and never less than 512 MiB", () => {

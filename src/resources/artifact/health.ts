@@ -111,7 +111,7 @@ async function bootGeneration(
     context.progress(`booting generation ${report.generation} (${accelerator})`);
     const machine: Machine = {
       accelerator,
-      memory_bytes: check.memory_bytes ?? memoryFor(report.size_bytes, report.uncompressed_bytes),
+      memory_bytes: check.memory_bytes ?? memoryFor(inMemory_bytes(report), report.uncompressed_bytes),
       machine: check.machine,
       start: startOf({ resource, report, check }, { work, kernel: path }, host),
     };
@@ -130,7 +130,12 @@ async function bootGeneration(
   }
 }
 
-/** A uki is started by firmware, from a disk that holds nothing else; all else by QEMU, with the entry's command line. */
+/** The image, and what holds it once more, or its kernel. */
+function inMemory_bytes({ size_bytes, files = [] }: GenerationReport): number {
+  return files.reduce((sum, file) => sum + file.size_bytes, size_bytes);
+}
+
+/** A uki is started by firmware; all else by QEMU, with the entry's command line. */
 function startOf(
   { resource, report, check }: Pick<Check, "resource" | "report" | "check">,
   { work, kernel }: { readonly work: string; readonly kernel: string },
@@ -144,10 +149,8 @@ function startOf(
     return { type: "kernel", kernel, initramfs: `${directory}/${report.file}`, cmdline };
   }
   const { code, variables } = findFirmware(files, check.firmware);
-  files.makeDirectories(`${work}/esp/EFI/BOOT`, 0o700);
-  files.copyFile(`${directory}/${uki.path}`, `${work}/esp/EFI/BOOT/BOOTX64.EFI`);
   files.copyFile(variables, `${work}/variables`);
-  return { type: "firmware", code, variables: `${work}/variables`, directory: `${work}/esp` };
+  return { type: "firmware", code, variables: `${work}/variables`, program: `${directory}/${uki.path}` };
 }
 
 /** What a secret overlay makes a guest print is read in its log, by whoever may read the image. */

@@ -223,8 +223,9 @@ describe("the plan of an artifact", () => {
     });
 
     it("packs what failed when its root changes in this pass: that is another input", () => {
-      const draft = plan({ ...whole, check: failed }, record, { "tree/debian": "replace" });
-      expect(draft.blocked).toBeUndefined();
+      const first = { ...absent, state: "ours", inputs, check: failed } as const;
+      for (const observed of [{ ...whole, check: failed }, { ...whole, damage: "gone", check: failed }, first])
+        expect(plan(observed, record, { "tree/debian": "replace" }).blocked).toBeUndefined();
     });
   });
 
