@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { VolumeResource } from "../../src/core/resource.ts";
 import { mountsBelow, unmountBelow } from "./bench.ts";
 import type { Stage, Storage } from "./stage.ts";
-import { missingTools } from "./stages-host.ts";
+import { EMPTY, missingTools } from "./stages-host.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const POOL = "pool";
@@ -19,7 +19,7 @@ function lvmStage(filesystem: "ext4" | "xfs", disk: string, thinPool: string | u
   return {
     name: thinPool === undefined ? `lvm-${filesystem}` : `lvm-thin-${filesystem}`,
     missing: () => (isReady ? tools() : "it needs a device mapper and a disk to lose, as a guest has"),
-    cannot: {},
+    cannot: thinPool === undefined ? { "is made as a clone of its origin's volume, with the root in it": EMPTY } : {},
     open: async () => openGroup(filesystem, disk, thinPool),
   };
 }

@@ -21,7 +21,9 @@ const NO_SIZE = "a directory has no size of its own: `size` is refused in the do
 const NO_LABEL = "it has no filesystem of its own to label: `label` is refused in the document";
 const NO_MOUNT = "its content stands at its path without a mount";
 const QUOTA = "its size is a quota, which may be lowered";
-const PLAIN = "its files are copied, by reflink where the filesystem can: a volume of its own is made empty";
+/** Of a clone for which its volume is not cloned. */
+export const EMPTY =
+  "the volume is made empty, and the files of the root are copied, by reflink where they can share blocks";
 const UNMOUNTED = {
   "mounts again what was unmounted by hand": NO_MOUNT,
   "puts drifted mount options back": NO_MOUNT,
@@ -40,7 +42,7 @@ export const directoryStage: Stage = {
     "finishes a growth that was interrupted": NO_SIZE,
     "refuses to shrink": NO_SIZE,
     "changes its label": NO_LABEL,
-    "is made as a clone of its origin's volume, with the root in it": PLAIN,
+    "is made as a clone of its origin's volume, with the root in it": EMPTY,
     ...UNMOUNTED,
   },
   open: async () =>

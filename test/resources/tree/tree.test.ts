@@ -215,6 +215,15 @@ describe("what is not ours", () => {
     expect((await plan()).blocked?.message).toContain("a copy: its marker names another object");
   });
 
+  test("an existing root waits on a volume that holds nothing but what its filesystem brought", async () => {
+    tree = { ...tree, source: { type: "existing" }, content: "live", path: tree.volumePath };
+    const lost = join(tree.path, "lost+found");
+    mkdirSync(lost);
+    expect((await plan()).blocked?.condition).toBe("Waiting");
+    writeFileSync(join(lost, "#12"), "found");
+    expect((await plan()).blocked).toBeUndefined();
+  });
+
   test("an existing root is taken as it is, and its edits are nobody's drift", async () => {
     tree = { ...tree, source: { type: "existing" }, content: "live", path: tree.volumePath };
     expect((await plan()).blocked?.condition).toBe("Waiting");
