@@ -167,6 +167,9 @@ describe.skipIf(whyNotMount() !== undefined)("what is mounted into roots", () =>
       for (const flag of ["ro", "nodev", "noexec", "nosuid"]) expect(entry?.flags.split(",")).toContain(flag);
       expect(loopsOf(site)).toEqual([join(site.state, "artifacts/packages", generation(), "root.squashfs")]);
       expect(changes()).toEqual([]);
+      // A shell finds it there: it is not mounted on itself.
+      const list = site.run("enter", "small", "--", "/bin/busybox", "ls", `${packages}/profiles`);
+      expect([list.stderr, list.stdout]).toEqual(["", "repo_name\n"]);
     });
 
     it("gives way to a new one, and takes its loop device and its old generation with it", () => {

@@ -58,7 +58,10 @@ export async function runInRoot(context: PrivateContext, run: RunInRoot): Promis
   });
 }
 
-/** A shell script that makes mounts where they really belong; missing sources and targets are made first. */
+/**
+ * A shell script that makes mounts where they really belong; missing sources and targets are made first. A host mount that
+ * stands in the namespace which the new one is a copy of is there already.
+ */
 export function privateScript(context: PrivateContext, mounts: readonly MountResource[]): string {
   const { host } = context;
   const standing = host.files.mounts();
@@ -73,7 +76,17 @@ export function privateScript(context: PrivateContext, mounts: readonly MountRes
     const inherited = inheritedFlags(resource, host.files, standing);
     const making = parent?.type === "tmpfs" ? [["mkdir", "-p", "--", target.path]] : [];
     const commands = [...making, ...mountCommands({ ...resource, target: target.path }, inherited)];
-    return `{ ${shellLine(commands)}; } || { echo ${says} >&2; exit ${MOUNT_FAILED}; }`;
+    const line = `{ ${shellLine(commands)}; } || { echo ${says} >&2; exit ${MOUNT_FAILED}; }`;
+    return resource.namespace === "host" ? unlessThere(target.path, line) : line;
   });
   return lines.join("\n");
+}
+
+/** Runs a line unless the kernel's list has a mount at the target: there, blanks and the like stand as octal numbers. */
+function unlessThere(target: string, line: string): string {
+  const listed = target.replace(
+    /[ \t\n\\#]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+  return `case "$(cat /proc/self/mountinfo)" in *${shellQuote(` ${listed} `)}*) ;; *) ${line} ;; esac`;
 }
