@@ -22,7 +22,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "forget-fsync",
     what: "what is written through a writer is renamed into place without being synced",
-    seeds: 60,
+    seeds: 120,
     host: bendFiles(withoutWriterSync),
     jobs: bendJobFiles(withoutWriterSync),
   },
@@ -35,7 +35,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "write-in-place",
     what: "files are written over the old content, not beside it",
-    seeds: 30,
+    seeds: 100,
     host: bendFiles((files) => ({
       ...files,
       writeFile: (path, content, attributes) => writeInPlace(files, path, content, attributes.mode),
@@ -59,7 +59,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "trust-the-record",
     what: "a link that is recorded is taken to be there as recorded",
-    seeds: 80,
+    seeds: 200,
     install: () =>
       bend(observers.link, "observe", (observe) => async (resource, owned, context) => {
         const seen = await observe(resource, owned, context);
@@ -69,7 +69,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "skip-marker-identity",
     what: "a marker is believed wherever it lies, so that a copy of a volume passes for it",
-    seeds: 120,
+    seeds: 250,
     host: bendFiles((files) => ({ ...files, readText: (path) => believed(files, path, files.readText(path)) })),
   },
   {
@@ -85,7 +85,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "destroy-unasked",
     what: "a removal does not say what it destroys, so that nobody is asked",
-    seeds: 40,
+    seeds: 60,
     install: () =>
       bendRemovals(["tree", "volume"], (plan, record) => {
         const { destroys: _, ...draft } = plan(record);
@@ -95,7 +95,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "forget-protection",
     what: "a removal looks neither at `protect` nor at what it destroys",
-    seeds: 100,
+    seeds: 300,
     install: () =>
       bendRemovals(["tree", "volume"], (plan, record) => {
         if (!record.protect) return plan(record);
@@ -124,7 +124,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "stale-mounts",
     what: "the list of mounts is read once, when the process starts",
-    seeds: 30,
+    seeds: 60,
     host: (host) => {
       let known: ReturnType<Files["mounts"]> | undefined;
       const mounts = (): ReturnType<Files["mounts"]> => {
@@ -163,7 +163,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "publish-before-packing",
     what: "`current` is set to a generation before it is packed",
-    seeds: 15,
+    seeds: 30,
     install: () =>
       bend(executors, "artifact.pack", (pack) => async (step, context) => {
         const { path } = step.arguments.resource;
@@ -175,7 +175,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "swallow-a-failure",
     what: "an extraction that failed is taken for one that went well",
-    seeds: 10,
+    seeds: 20,
     host: (host) => ({
       ...host,
       processes: {
@@ -188,7 +188,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "never-content",
     what: "a link that is as declared is written again",
-    seeds: 10,
+    seeds: 20,
     install: () =>
       bend(planners.link, "plan", (plan) => (resource, observed, owned, context) => {
         const draft = plan(resource, observed, owned, context);
