@@ -28,7 +28,7 @@ const done: { readonly [O in Operation]: (step: StepOf<O>) => string } = {
   "link.delete": () => "deleted",
   "environment.write": (step) => `written to ${step.arguments.resource.path}`,
   "environment.delete": () => "deleted",
-  "provision.run": (step) => `carried out in ${count(step.arguments.resource.steps.length, "step")}`,
+  "provision.run": () => "carried out",
   "artifact.pack": () => "packed",
   "artifact.switch": (step) => `switched to generation ${step.arguments.generation}`,
   "artifact.delete": (step) => `deleted with its generations (${step.destroys ?? step.arguments.record.identity})`,

@@ -31,9 +31,9 @@ function plan(
   if (observed.inputs === undefined) return keep("its root is not there; the last generation stays");
   const change = changeOf(observed);
   if (change !== undefined) {
+    const fresh = changedNames(observed).includes("excludes") ? stripped(resource) : [];
     const packed = pack(resource, "update", change.cause, change.reason);
-    const draft = { ...packed, details: [...observed.difference, ...(packed.details ?? [])] };
-    return held(approved(resource, draft));
+    return held(approved(resource, { ...packed, details: [...observed.difference, ...fresh] }));
   }
   if (observed.current !== observed.generation) return switchBack(resource, observed);
   if (owned === undefined) return pack(resource, "update", "corrective", "whole, but not recorded");
@@ -102,7 +102,10 @@ function planFirst(
     };
     return { ...pack(resource, "create", "intentional", blocked.message), blocked };
   }
-  if (owned === undefined) return pack(resource, "create", "intentional", "it is declared and was never packed");
+  const details = stripped(resource);
+  const told = details.length === 0 ? {} : { details };
+  if (owned === undefined)
+    return { ...pack(resource, "create", "intentional", "it is declared and was never packed"), ...told };
   return pack(resource, "create", "corrective", `${resource.path} is gone`);
 }
 
@@ -181,9 +184,12 @@ function switchBack(resource: ArtifactResource, observed: ObservedArtifact): Dra
 }
 
 function pack(resource: ArtifactResource, action: Action, cause: Cause, reason: string): Draft {
-  const strip = Object.entries(resource.strip ?? {}).map(([what, excludes]) => `strip ${what}: ${excludes.join(", ")}`);
-  const step = { operation: "artifact.pack", arguments: { resource }, action, cause, reason } as const;
-  return strip.length === 0 ? step : { ...step, details: strip };
+  return { operation: "artifact.pack", arguments: { resource }, action, cause, reason };
+}
+
+/** Excludes that nobody wrote one by one. `explain` has them always, a plan when they are new. */
+function stripped({ strip }: ArtifactResource): readonly string[] {
+  return Object.entries(strip ?? {}).map(([what, excludes]) => `strip ${what}: ${excludes.join(", ")}`);
 }
 
 function approved(resource: ArtifactResource, draft: Draft): Draft {
