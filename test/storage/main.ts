@@ -8,6 +8,7 @@ const GUEST_MS = 45 * 60_000;
 
 /**
  * The conformance suite as a program, for a guest and for people: `node test/storage/main.ts [--backend NAME]...
+ * (`lvm` is both `lvm-ext4` and `lvm-thin-xfs`)
  * [--only TEXT] [--part K/N]`: all, those whose name has the text, every N-th from the K-th. Prints each behaviour as it is shown, and
  * the matrix when all were; exits with 1 when one failed.
  */
@@ -18,7 +19,8 @@ async function main(words: readonly string[]): Promise<number> {
   const [part = 1, parts = 1] = (words.includes("--part") ? (words[words.indexOf("--part") + 1] ?? "") : "1/1")
     .split("/")
     .map(Number);
-  const chosen = stages.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+  const isWanted = (name: string) => wanted.some((each) => name === each || name.startsWith(`${each}-`));
+  const chosen = stages.filter(({ name }) => wanted.length === 0 || isWanted(name));
   if (chosen.length === 0) throw new Error(`no such backend; there are ${stages.map(({ name }) => name).join(", ")}`);
   let failed = 0;
   for (const stage of chosen) {
