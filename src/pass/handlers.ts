@@ -15,7 +15,7 @@ import { runPass } from "./pass.ts";
 import { passRequest } from "./request.ts";
 import { rollbackCommand, snapshotCommand } from "./snapshots.ts";
 import type { PassResult, Session } from "./types.ts";
-import { unmountRecorded } from "./unmount.ts";
+import { standingMounts, unmountRecorded } from "./unmount.ts";
 
 /**
  * One handler a changing command, used by the command line and by the daemon. The caller holds the
@@ -56,13 +56,16 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
     return { ...done, wake: "pass" };
   },
   unmount: async (session, given, context) => {
-    const ids = await unmountRecorded(session, given, context.signal);
-    // The next pass would mount them again: level-triggered means that "not now" must be said.
+    const records = standingMounts(session, given);
+    const ids = records.map(({ id }) => id);
+    // The next pass would mount them again: level-triggered means that "not now" must be said, also where one of them is busy.
     const why = given.why === "" ? "unmounted by hand" : given.why;
-    return write(session, ids, (state, id) => {
+    const said = write(session, ids, (state, id) => {
       state.decide(decision(session, id, "suspend", { ...given, why }, {}));
       return `${id} is unmounted and suspended: rootloom resume ${id}`;
     });
+    await unmountRecorded(session, records, context.signal);
+    return said;
   },
   snapshot: snapshotCommand,
   rollback: rollbackCommand,

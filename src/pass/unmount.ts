@@ -1,20 +1,16 @@
 import { RootloomError } from "../core/error.ts";
-import type { OwnedRecord, ResourceId } from "../core/resource.ts";
+import type { OwnedRecord } from "../core/resource.ts";
 import { unmountAll } from "../resources/mount/unmount.ts";
 import { backends } from "../resources/volume/backends/index.ts";
 import { openState } from "../state/state.ts";
 import { resolveName } from "./names.ts";
 import type { Session } from "./types.ts";
 
-/**
- * Unmounts what the record says is ours and what stands: of the named roots, or all of it; children first, never
- * lazily. Returns the ids of the mounts that are gone now.
- */
-export async function unmountRecorded(
+/** What the record says is ours and what stands: of the named roots, or all of it. */
+export function standingMounts(
   session: Session,
   given: { readonly names: readonly string[]; readonly all: boolean },
-  signal: AbortSignal,
-): Promise<readonly ResourceId[]> {
+): readonly OwnedRecord[] {
   const { host, configuration } = session;
   const state = openState(host, configuration.state, "read");
   const records = state.records();
@@ -28,8 +24,16 @@ export async function unmountRecorded(
     const what = given.all ? "nothing of ours is mounted" : `nothing of ours is mounted in ${given.names.join(", ")}`;
     throw new RootloomError(`cannot unmount: ${what}`, { hint: "private mounts end by themselves with `enter`" });
   }
-  await unmountAll({ host, signal }, wanted.map(targetOf));
-  return wanted.map((record) => record.id);
+  return wanted;
+}
+
+/** Unmounts them, children first, never lazily. */
+export async function unmountRecorded(
+  { host }: Session,
+  records: readonly OwnedRecord[],
+  signal: AbortSignal,
+): Promise<void> {
+  await unmountAll({ host, signal }, records.map(targetOf));
 }
 
 /** Private mounts are proved in a namespace of their own: nothing of them stands. A volume of a device is mounted itself. */

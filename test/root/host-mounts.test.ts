@@ -137,6 +137,10 @@ describe.skipIf(whyNotMount() !== undefined)("mounts in the host's namespace", (
     const busy = site.run("unmount", "small");
     expect(busy.exitCode).toBe(1);
     expect(busy.stderr).toContain(`${child.pid} (`);
+    // What was unmounted before the busy one was found stays so.
+    const left = targets();
+    site.run("apply");
+    expect(targets()).toEqual(left);
     await leave(child);
     const ran = site.run("unmount", "--all", "--why", "a test");
     expect(ran.exitCode, ran.stderr).toBe(0);
