@@ -52,6 +52,11 @@ export class MountTable {
     return attached;
   }
 
+  /** A number for a group of peers that nobody else has. */
+  nextGroup(): number {
+    return this.#nextId();
+  }
+
   /** @throws ErrnoError EBUSY while another mount hangs on it. */
   detach(mount: Mount): void {
     if (this.childrenOf(mount).length > 0) throw new ErrnoError("EBUSY", this.targetOf(mount));

@@ -209,6 +209,8 @@ describe("mounts", () => {
     expect(host.files.list("/srv/target/sub")).toEqual([]);
     await host.outside.run("umount", "/srv/target");
     await host.outside.run("mount", "--rbind", "/srv/source", "/srv/target");
+    // Else what is unmounted there would be unmounted here, too.
+    await host.outside.run("mount", "--make-rprivate", "/srv/target");
     expect(host.files.list("/srv/target/sub")).toEqual(["file"]);
     expect(shown(host).slice(-2)).toEqual([
       "/srv/target /srv/source ext4 rw,relatime",

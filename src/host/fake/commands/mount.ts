@@ -4,6 +4,7 @@ import type { FileSystem } from "../file-system.ts";
 import { encode, type Kernel } from "../kernel.ts";
 import { type Location, type Mount, type MountTable, mountInformation } from "../mount-table.ts";
 import { type Answer, type CommandEmulation, type Invocation, parseArguments } from "../processes.ts";
+import { attachShared, detachShared } from "../propagation.ts";
 import { attachImage } from "./devices.ts";
 import { applyFlags, sizeOf, superOptions } from "./mount-options.ts";
 
@@ -84,23 +85,22 @@ function attach(invocation: Invocation, request: Request): void {
     const submounts = request.rules.includes("rbind") ? mountsBelow(table, from) : [];
     const { source, options, superOptions, fileSystem } = from.mount;
     const base = { at, root: from.inode, fileSystem, source, options, superOptions };
-    const mount = table.attach({ ...base, propagation: from.mount.propagation });
+    const mount = attachShared(table, { ...base, propagation: from.mount.propagation });
     if (submounts.length > 0) copySubmounts(table, submounts, from.mount, mount);
     applyFlags(mount, request.rules);
     return;
   }
   const image = request.rules.includes("loop") ? attachImage(invocation, request) : undefined;
   const fileSystem = image?.fileSystem ?? freshFileSystem(invocation, request);
-  const mount = table.attach({
+  const mount = attachShared(table, {
     at,
     fileSystem,
     root: fileSystem.root,
     source: image?.source ?? request.source,
     options: ["rw", "relatime"],
     superOptions: ["rw", ...superOptions(request.rules)],
-    propagation: [],
+    propagation: propagation ? [`shared:${table.nextGroup()}`] : [],
   });
-  if (propagation) mount.propagation = [`shared:${mount.id}`];
   applyFlags(mount, request.rules);
 }
 
@@ -198,7 +198,7 @@ function unmount(invocation: Invocation, target: string, recursive: boolean): An
     const answer = unmount(invocation, Buffer.from(table.targetOf(child), "latin1").toString("utf8"), true);
     if (answer !== undefined) return answer;
   }
-  table.detach(location.mount);
+  detachShared(table, location.mount);
   if (location.mount.source.startsWith("/dev/loop")) invocation.loops.sweep(table);
   return undefined;
 }
