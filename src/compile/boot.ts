@@ -5,7 +5,7 @@ import { parseInterval, parseSize } from "../documents/units.ts";
 import { type CompileContext, type Expanded, findDocument, resolvePath } from "./context.ts";
 import { rootPlace } from "./root-place.ts";
 
-const TIMEOUT_S = 120;
+const TIMEOUT_S = 300;
 const STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 
 /** The kernel of an image, how the two come together, and the check of their boot; what is not declared is left out. */

@@ -14,7 +14,7 @@ const init = (sum: string): FileTree => ({
 const image = (boot: object, more: object = {}): FileTree => ({
   "desired/images/a.yaml": document("Image", "a", {
     ...{ root: "small", overlays: ["hardware/one"], kernelImage: { path: join(fixtures, "vmlinuz") } },
-    ...{ check: { boot: { expect: "GUEST-42", timeout: "90s", ...boot } }, ...more },
+    ...{ check: { boot: { expect: "GUEST-42", timeout: "5m", ...boot } }, ...more },
   }),
 });
 
@@ -76,7 +76,7 @@ describe("the boot check of an image", () => {
     expect(ran.stdout).toContain('it did not print "GUEST-42" within 6 s');
     expect(current()).toBeUndefined();
     expect(site.run("plan").stdout).toContain("there is no current one");
-    site.commit(image({ expect: "Run /init as init process", timeout: "90s" }));
+    site.commit(image({ expect: "Run /init as init process", timeout: "5m" }));
     const inode = generations();
     expect(site.run("apply").exitCode).toBe(0);
     expect(generations()).toEqual(inode);

@@ -56,7 +56,7 @@ export const imageSchema: JsonSchema = fields(
         boot: fields(
           {
             expect: text("What the guest prints on its serial console when it is well."),
-            timeout: text('How long it may take until then: "2m" (default), "90s".'),
+            timeout: text('How long it may take until then: "5m" (default), "90s".'),
             memory: SIZE,
             machine: text("QEMU's name of the machine, such as q35. Default: QEMU's own choice."),
             cmdline: text("Added to the kernel's command line, which is `console=ttyS0 panic=-1`. Not of a uki."),
