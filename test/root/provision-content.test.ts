@@ -1,7 +1,6 @@
 import {
   existsSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -256,7 +255,6 @@ describe("a list of packages", () => {
     applied();
     expect(readdirSync(rootOf(site, "var/packages"))).toEqual(["one", "two"]);
     expect([existsSync(rootOf(site, "written-by-list")), changesOf(site)]).toEqual([false, []]);
-    mkdirSync(join(site.directory, "unused"));
     rmSync(rootOf(site, "var/packages/two"));
     expect(planned()).toMatchObject({ reason: "step own: two is not installed" });
     applied();
