@@ -78,6 +78,10 @@ describe("a power loss", () => {
 });
 
 describe("a kill", () => {
+  it("leaves no promise behind of a call that promises nothing: nobody would hear of its failure", () => {
+    expect(createFakeHost({ seed: 1 }).jobs.prepare()).toBeUndefined();
+  });
+
   it("keeps files and mounts, frees locks, and ends every call of that host", async () => {
     const host = createFakeHost({ seed: 1 });
     const writer = host.files.openWriter("/srv/file", 0o644);
