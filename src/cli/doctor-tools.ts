@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { Resource } from "../core/resource.ts";
+import type { KernelTree, Resource, TreeSource } from "../core/resource.ts";
 import { loadDesired } from "../pass/desired.ts";
 import type { Session } from "../pass/types.ts";
 import type { Finding } from "./doctor.ts";
@@ -75,8 +75,12 @@ function purposesOfOne(resource: Resource): readonly string[] {
   if (resource.kind === "volume")
     return [resource.backend, resource.filesystem ?? [], resource.thinPool === undefined ? [] : "thin"].flat();
   if (resource.kind === "artifact") return [resource.format, ...(resource.bootCheck === undefined ? [] : ["boot"])];
-  if (resource.kind !== "tree") return [];
+  if (resource.kind !== "tree" && resource.kind !== "kernel") return [];
   const { source } = resource;
+  return [...(resource.kind === "kernel" ? ["kernel"] : []), ...purposesOfSource(source)];
+}
+
+function purposesOfSource(source: TreeSource | KernelTree): readonly string[] {
   if (source.type !== "tarball") return [source.type];
   const addresses = [source.location, source.digests ?? "", source.signature ?? ""];
   const packed = source.location.endsWith(".bz2") ? ["bzip2"] : [];

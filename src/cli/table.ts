@@ -24,6 +24,7 @@ export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>
   snapshot: async () => (await import("./snapshot.ts")).snapshot,
   snapshots: async () => (await import("./snapshots.ts")).snapshots,
   rollback: async () => (await import("./rollback.ts")).rollback,
+  "kernel-config": async () => (await import("./kernel-config.ts")).kernelConfig,
   gc: async () => (await import("./gc.ts")).gc,
   doctor: async () => (await import("./doctor.ts")).doctor,
   init: async () => (await import("./init.ts")).init,

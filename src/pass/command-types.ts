@@ -23,6 +23,8 @@ export interface CommandArguments {
   readonly snapshot: Decided;
   /** `snapshot`: its name or how that begins; empty for the newest. */
   readonly rollback: Decided & { readonly snapshot: string; readonly yes: boolean };
+  /** `write`: the file beside the document is rewritten; else only told how it would be. */
+  readonly kernelConfig: Decided & { readonly write: boolean };
   readonly gc: {
     readonly age_days: number;
     readonly limit_bytes: number;

@@ -29,6 +29,7 @@ const shapes: { readonly [C in CommandName]: { readonly [A in keyof CommandArgum
   unmount: { ...decided, all: "boolean" },
   snapshot: decided,
   rollback: { ...decided, snapshot: "string", yes: "boolean" },
+  kernelConfig: { ...decided, write: "boolean" },
   gc: { age_days: "number", limit_bytes: "number", keptRoots: "boolean", yes: "boolean", dryRun: "boolean" },
 };
 

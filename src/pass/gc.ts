@@ -5,6 +5,8 @@ import { plainTarballPath } from "../pack/plain-tarball.ts";
 import { sizeText } from "../report/paint.ts";
 import { CURRENT, listOutdated, removeDirectory, retentionOf } from "../resources/artifact/generations.ts";
 import { whoseIs } from "../resources/artifact/observe.ts";
+import { collectKernels } from "../resources/kernel/collect.ts";
+import { packageKey } from "../resources/kernel/package.ts";
 import { keptPaths } from "../resources/tree/kept.ts";
 import { keptKey } from "../resources/tree/source.ts";
 import type { State } from "../state/types.ts";
@@ -35,7 +37,11 @@ export async function collect(
       hint: "rootloom validate",
     });
   }
-  const lines = [...(await collectCaches(session, graph, given)), ...collectGenerations(session, state, graph, given)];
+  const caches = [
+    ...(await collectCaches(session, graph, given)),
+    ...(await collectKernels(session.host, session.configuration.cache, graph, given.dryRun)),
+  ];
+  const lines = [...caches, ...collectGenerations(session, state, graph, given)];
   const kept = await listKept(session, state);
   const going = given.keptRoots ? kept.filter((each) => each.removable) : [];
   const isAgreed = given.yes && !given.dryRun;
@@ -59,6 +65,7 @@ export async function collectAfterwards(
   try {
     const largest = Math.max(0, ...state.records().map((record) => Number(record.details.size_bytes ?? 0)));
     const limit_bytes = Math.max(COLLECT_LIMIT_BYTES, 4 * largest);
+    await collectKernels(session.host, session.configuration.cache, graph, false);
     await collectCaches(session, graph, { age_days: COLLECT_AGE_DAYS, limit_bytes, dryRun: false });
     return [];
   } catch (thrown) {
@@ -111,6 +118,11 @@ function inUse({ host, configuration }: Session, graph: DesiredGraph): readonly 
       keep.push(path, facts);
       if (host.files.stat(resource.path) !== undefined)
         keep.push(hashCachePath(cache, host.files.filesystemIdentity(resource.path)));
+    }
+    if (resource.kind === "kernel" && resource.source.type !== "directory") {
+      const { source } = resource;
+      const { path, facts } = keptPaths(source.type === "package" ? packageKey(source) : keptKey(source), cache);
+      keep.push(path, facts);
     }
     if (resource.kind === "artifact" && resource.base.type === "tarball") {
       const { sha256 } = resource.base;

@@ -10,6 +10,7 @@ import type { Decision } from "../state/types.ts";
 import type { CommandContext, CommandName, CommandResult, Decided, Handler } from "./command-types.ts";
 import { collect } from "./gc.ts";
 import { now } from "./journal.ts";
+import { kernelConfigCommand } from "./kernel-config.ts";
 import { resolveName } from "./names.ts";
 import { runPass } from "./pass.ts";
 import { passRequest } from "./request.ts";
@@ -69,6 +70,7 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
   },
   snapshot: snapshotCommand,
   rollback: rollbackCommand,
+  kernelConfig: kernelConfigCommand,
   gc: async (session, given) => {
     const state = openState(session.host, session.configuration.state, "read");
     try {

@@ -38,7 +38,7 @@ export async function findDeclared(session: Session, name: string, kinds: readon
 
 interface Work {
   readonly id: ResourceId;
-  readonly operation: "tree.snapshot" | "tree.rollback" | "artifact.rollback";
+  readonly operation: "tree.snapshot" | "tree.rollback" | "artifact.rollback" | "kernel.configure";
   readonly revision: string;
 }
 

@@ -29,6 +29,9 @@ export const OF_LOOP_VOLUMES: readonly EffectName[] = [
 /** Only a volume that has snapshots of one moment comes to it: `root/pack-snapshot` kills there. */
 export const OF_SNAPSHOTS: readonly EffectName[] = ["artifact.read-snapshot"];
 
+/** Only a kernel comes to these: `root/kernel-kill` kills there. */
+export const OF_KERNELS: readonly EffectName[] = EFFECTS.filter((name) => name.startsWith("kernel."));
+
 /** Just before and just after each of these effects. */
 export function pointsOf(effects: readonly EffectName[]): readonly string[] {
   return effects.flatMap((name) => [`${name} begun`, `${name} done`]);

@@ -265,3 +265,24 @@ describe("a kernel with an image in it", () => {
     expect(planned()?.action).toBe("keep");
   });
 });
+
+describe("`rootloom kernel-config update`", () => {
+  it("shows what becomes of a configuration with the source of now, rewrites the file only when asked, and then shows nothing", () => {
+    const source = makeToySite();
+    site.commit({ "desired/kernels/toy.kconfig": "CONFIG_CHILD=y\nCONFIG_OTHER=m\n" });
+    const file = join(site.directory, "desired/kernels/toy.kconfig");
+    const [before, all] = [readFileSync(file, "utf8"), fingerprint(source)];
+    const shown = runAllowed(site, "kernel-config", "update", "toy");
+    expect([shown.exitCode, shown.stdout.split("\n")[0]]).toEqual([2, "- CHILD=y"]);
+    expect(readFileSync(file, "utf8")).toBe(before);
+    expect(runAllowed(site, "kernel-config", "update", "toy", "--write").exitCode).toBe(0);
+    expect(readFileSync(file, "utf8")).toBe("CONFIG_OTHER=m\n");
+    const again = runAllowed(site, "kernel-config", "update", "toy");
+    expect([again.exitCode, again.stdout]).toEqual([0, `${file} is as Kconfig writes it: nothing changes\n`]);
+    expect(existsSync(join(place(), "current"))).toBe(false);
+    expect(fingerprint(source)).toBe(all);
+    expect(runAllowed(site, "gc").stdout).toContain(
+      "cache kernels: 1 sources and builds of no declared kernel removed",
+    );
+  });
+});

@@ -48,24 +48,42 @@ export function writeToy(directory: string, files: Readonly<Record<string, strin
   return directory;
 }
 
-/** Runs the program on a host whose limits allow commands: its /etc is an overlay, in a namespace of its own. */
-export function runAllowed(site: Site, ...words: readonly string[]): Ran {
-  const script = `set -e
+const ALLOWED = `set -e
 mkdir -p "$SITE/etc/upper/rootloom" "$SITE/etc/work"
 echo 'hostCommands: true' > "$SITE/etc/upper/rootloom/limits.yaml"
 mount -t overlay overlay -o "lowerdir=/etc,upperdir=$SITE/etc/upper,workdir=$SITE/etc/work" /etc
-exec "$PROGRAM" --desired "$SITE/desired" --mount-namespace /proc/self/ns/mnt "$@"`;
-  const ran = spawnSync("unshare", ["--mount", "--propagation", "private", "--", "sh", "-c", script, "sh", ...words], {
-    env: {
-      ...process.env,
-      SITE: site.directory,
-      PROGRAM: join(project, "src/rootloom"),
-      ROOTLOOM_STATE: site.state,
-      ROOTLOOM_CACHE: site.cache,
-      NO_COLOR: "1",
-    },
+exec "$@"`;
+
+/** Runs the program on a host whose limits allow commands: its /etc is an overlay, in a namespace of its own. */
+export function runAllowed(site: Site, ...words: readonly string[]): Ran {
+  const { status, stdout, stderr } = start(site, [join(project, "src/rootloom")], words, {});
+  return { exitCode: status ?? -1, stdout, stderr };
+}
+
+/** The same as a process that dies at each matching point of its journal once, until one lives to its end. */
+export function dieUntilBuilt(site: Site, deaths: string, only: string, ...words: readonly string[]): void {
+  const victim = [process.execPath, "--no-warnings", join(project, "test/kills/victim.ts")];
+  for (let life = 0; life < 40; life++) {
+    const ran = start(site, victim, words, { KILLS_FILE: deaths, KILLS_ONLY: only });
+    if (ran.signal === "SIGKILL") continue;
+    if (ran.status === 0) return;
+    throw new Error(`${words.join(" ")}: ${ran.status}: ${ran.stdout}${ran.stderr}`);
+  }
+  throw new Error(`${words.join(" ")} never ends`);
+}
+
+function start(
+  site: Site,
+  program: readonly string[],
+  words: readonly string[],
+  more: Readonly<Record<string, string>>,
+) {
+  const flags = ["--desired", join(site.directory, "desired"), "--mount-namespace", "/proc/self/ns/mnt"];
+  const inside = ["sh", "-c", ALLOWED, "sh", ...program, ...flags, ...words];
+  const places = { SITE: site.directory, ROOTLOOM_STATE: site.state, ROOTLOOM_CACHE: site.cache, NO_COLOR: "1" };
+  return spawnSync("unshare", ["--mount", "--propagation", "private", "--", ...inside], {
+    env: { ...process.env, ...places, ...more },
     encoding: "utf8",
     maxBuffer: 1 << 28,
   });
-  return { exitCode: ran.status ?? -1, stdout: ran.stdout, stderr: ran.stderr };
 }

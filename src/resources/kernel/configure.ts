@@ -27,11 +27,12 @@ export function writeInput(
     throw new RootloomError(`cannot configure kernel ${name}: ${config.path} left the cache`, { retry: "transient" });
   const lines = Object.entries(added).map(([symbol, value]) => symbolLine(symbol, value));
   const embedded = initramfs === undefined ? [] : embed(initramfs, paths.input, files);
-  files.writeFile(posix.join(paths.input, "config"), `${[text.trimEnd(), ...lines, ...embedded].join("\n")}\n`, {
-    owner: 0,
-    group: 0,
-    mode: 0o644,
-  });
+  writeText([text.trimEnd(), ...lines, ...embedded, ""].join("\n"), { paths }, files);
+}
+
+/** The configuration that make is given. */
+export function writeText(text: string, { paths }: Pick<Workshop, "paths">, files: Files): void {
+  files.writeFile(posix.join(paths.input, "config"), text, { owner: 0, group: 0, mode: 0o644 });
 }
 
 /** One that make has seen already keeps its time: make compares times, and would link again. */
@@ -59,6 +60,11 @@ function symbolLine(symbol: string, value: string): string {
 /** The configuration that Kconfig answered with. Read as in a cage: make could have put a link there. */
 export function answeredConfig({ paths }: Pick<Workshop, "paths">, files: Files): string {
   return withTree(files, paths.tree, (tree) => textAt(tree, ".config")) ?? "";
+}
+
+/** The same in short, without what is so anyway: fit to be committed. */
+export function shortConfig({ paths }: Pick<Workshop, "paths">, files: Files): string {
+  return withTree(files, paths.tree, (tree) => textAt(tree, "defconfig")) ?? "";
 }
 
 /**

@@ -35,6 +35,9 @@ function plan(
   const changed = changedInputs(observed);
   if (changed.length > 0) return build(resource, "update", causeOf(changed, observed), reasonOf(changed, observed));
   if (owned === undefined) return build(resource, "update", "corrective", "whole, but not recorded");
+  // A kill between the switch and the record: what the new one replaced was not removed yet.
+  if (owned.details.generation !== observed.current)
+    return build(resource, "update", "corrective", "its record is of another generation");
   const policy = policyChange(resource, owned);
   return policy === undefined
     ? keep(`built as generation ${observed.current}`)

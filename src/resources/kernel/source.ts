@@ -18,8 +18,14 @@ export async function kernelSourceKey(
   if (source.type === "package")
     return `package:${source.name}${source.version === undefined ? "" : `=${source.version}`}`;
   if (source.type === "tarball") return sourceKey(source);
-  requireSource(name, source.path, context);
-  return `directory:${await sightOf(source.path, context)}`;
+  const path = realSource(source.path, context);
+  requireSource(name, path, context);
+  return `directory:${await sightOf(path, context)}`;
+}
+
+/** A directory may be named by a link to it, as distributions keep one. */
+function realSource(path: string, { host }: Pick<ObserveContext, "host">): string {
+  return host.files.realPath(path) ?? path;
 }
 
 /** Names the patches, in their order. */
@@ -27,11 +33,16 @@ export function patchesKey({ patches }: Pick<KernelResource, "patches">): string
   return patches.length === 0 ? "none" : digestOf(patches.map(({ sha256 }) => sha256));
 }
 
+/** Under which a source is unpacked and patched. */
+export function unpackedKey(sourceKey: string, resource: Pick<KernelResource, "patches">): string {
+  return digestOf([sourceKey, patchesKey(resource)]);
+}
+
 /** The directory with a kernel's source: the declared one, or the unpacked and patched one in the cache. */
 export async function provideKernelSource(resource: KernelResource, context: ApplyContext): Promise<string> {
   const { source } = resource;
-  if (source.type === "directory") return source.path;
-  const key = digestOf([await kernelSourceKey(resource, context), patchesKey(resource)]);
+  if (source.type === "directory") return realSource(source.path, context);
+  const key = unpackedKey(await kernelSourceKey(resource, context), resource);
   const { folder, top, sight } = unpackedPaths(context.cache, key);
   const { files } = context.host;
   const known = files.readText(sight);

@@ -62,6 +62,9 @@ describe("a declared kernel", () => {
   it("is kept while all that it was built from is the same, and recorded where the record was lost", () => {
     expect(plan(whole)).toMatchObject({ operation: "keep", reason: "built as generation g1" });
     expect(without(whole)).toEqual(build("update", "corrective", "whole, but not recorded"));
+    expect(plan(whole, { ...record, details: { ...record.details, generation: "g0" } })).toEqual(
+      build("update", "corrective", "its record is of another generation"),
+    );
     expect(plan(whole, { ...record, protect: true })).toEqual(
       build("update", "intentional", "protect is false, true was recorded"),
     );
