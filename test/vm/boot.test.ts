@@ -26,4 +26,19 @@ describe("the example", () => {
     expect(booted.output).not.toMatch(/Initramfs unpacking failed|Kernel panic/);
     expect(booted.end).toBe("off");
   });
+
+  it("boots an image that was made of the cached parts of an older one, and one that was made of that", async () => {
+    const image = join(site.state, "artifacts/debian/current");
+    for (const greeting of ["SECOND-IMAGE", "THIRD-IMAGE"]) {
+      site.commit({ "desired/overlays/common/etc/motd": `${greeting}\n` });
+      const ran = site.run("apply");
+      expect(ran.exitCode, ran.stdout + ran.stderr).toBe(0);
+      const { segments, segmentsReused } = JSON.parse(readFileSync(join(image, "report.json"), "utf8"));
+      expect(segmentsReused).toBeGreaterThan(segments / 2);
+      const booted = await boot({ kernel: join(fixtures, "vmlinuz"), initrd: join(image, "initramfs.cpio.gz") });
+      expect(booted.output).toMatch(new RegExp(`${greeting}[^]*ROOTLOOM-BOOT-OK`));
+      expect(booted.output).not.toMatch(/Initramfs unpacking failed|Kernel panic/);
+      expect(booted.end).toBe("off");
+    }
+  });
 });
