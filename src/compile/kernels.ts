@@ -1,4 +1,3 @@
-import { canonicalJson } from "../core/digest.ts";
 import { FORMATS } from "../core/format.ts";
 import { architectureOf } from "../core/kernel.ts";
 import type { DesiredFile, KernelResource, KernelTree, ResourceId } from "../core/resource.ts";
@@ -60,13 +59,8 @@ export function kernelConfigKey(name: string): string {
   return mergedKey(["KernelConfig", name]);
 }
 
-export function kernelPlace({ name }: KernelDocument, context: Pick<CompileContext, "state">): string {
+function kernelPlace({ name }: KernelDocument, context: Pick<CompileContext, "state">): string {
   return resolvePath(context.state, `kernels/${name}`);
-}
-
-/** All that decides how it is configured, beside the source's own defaults. */
-export function configFacts({ config, added, required }: KernelResource): string {
-  return canonicalJson({ config: config.sha256, added: { ...added }, required: { ...required } });
 }
 
 function sourceOf(

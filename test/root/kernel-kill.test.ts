@@ -43,7 +43,8 @@ it("a build that dies by SIGKILL before and after every effect is survived: firs
   writeFileSync(note, readFileSync(note, "utf8").replace('"running":""', '"running":"killed"'));
   writeFileSync(join(tree, "main.o"), "half");
   site.commit({ "desired/kernels/toy.kconfig": "CONFIG_PARENT=y\nCONFIG_CHILD=y\n" });
-  writeFileSync(deaths, "");
+  // It dies at the switch again: now there is an older kernel that is to go.
+  writeFileSync(deaths, readFileSync(deaths, "utf8").replace(/^kernel\.switch .*\n/gm, ""));
   live();
   expect(readFileSync(join(tree, "main.o"), "latin1")).toContain("ELF");
   expect(readdirSync(place).filter((name) => /^[0-9a-f]{16}$/.test(name))).toHaveLength(1);
@@ -55,8 +56,5 @@ it("a build that dies by SIGKILL before and after every effect is survived: firs
   live("--yes");
   expect([existsSync(place), leftovers(site), actions()]).toEqual([false, [], []]);
   const died = readFileSync(deaths, "utf8").split("\n");
-  const first = ["kernel.make-directory", "kernel.unpack"];
-  expect(died).toEqual(
-    expect.arrayContaining(pointsOf(OF_KERNELS.filter((name) => !first.includes(name))) as string[]),
-  );
-}, 600_000);
+  expect(died).toEqual(expect.arrayContaining([...pointsOf(OF_KERNELS)]));
+}, 900_000);

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { compile } from "../../src/compile/compile.ts";
+import { kernelConfigKey } from "../../src/compile/kernels.ts";
+import type { KernelResource } from "../../src/core/resource.ts";
+import { loadDocuments } from "../../src/documents/load.ts";
+import { snapshotOf } from "../documents/snapshot.ts";
+import { type Files, head, inputOf, TARGET_NAME } from "./written.ts";
+
+const CONFIG = { sha256: "c1", size: 1, content: "/cache/merged/c1" };
+const FILES: Files = {
+  "kernels/k.kconfig": "CONFIG_A=y\n",
+  "patches/1.patch": "one",
+  "volumes/sources.yaml": `${head("Volume", "sources")}  backend: directory\n`,
+  "volumes/v.yaml": `${head("Volume", "v")}  backend: directory\n`,
+  "roots/r.yaml": `${head("Root", "r")}  volume: v\n  source: {mmdebstrap: {suite: s}}\n`,
+  "images/a.yaml": `${head("Image", "a")}  root: r\n`,
+  "targets/i686.yaml": `${head("ArchTarget", "i686")}  cpu: i686\n  triplet: i686-linux-gnu\n`,
+  "targets/arm.yaml": `${head("ArchTarget", "arm")}  triplet: aarch64-linux-gnu\n  crossPrefix: arm64-\n`,
+  "targets/odd.yaml": `${head("ArchTarget", "odd")}  cpu: riscv64\n`,
+};
+
+/** The kernels of one KernelConfig, and what is wrong with it. */
+function kernels(spec: string, name = "k", more: Files = {}) {
+  const files = { ...FILES, ...more, "kernels/k.yaml": `${head("KernelConfig", name)}  config: k.kconfig\n${spec}` };
+  const merged = new Map(["k", "k-i686", "k-arm"].map((each) => [kernelConfigKey(each), CONFIG]));
+  const { graph, problems } = compile({ ...inputOf(files), merged });
+  const found = graph.resources.filter((resource): resource is KernelResource => resource.kind === "kernel");
+  return { found, problems: problems.map(({ line, message, hint }) => `${line}: ${message}: ${hint}`) };
+}
+const DIRECTORY = "  source: {directory: /usr/src/linux}\n";
+
+describe("a kernel configuration", () => {
+  it("without a source is no resource; with one it has all that it declares", () => {
+    expect(kernels("").found).toEqual([]);
+    const { found } = kernels(
+      `  source: {package: {name: linux-source-6.1, version: "6.1"}}\n  patches: [patches/1.patch]\n  sourceDate: 5\n  require: {B: true, C: 3}\n  retention: {generations: 9}\n  onDelete: destroy\n  protect: true\n`,
+    );
+    expect(found).toMatchObject([
+      {
+        ...{ id: "kernel/k", path: "/state/kernels/k", identity: "path:/state/kernels/k", dependsOn: [] },
+        source: { type: "package", name: "linux-source-6.1", version: "6.1" },
+        patches: [{ path: "patches/1.patch" }],
+        config: { path: "k.kconfig", sha256: "c1", content: "/cache/merged/c1" },
+        ...{ required: { B: "y", C: "3" }, added: {}, sourceDate_s: 5, generations: 9, jobs: 1 },
+        ...{ protect: true, onDelete: "destroy", architecture: undefined },
+      },
+    ]);
+    expect(kernels(DIRECTORY).found).toMatchObject([{ source: { type: "directory", path: "/usr/src/linux" } }]);
+    const volume = kernels("  source: {volume: {name: sources, path: linux}}\n").found;
+    expect(volume).toMatchObject([{ source: { path: "/state/volumes/sources/linux" }, dependsOn: ["volume/sources"] }]);
+    const tarball = kernels(`  source: {tarball: {path: l.tar, sha256: ${"a".repeat(64)}}}\n`).found;
+    expect(tarball).toMatchObject([{ source: { type: "tarball", location: "/srv/config/desired/l.tar" } }]);
+  });
+
+  it("has to have what its images need of it, or gets it where that is the policy", () => {
+    const needed = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", RD_GZIP: "y" };
+    const embedded = kernels(`${DIRECTORY}  initramfs: a\n  require: {RD_GZIP: m}\n`).found;
+    expect(embedded).toMatchObject([
+      {
+        ...{ dependsOn: ["artifact/a"], added: {}, required: { ...needed, RD_GZIP: "m" } },
+        initramfs: { artifact: "artifact/a", path: "/state/artifacts/a", file: "initramfs.cpio.gz" },
+      },
+    ]);
+    const beside = { "images/b.yaml": `${head("Image", "b")}  root: r\n  kernel: k\n  compression: {codec: zstd}\n` };
+    const added = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", RD_ZSTD: "y" };
+    expect(kernels(`${DIRECTORY}  needs: add\n`, "k", beside).found).toMatchObject([{ added, required: added }]);
+  });
+
+  it("is one kernel a target, for the architecture that the target tells", () => {
+    const { found } = kernels(`${DIRECTORY}  matrix: {targets: [i686, arm]}\n`, `k-${TARGET_NAME}`);
+    expect(found).toMatchObject([
+      { name: "k-arm", architecture: "arm64", crossPrefix: "arm64-", triplet: "aarch64-linux-gnu" },
+      { name: "k-i686", architecture: "i386", crossPrefix: undefined, triplet: "i686-linux-gnu" },
+    ]);
+    expect(kernels(`${DIRECTORY}  target: odd\n`).problems).toEqual([
+      "8: cannot build kernel k for ArchTarget odd: its architecture is riscv64: kernels are built for cpu x86_64, i686 and aarch64",
+    ]);
+  });
+
+  it("names files and images that it can use", () => {
+    const squashed = { "images/a.yaml": `${head("Image", "a")}  root: r\n  format: squashfs\n` };
+    expect(kernels(`${DIRECTORY}  initramfs: a\n`, "k", squashed).problems[0]).toContain(
+      "cannot embed Image a in kernel k: its format is squashfs",
+    );
+    const source = "  source: {package: {name: linux-source}}\n";
+    expect(kernels(`${source}  patches: [patches/2.patch]\n`).problems[0]).toContain(
+      "cannot use the patch `patches/2.patch`: it is not in the folder of the documents",
+    );
+  });
+
+  it("is refused where its fields do not go together", () => {
+    const problems = (spec: string): readonly string[] => {
+      const files = { ...FILES, "kernels/k.yaml": `${head("KernelConfig", "k")}  config: k.kconfig\n${spec}` };
+      return loadDocuments(snapshotOf(files)).problems.map(({ message }) => message);
+    };
+    expect(problems("  needs: add\n  initramfs: a\n")).toEqual([
+      "cannot use `needs`: the kernel has no source and is not built",
+      "cannot use `initramfs`: the kernel has no source and is not built",
+    ]);
+    expect(problems("  source: {}\n")).toEqual(["cannot find the kernel's source: none is declared"]);
+    expect(problems("  source: {directory: /a, package: {name: linux-source}}\n")).toEqual([
+      "cannot find the kernel's source: directory and package are both declared",
+    ]);
+    expect(problems("  source: {directory: src}\n")).toEqual(["cannot use the source `src`: it is not absolute"]);
+    expect(problems("  source: {volume: {name: no, path: ../x}}\n")).toHaveLength(2);
+    expect(problems("  source: {package: {name: -o}}\n")).toEqual(["cannot fetch `-o`: it is no name of a package"]);
+    expect(problems(`${DIRECTORY}  patches: [patches/1.patch]\n`)).toEqual(["cannot patch a source that is only read"]);
+    expect(problems("  source: {tarball: {path: l.tar}}\n")).toEqual([
+      "cannot use the tarball: nothing says that it is the right one",
+    ]);
+  });
+});
