@@ -75,7 +75,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "prune-before-the-check",
     what: "removals are not counted against the limit of deletions",
-    seeds: 60,
+    seeds: 200,
     install: () =>
       bendRemovals(["link", "mount", "environment", "artifact", "overlay"], (plan, record) => {
         const draft = plan(record);
@@ -137,7 +137,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "adopt-what-stands-there",
     what: "a folder at a volume's place is adopted though nobody said so",
-    seeds: 200,
+    seeds: 300,
     install: () =>
       bend(
         planners.volume,
@@ -149,7 +149,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "keep-no-old-root",
     what: "a root that is replaced is removed, not kept",
-    seeds: 250,
+    seeds: 300,
     host: bendFiles((files) => ({
       ...files,
       rename: (from, to) => {
