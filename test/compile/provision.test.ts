@@ -61,7 +61,10 @@ describe("the provisioning of a root", () => {
     ]);
     expect(provision.mounts.map(({ id }) => id)).toEqual(["mount/r:/proc"]);
     expect(of<{ dependsOn: string[] }>("artifact/i").dependsOn).toContain("provision/r");
-    expect(of<TreeResource>("tree/r")).toMatchObject({ provisioned: { packages: [] }, laidPaths: ["etc/", "etc/ab", "x"] });
+    expect(of<TreeResource>("tree/r")).toMatchObject({
+      provisioned: { packages: [] },
+      laidPaths: ["etc/", "etc/ab", "x"],
+    });
   });
 
   it("is none where no steps are declared", () => {
