@@ -86,7 +86,8 @@ export function checkAnswer(
   );
   const lines = wrong.map(([symbol, wanted]) => {
     const why = whyNot(symbol, facts.get(symbol), symbols);
-    return `CONFIG_${symbol}: ${wanted} is wanted, it is ${symbols.get(symbol) ?? "not set"}${why === "" ? "" : `: ${why}`}`;
+    const got = symbols.get(symbol) ?? "n";
+    return `CONFIG_${symbol}: ${wanted} is wanted, it is ${got === "n" ? "not set" : got}${why === "" ? "" : `: ${why}`}`;
   });
   const [first = ""] = lines;
   const more = lines.length > 1 ? `, and ${lines.length - 1} more` : "";
