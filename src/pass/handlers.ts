@@ -61,7 +61,7 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
     const ids = records.map(({ id }) => id);
     // The next pass would mount them again: level-triggered means that "not now" must be said, also where one of them is busy.
     const why = given.why === "" ? "unmounted by hand" : given.why;
-    const said = write(session, ids, (state, id) => {
+    const said = await write(session, ids, (state, id) => {
       state.decide(decision(session, id, "suspend", { ...given, why }, {}));
       return `${id} is unmounted and suspended: rootloom resume ${id}`;
     });

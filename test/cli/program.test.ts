@@ -31,7 +31,7 @@ async function parse(...argv: readonly string[]): Promise<Parsed & { out: string
 describe("the command line", () => {
   it("has every command of the design", () => {
     const wanted =
-      "validate plan apply drift status report history explain ls diff verify approve suspend resume trigger adopt forget enter unmount snapshot snapshots rollback gc doctor init schema import daemon";
+      "validate plan apply drift status report history explain ls diff verify approve suspend resume trigger adopt forget enter unmount snapshot snapshots rollback gc kernel-config doctor init schema import daemon";
     expect([...names].sort()).toEqual(wanted.split(" ").sort());
   });
 

@@ -6,7 +6,7 @@ import { readSections } from "../../../src/boot/pe.ts";
 import type { ArtifactResource, BootForm } from "../../../src/core/resource.ts";
 import { artifactExecutors, artifactObserver, artifactPlanner } from "../../../src/resources/artifact/index.ts";
 import { fixtures } from "../../kit.ts";
-import { openWorkshop, type Workshop } from "../overlay/workshop.ts";
+import { openWorkshop, type Workshop } from "../../resources/overlay/workshop.ts";
 
 const artifact = { observer: artifactObserver, planner: artifactPlanner, executors: artifactExecutors };
 const stub = join(fixtures, "systemd-boot-efi/linuxx64.efi.stub");

@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { factsOf, readKernel } from "../../src/boot/kernel.ts";
-import type { RootloomError } from "../../src/core/error.ts";
-import { createFiles } from "../../src/host/real/files.ts";
-import { fixtures, sha256Of } from "../kit.ts";
+import { factsOf, readKernel } from "../../../src/boot/kernel.ts";
+import type { RootloomError } from "../../../src/core/error.ts";
+import { createFiles } from "../../../src/host/real/files.ts";
+import { fixtures, sha256Of } from "../../kit.ts";
 
 const files = createFiles({ mountNamespace: "/proc/self/ns/mnt" });
 const debian = join(fixtures, "vmlinuz");

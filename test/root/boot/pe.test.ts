@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { placeSections, readSections } from "../../src/boot/pe.ts";
-import { fixtures } from "../kit.ts";
+import { placeSections, readSections } from "../../../src/boot/pe.ts";
+import { fixtures } from "../../kit.ts";
 
 const stub = readFileSync(join(fixtures, "systemd-boot-efi/linuxx64.efi.stub"));
 const contents: Readonly<Record<string, Buffer>> = {
