@@ -32,11 +32,27 @@ const ALIASES_MAX = 100;
 const VALUES_MAX = 200_000;
 const PROBLEMS_PER_FILE_MAX = 20;
 
+export interface ParsedFile {
+  readonly documents: readonly ParsedDocument[];
+  readonly problems: readonly Problem[];
+}
+
+/** Files of the usual size as they were last read, by name: of a new commit only what it changed is parsed. */
+const kept = new Map<string, { readonly text: string; readonly parsed: ParsedFile }>();
+const KEPT_MAX = 4_000;
+const KEPT_LENGTH_MAX = 8 * 1024;
+
 /** Reads the YAML documents of one file; `file` is the name used in positions. Documents with problems are left out. */
-export function parseDocuments(
-  text: string,
-  file: string,
-): { readonly documents: readonly ParsedDocument[]; readonly problems: readonly Problem[] } {
+export function parseDocuments(text: string, file: string): ParsedFile {
+  const last = kept.get(file);
+  if (last?.text === text) return last.parsed;
+  const parsed = parseWhole(text, file);
+  if (text.length > KEPT_LENGTH_MAX) kept.delete(file);
+  else if (last !== undefined || kept.size < KEPT_MAX) kept.set(file, { text, parsed });
+  return parsed;
+}
+
+function parseWhole(text: string, file: string): ParsedFile {
   const start = { file, line: 1, column: 1 };
   if (text.length > TEXT_LENGTH_MAX) {
     const hint = "a document holds what people write: at most 1 MiB";
@@ -61,7 +77,7 @@ function hasMoreTokens(text: string, limit: number): boolean {
   return false;
 }
 
-function parseText(text: string, file: string): { documents: ParsedDocument[]; problems: Problem[] } {
+function parseText(text: string, file: string): ParsedFile {
   const lines = new LineCounter();
   const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false, stringKeys: true } as const;
   const parsed = parseAllDocuments(text, options);

@@ -124,13 +124,17 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     return path === undefined ? undefined : copyElsewhere(world, random, path);
   },
   "foreign volume": (world, random) => {
-    const path = volumePath(pick(["one", "two"], random));
+    const name = pick(["one", "two"], random);
+    const path = volumePath(name);
     if (world.observer.outside.files.stat(path) !== undefined) return undefined;
     world.watch.addCanary(write(world, `${path}/theirs`, "a folder of others\n"));
     const remove = (): void => {
       const { files } = world.observer.outside;
-      // Somebody has said meanwhile that it is ours.
-      if (files.stat(`${path}/.rootloom/volume.json`) !== undefined) return;
+      if (files.stat(`${path}/.rootloom/volume.json`) !== undefined) {
+        if (!world.approved.has(`volume/${name}`))
+          world.watch.report("adopt", `${path} of others is marked as ours, and nobody said that it is`);
+        return;
+      }
       world.watch.dropCanary(`${path}/theirs`);
       if (files.stat(path) !== undefined) files.rename(path, `${OTHERS}/taken-back-${random.hex(4)}`);
     };

@@ -137,7 +137,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
   {
     name: "adopt-what-stands-there",
     what: "a folder at a volume's place is adopted though nobody said so",
-    seeds: 300,
+    seeds: 60,
     install: () =>
       bend(
         planners.volume,

@@ -32,7 +32,7 @@ const NAME_MAX = 255;
  */
 export function walk(table: MountTable, path: string, options: WalkOptions): Found {
   const root = options.root ?? table.visible(table.top);
-  const todo = components(path).reverse();
+  const todo = [...components(path)];
   let here = root;
   let names: string[] = [];
   let links = 0;
@@ -44,7 +44,7 @@ export function walk(table: MountTable, path: string, options: WalkOptions): Fou
       names.pop();
       continue;
     }
-    if (Buffer.byteLength(name, "latin1") > NAME_MAX) throw new ErrnoError("ENAMETOOLONG", path);
+    if (name.length > NAME_MAX) throw new ErrnoError("ENAMETOOLONG", path);
     const next = childOf(table, here, name);
     const last = todo.length === 0;
     if (next !== undefined) options.visit?.(next.inode);
@@ -59,7 +59,7 @@ export function walk(table: MountTable, path: string, options: WalkOptions): Fou
         here = root;
         names = [];
       }
-      todo.push(...components(next.inode.target).reverse());
+      todo.push(...components(next.inode.target));
       continue;
     }
     names.push(name);
@@ -79,6 +79,19 @@ export function isSame(one: Location, other: Location): boolean {
   return one.inode === other.inode && one.mount === other.mount;
 }
 
-function components(path: string): string[] {
-  return path.split("/").filter((name) => name !== "" && name !== ".");
+/** Paths come again and again. */
+const split = new Map<string, readonly string[]>();
+const SPLIT_MAX = 50_000;
+
+/** The last one first. */
+function components(path: string): readonly string[] {
+  const known = split.get(path);
+  if (known !== undefined) return known;
+  const names = path
+    .split("/")
+    .filter((name) => name !== "" && name !== ".")
+    .reverse();
+  if (split.size >= SPLIT_MAX) split.clear();
+  split.set(path, names);
+  return names;
 }
