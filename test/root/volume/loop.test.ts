@@ -1,6 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Bench } from "../../storage/bench.ts";
 import type { Storage } from "../../storage/stage.ts";
@@ -167,6 +176,25 @@ describe("an image that took the place of ours while it was unmounted to be dele
     });
     await expect(bench.apply(draft)).rejects.toThrow(/^cannot delete volume .* not made by Rootloom|a copy/);
     expect(readFileSync(device, "utf8")).toBe("theirs");
+  });
+});
+
+describe("an image that is larger than what is free", () => {
+  const TOO_MUCH_BYTES = 8 * 1024 ** 4;
+
+  it("is refused with the figures, and nothing of it is made", async () => {
+    bench.volume = { ...bench.volume, size_bytes: TOO_MUCH_BYTES };
+    const figures = /^cannot make volume \S+: \S+ has \d+\.\d \w+ free, about 8\.0 TiB are needed$/;
+    await expect(bench.converge()).rejects.toThrow(figures);
+    expect(readdirSync(dirname(bench.volume.device)).filter((name) => name.includes(bench.volume.name))).toEqual([]);
+  });
+
+  it("is not grown to that", async () => {
+    await bench.converge();
+    const before = statSync(bench.volume.device).size;
+    bench.volume = { ...bench.volume, size_bytes: TOO_MUCH_BYTES };
+    await expect(bench.converge()).rejects.toThrow(/^cannot grow volume .* about 8\.0 TiB are needed$/);
+    expect(statSync(bench.volume.device).size).toBe(before);
   });
 });
 

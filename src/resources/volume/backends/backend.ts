@@ -1,5 +1,6 @@
 import type { Backend, VolumeResource } from "../../../core/resource.ts";
 import type { Host, MountEntry } from "../../../host/ports.ts";
+import type { SpaceLedger } from "../../space.ts";
 import type { Places } from "../../types.ts";
 
 /**
@@ -91,6 +92,8 @@ export interface Looking extends Places {
 /** What changing needs. `ApplyContext` is such a context. */
 export interface Working extends Looking {
   readonly runId: string;
+  /** Who holds how much of which filesystem. */
+  readonly space?: SpaceLedger | undefined;
 }
 
 export interface Place {

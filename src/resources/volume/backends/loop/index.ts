@@ -2,6 +2,7 @@ import { RootloomError } from "../../../../core/error.ts";
 import type { VolumeResource } from "../../../../core/resource.ts";
 import type { MountEntry } from "../../../../host/ports.ts";
 import { unmountTree } from "../../../mount/unmount.ts";
+import { withSpace } from "../../../space.ts";
 import type { Looking, Obstacle, VolumeBackend, VolumeSubject, Working } from "../backend.ts";
 import { makeParent, missingParent, temporaryPath } from "../beside.ts";
 import { growFilesystem, growUnmounted, labelFilesystem, makeFilesystem } from "../filesystem.ts";
@@ -61,10 +62,19 @@ async function create(volume: VolumeResource, working: Working): Promise<void> {
   const temporary = temporaryPath(volume, volume.device, working);
   makeParent(volume, volume.device, working);
   sweep(volume, working);
-  host.files.openWriter(temporary, 0o600).close();
-  await setSize(volume, temporary, working);
-  await makeFilesystem(host, { device: temporary, type: filesystemOf(volume), label: volume.label }, signal);
-  await place(volume, temporary, working);
+  await withRoom(volume, 0, working, async () => {
+    host.files.openWriter(temporary, 0o600).close();
+    await setSize(volume, temporary, working);
+    await makeFilesystem(host, { device: temporary, type: filesystemOf(volume), label: volume.label }, signal);
+    await place(volume, temporary, working);
+  });
+}
+
+/** An image takes room as it fills: what is larger than all that is free would fail in the middle of somebody's work. */
+function withRoom<T>(volume: VolumeResource, has_bytes: number, working: Working, run: () => Promise<T>): Promise<T> {
+  const needed_bytes = (volume.size_bytes ?? 0) - has_bytes;
+  const what = `${has_bytes === 0 ? "make" : "grow"} volume ${volume.name}`;
+  return withSpace(working, { path: volume.device, needed_bytes, what }, run);
 }
 
 function filesystemOf({ filesystem }: VolumeResource): string {
@@ -81,8 +91,9 @@ async function resize(volume: VolumeResource, working: Working): Promise<void> {
   const { host, signal } = working;
   const device = await requireLoop(host, volume.device);
   const type = filesystemOf(volume);
-  if ((host.files.stat(volume.device)?.size ?? 0) < (volume.size_bytes ?? 0))
-    await setSize(volume, volume.device, working);
+  const has_bytes = host.files.stat(volume.device)?.size ?? 0;
+  if (has_bytes < (volume.size_bytes ?? 0))
+    await withRoom(volume, has_bytes, working, () => setSize(volume, volume.device, working));
   await host.processes.run({ file: "losetup", arguments: ["--set-capacity", device], hostNamespace: true });
   try {
     await growFilesystem(host, { device, type, mountPoint: volume.path }, signal);
