@@ -13,6 +13,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileTree, makeSite, type Site } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
 import { changesOf, imageOf, leftovers, type PlannedStep, rootOf, small, tarballRoot } from "./small-site.ts";
+import { dieUntilBuilt, runAllowed } from "./toy-kernel.ts";
 
 let site: Site;
 beforeEach(() => expect(whyNotMount()).toBeUndefined());
@@ -88,6 +89,22 @@ describe("what provisioning leaves in a managed root", () => {
     expect(planned()?.details.at(-1)).toMatch(/^not atomic/);
     applied();
     expect([inRoot("opt/tool.conf"), inRoot("etc/log"), changesOf(site)]).toEqual(["a = 2\n", "1\na\nb\n", []]);
+  });
+
+  it("is whole again however often going back to a snapshot is killed: the step runs on what was there before it", () => {
+    const snapshots = { before: ["provision"], keep: 40 };
+    const step = (text: string): string =>
+      root({ steps: [{ name: "one", run: `echo ${text} >> /etc/log` }] }, { snapshots });
+    site = makeSite({ ...files({}, { snapshots }), "desired/roots/small.yaml": step("a") });
+    applied();
+    site.commit({ "desired/roots/small.yaml": step("b") });
+    const deaths = join(site.directory, "deaths");
+    writeFileSync(deaths, "");
+    dieUntilBuilt(site, deaths, "^(provision|tree\\.(build|swap))\\b", "apply");
+    const died = readFileSync(deaths, "utf8");
+    for (const effect of ["tree.build", "tree.swap.place-new", "provision.step", "provision.finish"])
+      expect(died).toMatch(new RegExp(`^${effect} (begun|done)$`, "m"));
+    expect([inRoot("etc/log"), changesOf(site), leftovers(site)]).toEqual(["b\n", [], []]);
   });
 
   it("is made again in a root that was rolled back by a person, once that is resumed", () => {
@@ -204,6 +221,21 @@ describe("a step on the host", () => {
     expect(ran.exitCode).toBe(1);
     expect(ran.stdout).toMatch(/step outside runs on the host, and this host's limits do not allow that/);
     expect(existsSync(rootOf(site, "etc/made-outside"))).toBe(false);
+  });
+
+  it("runs where they do, sees the host and not the root as its own, and runs again only when it changed", () => {
+    const outside = (text: string): object => ({ steps: [{ name: "outside", run: text, on: "host" }] });
+    const text = 'test -x "$ROOTLOOM_ROOT/bin/busybox"; readlink -f . >> "$ROOTLOOM_ROOT/etc/made-outside"';
+    site = makeSite(files(outside(text)));
+    const passes = [runAllowed(site, "apply"), runAllowed(site, "apply")];
+    expect(passes.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    const made = inRoot("etc/made-outside");
+    expect(made).toBe("/\n");
+    site.commit({
+      "desired/roots/small.yaml": root(outside(`${text}; echo two >> "$ROOTLOOM_ROOT/etc/made-outside"`)),
+    });
+    expect(runAllowed(site, "apply").exitCode).toBe(0);
+    expect(inRoot("etc/made-outside")).toBe(`${made}${made}two\n`);
   });
 });
 
