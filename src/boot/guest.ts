@@ -1,7 +1,7 @@
 import { asRootloomError, RootloomError } from "../core/error.ts";
 import type { Host } from "../host/ports.ts";
 import { Console } from "./console.ts";
-import { type Machine, machineArguments, QEMU } from "./machine.ts";
+import { GUESTS, type Machine, machineArguments } from "./machine.ts";
 
 /** How a guest ended: it printed what was waited for, it ended before, or it was given up. */
 export interface Booted {
@@ -31,7 +31,7 @@ export async function bootGuest(
   signal?.addEventListener("abort", forward, { once: true });
   try {
     await processes.run({
-      file: QEMU,
+      file: GUESTS[machine.architecture].program,
       arguments: machineArguments(machine),
       timeout_ms: 0,
       signal: stop.signal,

@@ -1,5 +1,8 @@
+import type { KernelArchitecture } from "../core/resource.ts";
+
 /** A virtual machine as data. */
 export interface Machine {
+  readonly architecture: KernelArchitecture;
   readonly accelerator: Accelerator;
   readonly memory_bytes: number;
   /** QEMU's name of a machine; undefined: its own choice. */
@@ -10,7 +13,7 @@ export interface Machine {
 /** QEMU starts the kernel itself. */
 export interface KernelStart {
   readonly type: "kernel";
-  /** Host paths; without an initramfs, the kernel has nothing to start. */
+  /** Host paths; without an initramfs, the kernel starts the one that is in it. */
   readonly kernel: string;
   readonly initramfs: string | undefined;
   /** Added to what every guest gets: its console on the serial line, and an end instead of a hang. */
@@ -28,8 +31,28 @@ export interface FirmwareStart {
 
 export type Accelerator = "kvm" | "tcg";
 
-export const QEMU = "qemu-system-x86_64";
-const CMDLINE = "console=ttyS0 panic=-1";
+/** What boots the kernels of an architecture: QEMU's program, its Debian package, the machine, and how Linux calls its serial line. */
+interface GuestFacts {
+  readonly program: string;
+  readonly package: string;
+  /** undefined: QEMU's own choice. */
+  readonly machine: string | undefined;
+  readonly console: string;
+}
+
+const X86: GuestFacts = {
+  program: "qemu-system-x86_64",
+  package: "qemu-system-x86",
+  machine: undefined,
+  console: "ttyS0",
+};
+
+/** A machine for 64 bits runs the kernels for 32. */
+export const GUESTS: Readonly<Record<KernelArchitecture, GuestFacts>> = {
+  x86_64: X86,
+  i386: X86,
+  arm64: { program: "qemu-system-aarch64", package: "qemu-system-arm", machine: "virt", console: "ttyAMA0" },
+};
 
 /**
  * Arguments of QEMU: one serial line on standard output and no other device, no network, no monitor, no reboot; what it
@@ -37,7 +60,8 @@ const CMDLINE = "console=ttyS0 panic=-1";
  */
 export function machineArguments(guest: Machine): readonly string[] {
   const { accelerator, memory_bytes, start } = guest;
-  const machine = guest.machine ?? (start.type === "firmware" ? "q35" : undefined);
+  const facts = GUESTS[guest.architecture];
+  const machine = guest.machine ?? (start.type === "firmware" ? "q35" : facts.machine);
   const isFast = accelerator === "kvm";
   return [
     ...(machine === undefined ? [] : ["-machine", machine]),
@@ -45,13 +69,14 @@ export function machineArguments(guest: Machine): readonly string[] {
     ...["-m", `${Math.ceil(memory_bytes / 1024 ** 2)}M`, "-smp", "1"],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"],
     ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
-    ...(start.type === "kernel" ? kernelArguments(start) : firmwareArguments(start)),
+    ...(start.type === "kernel" ? kernelArguments(start, facts) : firmwareArguments(start)),
   ];
 }
 
-function kernelArguments({ kernel, initramfs, cmdline }: KernelStart): readonly string[] {
+function kernelArguments({ kernel, initramfs, cmdline }: KernelStart, { console }: GuestFacts): readonly string[] {
   const initrd = initramfs === undefined ? [] : ["-initrd", initramfs];
-  return ["-kernel", kernel, ...initrd, "-append", cmdline === "" ? CMDLINE : `${CMDLINE} ${cmdline}`];
+  const line = `console=${console} panic=-1`;
+  return ["-kernel", kernel, ...initrd, "-append", cmdline === "" ? line : `${line} ${cmdline}`];
 }
 
 function firmwareArguments({ code, variables, program }: FirmwareStart): readonly string[] {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { KernelTree, Resource, TreeSource } from "../core/resource.ts";
+import type { KernelResource, KernelTree, Resource, TreeSource } from "../core/resource.ts";
 import { loadDesired } from "../pass/desired.ts";
 import type { Session } from "../pass/types.ts";
 import type { Finding } from "./doctor.ts";
@@ -77,7 +77,12 @@ function purposesOfOne(resource: Resource): readonly string[] {
   if (resource.kind === "artifact") return [resource.format, ...(resource.bootCheck === undefined ? [] : ["boot"])];
   if (resource.kind !== "tree" && resource.kind !== "kernel") return [];
   const { source } = resource;
-  return [...(resource.kind === "kernel" ? ["kernel"] : []), ...purposesOfSource(source)];
+  return [...(resource.kind === "kernel" ? purposesOfKernel(resource) : []), ...purposesOfSource(source)];
+}
+
+function purposesOfKernel({ bootCheck, architecture }: KernelResource): readonly string[] {
+  if (bootCheck === undefined) return ["kernel"];
+  return ["kernel", architecture === "arm64" ? "bootarm64" : "boot"];
 }
 
 function purposesOfSource(source: TreeSource | KernelTree): readonly string[] {

@@ -2,7 +2,8 @@ import { toTreePath } from "../core/entry.ts";
 import type { ArtifactResource, BootCheck, KernelSource } from "../core/resource.ts";
 import type { BootCheckSpec } from "../documents/types-image.ts";
 import { parseInterval, parseSize } from "../documents/units.ts";
-import { type CompileContext, type Expanded, findDocument, resolvePath } from "./context.ts";
+import { type CompileContext, type Expanded, findDocument, resolvePath, resourceId } from "./context.ts";
+import { kernelPlace } from "./kernel-place.ts";
 import { rootPlace } from "./root-place.ts";
 
 const TIMEOUT_S = 300;
@@ -24,7 +25,8 @@ export function compileBoot(
   };
 }
 
-function compileCheck({ expect, timeout, memory, machine, cmdline = "", firmware }: BootCheckSpec): BootCheck {
+/** As declared; what is not has its usual value. */
+export function compileCheck({ expect, timeout, memory, machine, cmdline = "", firmware }: BootCheckSpec): BootCheck {
   return {
     expect,
     timeout_s: (timeout === undefined ? undefined : parseInterval(timeout)) ?? TIMEOUT_S,
@@ -38,6 +40,7 @@ function compileCheck({ expect, timeout, memory, machine, cmdline = "", firmware
 function kernelOf(document: Expanded<"Image">, context: CompileContext): KernelSource | undefined {
   const { kernelImage } = document.spec;
   if (kernelImage === undefined) return undefined;
+  if (kernelImage.kernel !== undefined) return builtKernel(document, kernelImage.kernel, context);
   const { root: name, path } = kernelImage;
   const clean = path === undefined ? "" : resolvePath("/", path);
   if (name === undefined) return { type: "file", path: clean };
@@ -47,5 +50,17 @@ function kernelOf(document: Expanded<"Image">, context: CompileContext): KernelS
   const message = `cannot take the kernel of Image ${document.name} from Root ${name}: it has no volume`;
   const hint = "give the root a volume, or name a kernel of the host by its path alone";
   if (root !== undefined) context.report(document, ["spec", "kernelImage", "root"], message, hint);
+  return undefined;
+}
+
+function builtKernel(document: Expanded<"Image">, name: string, context: CompileContext): KernelSource | undefined {
+  const declared = findDocument(context, "KernelConfig", name);
+  if (declared === undefined) return undefined;
+  if (declared.spec.source !== undefined) {
+    const path = `${kernelPlace(declared, context)}/current/kernel`;
+    return { type: "built", kernel: resourceId("kernel", name), path };
+  }
+  const message = `cannot boot Image ${document.name} with kernel ${name}: that is not built`;
+  context.report(document, ["spec", "kernelImage", "kernel"], message, "give the KernelConfig a `source`");
   return undefined;
 }

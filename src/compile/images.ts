@@ -6,8 +6,9 @@ import type {
   OverlayResource,
   OverlayTree,
   ProvisionResource,
+  ResourceId,
 } from "../core/resource.ts";
-import { parseDate, parseInterval } from "../documents/units.ts";
+import { parseDate, parseInterval, parseSize } from "../documents/units.ts";
 import { compileBoot } from "./boot.ts";
 import { type CompileContext, type Expanded, findDocument, originOf, resourceId } from "./context.ts";
 import { imagePlace } from "./image-place.ts";
@@ -61,7 +62,7 @@ export function compileImage(
   const compression = compressionOf(document, facts);
   const { path, file } = imagePlace(document, context);
   const boot = compileBoot(document, context);
-  const needed = boot.kernel?.type === "tree" ? [boot.kernel.tree] : [];
+  const needed = neededBy(boot.kernel);
   const below = base.type === "tree" ? inRoots.filter((resource) => resource.tree === base.tree) : [];
   // What a mount of the host covers is never packed, whether it is mounted at that moment or not.
   const covered = below.flatMap((it) => (it.kind === "mount" ? [`${it.target.slice(it.within.length + 1)}/*`] : []));
@@ -85,6 +86,7 @@ export function compileImage(
     init: spec.init ?? facts.init,
     compression,
     sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
+    ...(spec.maxSize === undefined ? {} : { maxSize_bytes: parseSize(spec.maxSize) }),
     packPolicy: spec.pack ?? "onChange",
     generations: spec.retention?.generations ?? context.policy.generations,
     generationAge_s: spec.retention?.age === undefined ? undefined : parseInterval(spec.retention.age),
@@ -92,6 +94,11 @@ export function compileImage(
     target: document.target ?? spec.target,
     ...boot,
   };
+}
+
+function neededBy(kernel: ArtifactResource["kernel"]): readonly ResourceId[] {
+  if (kernel === undefined || kernel.type === "file") return [];
+  return [kernel.type === "tree" ? kernel.tree : kernel.kernel];
 }
 
 function compressionOf({ spec }: Expanded<"Image">, { codecs, defaultCodec }: FormatFacts): ImageCompression {

@@ -3,7 +3,8 @@ import { architectureOf } from "../core/kernel.ts";
 import type { DesiredFile, KernelResource, KernelTree, ResourceId } from "../core/resource.ts";
 import { imageSymbols, ownSymbols } from "../documents/kconfig.ts";
 import type { KernelSourceSpec } from "../documents/types-kernel.ts";
-import { parseDate } from "../documents/units.ts";
+import { parseDate, parseSize } from "../documents/units.ts";
+import { compileCheck } from "./boot.ts";
 import {
   type CompileContext,
   type Expanded,
@@ -15,6 +16,7 @@ import {
   resourceId,
 } from "./context.ts";
 import { imagePlace } from "./image-place.ts";
+import { kernelPlace } from "./kernel-place.ts";
 import { tarballSource } from "./sources.ts";
 import { volumePath } from "./volumes.ts";
 
@@ -48,6 +50,8 @@ export function compileKernel(document: KernelDocument, context: CompileContext)
     ...symbolsOf(document, context),
     ...targetOf(document, context),
     ...(initramfs === undefined ? {} : { initramfs }),
+    ...(spec.maxSize === undefined ? {} : { maxSize_bytes: parseSize(spec.maxSize) }),
+    ...(spec.check?.boot === undefined ? {} : { bootCheck: compileCheck(spec.check.boot) }),
     sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
     generations: spec.retention?.generations ?? context.policy.generations,
     jobs: Math.max(1, Math.min(jobs, Math.floor(memory_bytes / JOB_BYTES))),
@@ -57,10 +61,6 @@ export function compileKernel(document: KernelDocument, context: CompileContext)
 /** Under which a kernel's configuration and fragments, joined, stand among the merged contents. */
 export function kernelConfigKey(name: string): string {
   return mergedKey(["KernelConfig", name]);
-}
-
-function kernelPlace({ name }: KernelDocument, context: Pick<CompileContext, "state">): string {
-  return resolvePath(context.state, `kernels/${name}`);
 }
 
 function sourceOf(

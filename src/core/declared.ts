@@ -1,5 +1,5 @@
 import { canonicalJson, type Digest } from "./digest.ts";
-import type { ArtifactResource, DesiredGraph, Resource, ResourceId } from "./resource.ts";
+import type { ArtifactResource, DesiredGraph, KernelResource, Resource, ResourceId } from "./resource.ts";
 
 /**
  * Digest of all that the commit says of an image: its own declaration, and those of its roots and of what stands or is
@@ -25,5 +25,11 @@ function declarationBelow(resource: Resource): object {
   const { id } = resource;
   if (resource.kind === "tree") return { id, source: resource.source, content: resource.content };
   if (resource.kind === "overlay") return { id, overlay: resource.overlay.digest };
-  return { id };
+  return resource.kind === "kernel" ? kernelDeclaration(resource) : { id };
+}
+
+function kernelDeclaration(kernel: KernelResource): object {
+  const { id, source, config, added, required, architecture, sourceDate_s } = kernel;
+  const patches = kernel.patches.map(({ sha256 }) => sha256);
+  return { id, source, patches, config: config.sha256, added, required, architecture, sourceDate_s };
 }

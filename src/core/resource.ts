@@ -300,10 +300,11 @@ export type BaseLayer =
       readonly maxSize_bytes?: number | undefined;
     };
 
-/** A kernel that is there already: a file of the host, or one in a root, where an empty path means the newest in its /boot. */
+/** A kernel that is there: a file of the host, one in a root, where an empty path means the newest in its /boot, or one that is built. */
 export type KernelSource =
   | { readonly type: "file"; readonly path: string }
-  | { readonly type: "tree"; readonly tree: ResourceId; readonly top: string; readonly path: TreePath };
+  | { readonly type: "tree"; readonly tree: ResourceId; readonly top: string; readonly path: TreePath }
+  | { readonly type: "built"; readonly kernel: ResourceId; readonly path: string };
 
 /** How an initramfs comes with its kernel, as a tree for the system partition that firmware or a boot loader reads. */
 export interface BootForm {
@@ -359,6 +360,8 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly boot?: BootForm | undefined;
   readonly bootCheck?: BootCheck | undefined;
 }
+  /** A generation takes no more, with all that comes with the image. */
+  readonly maxSize_bytes?: number | undefined;
 
 /** A kernel source that is only read: a directory of the host, or one in a volume. */
 export interface DirectorySource {
@@ -397,6 +400,9 @@ export interface KernelResource extends ResourceBase<"kernel"> {
   /** The image whose current generation is embedded; `path` is its directory. */
   readonly initramfs?: { readonly artifact: ResourceId; readonly path: string; readonly file: string } | undefined;
   /** The date that is built in. */
+  readonly bootCheck?: BootCheck | undefined;
+  /** The kernel is no larger, with the image in it. */
+  readonly maxSize_bytes?: number | undefined;
   readonly sourceDate_s: number;
   readonly generations: number;
   readonly jobs: number;

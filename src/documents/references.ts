@@ -81,6 +81,7 @@ function referencesOf(document: ExpandedDocument): readonly Reference[] {
       ...overlays.flatMap((overlay, index) => refer("Overlay", overlay, ["overlays", index])),
       ...refer("KernelConfig", kernel, ["kernel"]),
       ...refer("Root", kernelImage?.root, ["kernelImage", "root"]),
+      ...refer("KernelConfig", kernelImage?.kernel, ["kernelImage", "kernel"]),
       ...refer("ArchTarget", target, ["target"]),
     ];
   }

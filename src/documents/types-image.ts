@@ -15,9 +15,11 @@ export interface ImageSpec {
   /** Generated excludes beside those. */
   readonly strip?: "packageManager";
   readonly sourceDate?: number | string;
+  /** Of a generation: the image and what comes with it. */
+  readonly maxSize?: Size;
   readonly init?: string;
-  /** A kernel that is there: a file of the host, or of a root (default: the newest in its /boot). */
-  readonly kernelImage?: { readonly path?: string; readonly root?: string };
+  /** A kernel that is there: a file of the host, or of a root (default: the newest in its /boot); or one that is built. */
+  readonly kernelImage?: { readonly path?: string; readonly root?: string; readonly kernel?: string };
   /** How the initramfs comes with that kernel. */
   readonly boot?: { readonly form: "uki" | "entry"; readonly cmdline?: string; readonly stub?: string };
   readonly check?: { readonly boot?: BootCheckSpec };

@@ -1,4 +1,5 @@
-import type { Matrix, TarballSpec } from "./types.ts";
+import type { Matrix, Size, TarballSpec } from "./types.ts";
+import type { BootCheckSpec } from "./types-image.ts";
 
 /** A kernel's configuration; with a source, a kernel that is built. */
 export interface KernelConfigSpec {
@@ -14,6 +15,9 @@ export interface KernelConfigSpec {
   readonly target?: string;
   /** An Image. */
   readonly initramfs?: string;
+  /** Of the built kernel, with the image in it where one is. */
+  readonly maxSize?: Size;
+  readonly check?: { readonly boot?: Omit<BootCheckSpec, "firmware"> };
   readonly sourceDate?: number | string;
   readonly retention?: { readonly generations?: number };
   readonly protect?: boolean;

@@ -19,7 +19,7 @@ function checkBootable({ format = "initramfs", kernelImage }: ImageSpec, at: Pat
   }
   if (kernelImage === undefined) {
     const hint =
-      "name one: `kernelImage: { path: /srv/vmlinuz }`, or `kernelImage: { root: NAME }` for the one in its /boot";
+      "name one: `kernelImage: { path: /srv/vmlinuz }`, `{ root: NAME }` for the one in its /boot, or `{ kernel: NAME }` for one that is built";
     report(at, "cannot boot the image: it has no kernel", hint);
   }
 }
@@ -35,6 +35,7 @@ function checkForm({ form, cmdline, stub }: NonNullable<ImageSpec["boot"]>, spec
 function checkBootCheck(boot: BootCheckSpec, spec: ImageSpec, report: Report): void {
   const at = ["check", "boot"];
   checkBootable(spec, at, report);
+  checkGuest(boot, report);
   const isUki = spec.boot?.form === "uki";
   if (isUki && boot.cmdline !== undefined) {
     const hint = "write it in `boot.cmdline`, with console=ttyS0, so that the check hears the guest";
@@ -44,6 +45,11 @@ function checkBootCheck(boot: BootCheckSpec, spec: ImageSpec, report: Report): v
     report([...at, "firmware"], "cannot use firmware: QEMU starts the kernel itself", "leave it out");
   }
   checkHostFile(boot.firmware, [...at, "firmware"], report);
+}
+
+/** What is declared of the virtual machine, and waited for in it. */
+export function checkGuest(boot: Omit<BootCheckSpec, "firmware">, report: Report): void {
+  const at = ["check", "boot"];
   if (boot.timeout !== undefined && parseInterval(boot.timeout) === undefined) {
     report([...at, "timeout"], `cannot read the time \`${boot.timeout}\``, 'write a time such as "90s" or "2m"');
   }
@@ -82,10 +88,15 @@ export function checkRetention({ retention }: ImageSpec, report: Report): void {
   }
 }
 
-function checkKernelImage({ path, root }: NonNullable<ImageSpec["kernelImage"]>, report: Report): void {
+function checkKernelImage({ path, root, kernel }: NonNullable<ImageSpec["kernelImage"]>, report: Report): void {
+  if (kernel !== undefined && (path ?? root) !== undefined) {
+    const hint = "write `kernel` alone, or take it away";
+    report(["kernelImage", "kernel"], "cannot take two kernels: one that is built, and one that is there", hint);
+  }
   if (path === undefined) {
-    if (root !== undefined) return;
-    report(["kernelImage"], "cannot find the kernel: neither `path` nor `root` is given", "write one of them, or both");
+    if ((root ?? kernel) !== undefined) return;
+    const hint = "write `path`, `root` or both, or `kernel`";
+    report(["kernelImage"], "cannot find the kernel: none of `path`, `root` and `kernel` is given", hint);
     return;
   }
   const fault = absolutePathFault(path);

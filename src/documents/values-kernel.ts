@@ -1,12 +1,15 @@
 import { hostPathFault, relativePathFault } from "./paths.ts";
 import type { KernelConfigSpec } from "./types.ts";
-import { checkDate, type Path, type Report } from "./value-checks.ts";
+import { checkDate, checkSize, type Path, type Report } from "./value-checks.ts";
+import { checkGuest } from "./values-boot.ts";
 import { checkTarball } from "./values-source.ts";
 
 /** The files and symbols of a kernel, and how it is built. */
 export function checkKernelConfig(spec: KernelConfigSpec, report: Report): void {
   checkSymbols(spec, report);
   checkDate(spec.sourceDate, ["sourceDate"], report);
+  checkSize(spec.maxSize, ["maxSize"], report);
+  if (spec.check?.boot !== undefined) checkGuest(spec.check.boot, report);
   if (spec.source === undefined) checkUnbuilt(spec, report);
   else checkSource(spec, spec.source, report);
 }
@@ -33,6 +36,8 @@ const OF_BUILDS = [
   "patches",
   "target",
   "initramfs",
+  "maxSize",
+  "check",
   "sourceDate",
   "retention",
   "protect",

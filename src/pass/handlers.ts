@@ -81,13 +81,13 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
   },
 };
 
-/** Of images that are named: what failed its check is tried once more. */
+/** Of images and kernels that are named: what failed its check is tried once more. */
 function forgive(session: Session, { graph }: PassResult, ids: readonly ResourceId[]): readonly string[] {
   const { host, configuration } = session;
   const state = openState(host, configuration.state, "read");
   state.close();
   return graph.resources.flatMap((resource) => {
-    if (resource.kind !== "artifact" || !ids.includes(resource.id)) return [];
+    if ((resource.kind !== "artifact" && resource.kind !== "kernel") || !ids.includes(resource.id)) return [];
     const { id, path } = resource;
     if (checkHostPath(host.files, path, configuration.limits, configuration.state) !== undefined) return [];
     if (whoseIs(path, { host, instance: state.instance }).state !== "ours") return [];

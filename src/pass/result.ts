@@ -155,9 +155,9 @@ function sourceOf(step: Step, error: StepOutcome["error"], state: State): Ending
   return typeof verified === "string" ? { isRight: true, message: `checked by ${verified}` } : undefined;
 }
 
-/** Of an image with a check: of the newest generation, which is not the current one where it failed. */
+/** Of an image or a kernel with a check: of the newest generation, which is not the current one where it failed. */
 function healthOf(step: Step, error: StepOutcome["error"], state: State): Ending["health"] {
-  if (step.kind !== "artifact") return undefined;
+  if (step.kind !== "artifact" && step.kind !== "kernel") return undefined;
   if (error?.condition === "CheckFailed") return { isHealthy: false, message: error.message };
   if (step.blocked?.condition === "Quarantined") return { isHealthy: false, message: step.blocked.message };
   const details = state.record(step.id)?.details;

@@ -7,7 +7,7 @@ import type { Command, Finished, Processes } from "../../src/host/ports.ts";
 import { createClock } from "../../src/host/real/clock.ts";
 
 const machine: Machine = {
-  ...{ accelerator: "tcg", memory_bytes: 2 ** 29, machine: undefined },
+  ...{ architecture: "x86_64", accelerator: "tcg", memory_bytes: 2 ** 29, machine: undefined },
   start: { type: "kernel", kernel: "/k", initramfs: "/i", cmdline: "" },
 };
 

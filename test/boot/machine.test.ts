@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { type Machine, machineArguments, memoryFor } from "../../src/boot/machine.ts";
+import { GUESTS, type Machine, machineArguments, memoryFor } from "../../src/boot/machine.ts";
 
 const MIB = 1024 ** 2;
 const guest: Machine = {
+  architecture: "x86_64",
   accelerator: "tcg",
   memory_bytes: 512 * MIB,
   machine: undefined,
@@ -34,6 +35,16 @@ describe("a virtual machine", () => {
     expect(arguments_).toContain(" -drive if=pflash,format=raw,readonly=on,file=/c ");
     expect(arguments_).toMatch(/ -drive if=pflash,format=raw,file=\/a,,b -kernel \/p.efi$/);
     expect(arguments_).not.toContain("-append");
+  });
+
+  it("is one of arm's for kernels of arm64, with its serial line, and runs a kernel that has its initramfs in it", () => {
+    const start = { type: "kernel", kernel: "/k", initramfs: undefined, cmdline: "quiet" } as const;
+    const arguments_ = machineArguments({ ...guest, architecture: "arm64", start });
+    expect(arguments_.slice(0, 2)).toEqual(["-machine", "virt"]);
+    expect(arguments_.slice(-4)).toEqual(["-kernel", "/k", "-append", "console=ttyAMA0 panic=-1 quiet"]);
+    expect(GUESTS.arm64.program).toBe("qemu-system-aarch64");
+    expect(machineArguments({ ...guest, architecture: "i386", start }).join(" ")).toContain("console=ttyS0");
+    expect(GUESTS.i386.program).toBe("qemu-system-x86_64");
   });
 
   it("has memory for twice what is unpacked, the archive and the kernel, and never less than 512 MiB", () => {

@@ -19,11 +19,15 @@ const FILES: Files = {
   "targets/odd.yaml": `${head("ArchTarget", "odd")}  cpu: riscv64\n`,
 };
 
-/** The kernels of one KernelConfig, and what is wrong with it. */
-function kernels(spec: string, name = "k", more: Files = {}) {
+function compileFiles(spec: string, name: string, more: Files) {
   const files = { ...FILES, ...more, "kernels/k.yaml": `${head("KernelConfig", name)}  config: k.kconfig\n${spec}` };
   const merged = new Map(["k", "k-i686", "k-arm"].map((each) => [kernelConfigKey(each), CONFIG]));
-  const { graph, problems } = compile({ ...inputOf(files), merged });
+  return compile({ ...inputOf(files), merged });
+}
+
+/** The kernels of one KernelConfig, and what is wrong with it. */
+function kernels(spec: string, name = "k", more: Files = {}) {
+  const { graph, problems } = compileFiles(spec, name, more);
   const found = graph.resources.filter((resource): resource is KernelResource => resource.kind === "kernel");
   return { found, problems: problems.map(({ line, message, hint }) => `${line}: ${message}: ${hint}`) };
 }
@@ -64,6 +68,30 @@ describe("a kernel configuration", () => {
     const beside = { "images/b.yaml": `${head("Image", "b")}  root: r\n  kernel: k\n  compression: {codec: zstd}\n` };
     const added = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", RD_ZSTD: "y" };
     expect(kernels(`${DIRECTORY}  needs: add\n`, "k", beside).found).toMatchObject([{ added, required: added }]);
+  });
+
+  it("is booted before it is current, and is no larger than it may be, where that is declared", () => {
+    const check = "  maxSize: 8MiB\n  check: {boot: {expect: UP, timeout: 90s, cmdline: quiet}}\n";
+    expect(kernels(`${DIRECTORY}${check}`).found).toMatchObject([
+      {
+        maxSize_bytes: 8 * 1024 ** 2,
+        bootCheck: { expect: "UP", timeout_s: 90, cmdline: "quiet", machine: undefined },
+      },
+    ]);
+  });
+
+  it("that an image is booted with comes before that image; one that is not built is none", () => {
+    const beside = { "images/b.yaml": `${head("Image", "b")}  root: r\n  kernelImage: {kernel: k}\n` };
+    const image = compileFiles(`${DIRECTORY}`, "k", beside).graph.resources.find(({ id }) => id === "artifact/b");
+    const kernel = { type: "built", kernel: "kernel/k", path: "/state/kernels/k/current/kernel" };
+    expect(image).toMatchObject({ dependsOn: ["kernel/k", "tree/r"], kernel });
+    expect(kernels("", "k", beside).problems).toEqual([
+      "7: cannot boot Image b with kernel k: that is not built: give the KernelConfig a `source`",
+    ]);
+    const both = { "images/a.yaml": `${head("Image", "a")}  root: r\n  kernelImage: {kernel: k}\n` };
+    expect(kernels(`${DIRECTORY}  initramfs: a\n`, "k", both).problems.join()).toContain(
+      "artifact/a needs kernel/k needs artifact/a",
+    );
   });
 
   it("is one kernel a target, for the architecture that the target tells", () => {

@@ -18,6 +18,7 @@ describe("the boot check of an Image", () => {
     [{ check: { boot: { expect: "OK" } }, kernelImage }],
     [{ check: { boot: { expect: "OK", timeout: "90s", memory: "2GiB", machine: "q35" } }, kernelImage: { root: "r" } }],
     [{ kernelImage }],
+    [{ kernelImage: { kernel: "k" }, maxSize: "64MiB" }],
     [{ kernelImage, boot: { form: "entry", cmdline: "quiet" }, check: { boot: { expect: "OK", cmdline: "debug" } } }],
     [{ kernelImage, boot: { form: "uki", stub: "/s" }, check: { boot: { expect: "OK", firmware: "/OVMF_CODE.fd" } } }],
   ])("takes %j", (spec) => expect(problemsOf(spec)).toEqual([]));
@@ -57,7 +58,14 @@ describe("the boot check of an Image", () => {
       { kernelImage, check: { boot: { expect: "OK", firmware: "/f" } } },
       ["spec.check.boot.firmware: cannot use firmware: QEMU starts the kernel itself"],
     ],
-    [{ kernelImage: {} }, ["spec.kernelImage: cannot find the kernel: neither `path` nor `root` is given"]],
+    [{ kernelImage: {} }, ["spec.kernelImage: cannot find the kernel: none of `path`, `root` and `kernel` is given"]],
+    [
+      { kernelImage: { kernel: "k", path: "/k" }, maxSize: "much" },
+      [
+        "spec.kernelImage.kernel: cannot take two kernels: one that is built, and one that is there",
+        "spec.maxSize: cannot read the size `much`",
+      ],
+    ],
     [
       { kernelImage: { path: "boot/vmlinuz" } },
       ["spec.kernelImage.path: cannot use the kernel `boot/vmlinuz`: it is not absolute"],

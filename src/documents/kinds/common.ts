@@ -57,3 +57,13 @@ export const LINKS = list(
   ),
   "Symbolic links on the host that stand as long as this is declared.",
 );
+/** Fields of a check that boots something in a virtual machine. */
+export const BOOT_CHECK: Readonly<Record<string, JsonSchema>> = {
+  expect: text("What the guest prints on its serial console when it is well."),
+  timeout: text('How long it may take until then: "5m" (default), "90s".'),
+  memory: SIZE,
+  machine: text("QEMU's name of the machine, such as q35. Default: QEMU's own choice; virt for arm64."),
+  cmdline: text(
+    "Added to the kernel's command line, which is `console=ttyS0 panic=-1` (arm64: `console=ttyAMA0`). Not of a uki.",
+  ),
+};

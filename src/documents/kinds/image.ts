@@ -37,7 +37,7 @@ export const imageSchema: JsonSchema = fields(
         path: text("Absolute path of the kernel: in the root where one is named, else on the host."),
         root: text("The Root that has the kernel; without a path, the newest in its /boot."),
       },
-      "A kernel that is there already.",
+      "The kernel that the image is booted with.",
     ),
     boot: fields(
       {
@@ -50,16 +50,13 @@ export const imageSchema: JsonSchema = fields(
       },
       "A tree for the EFI system partition beside the initramfs, with the kernel of `kernelImage`.",
       ["form"],
+        kernel: text("The KernelConfig that is built; instead of path and root."),
     ),
     check: fields(
       {
         boot: fields(
           {
-            expect: text("What the guest prints on its serial console when it is well."),
-            timeout: text('How long it may take until then: "5m" (default), "90s".'),
-            memory: SIZE,
-            machine: text("QEMU's name of the machine, such as q35. Default: QEMU's own choice."),
-            cmdline: text("Added to the kernel's command line, which is `console=ttyS0 panic=-1`. Not of a uki."),
+            ...BOOT_CHECK,
             firmware: text(
               "Of a uki: the code of OVMF, with its variables beside. Default: where distributions have it.",
             ),

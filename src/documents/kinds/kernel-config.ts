@@ -1,4 +1,17 @@
-import { choice, DATE, fields, type JsonSchema, MATRIX, ON_DELETE, PROTECT, text, texts, whole } from "./common.ts";
+import {
+  BOOT_CHECK,
+  choice,
+  DATE,
+  fields,
+  type JsonSchema,
+  MATRIX,
+  ON_DELETE,
+  PROTECT,
+  SIZE,
+  text,
+  texts,
+  whole,
+} from "./common.ts";
 import { TARBALL } from "./root-source.ts";
 
 const KERNEL_SOURCE = fields(
@@ -40,6 +53,18 @@ export const kernelConfigSchema: JsonSchema = fields(
     patches: texts("Patches below the folder of the documents, applied in this order with `patch -p1`."),
     target: text("The ArchTarget that it is built for. Default: the host's own architecture."),
     initramfs: text("An Image of format initramfs that is embedded in the kernel."),
+    maxSize: {
+      ...SIZE,
+      description: `What the kernel may take, with the image in it: the room of its partition. ${SIZE.description}`,
+    },
+    check: fields(
+      {
+        boot: fields(BOOT_CHECK, "Boots each new version in a virtual machine, with the image that is in it.", [
+          "expect",
+        ]),
+      },
+      "What a new version has to pass before it becomes the current one.",
+    ),
     sourceDate: DATE,
     retention: fields({ generations: whole(1, 1000, "Versions kept. Default: the host's.") }, "What is kept."),
     protect: PROTECT,

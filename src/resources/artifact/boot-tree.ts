@@ -33,7 +33,8 @@ export function readBootParts({ name, boot, kernel: source }: ArtifactResource, 
   const kernel = readKernel(files, source);
   if (boot.form === "entry") return { boot, kernel, stub: new Uint8Array() };
   if (!kernel.hasEfiStub || kernel.architecture !== "x86_64") {
-    const why = kernel.hasEfiStub ? "is for 32 bits" : "has no EFI stub: CONFIG_EFI_STUB is not set in it";
+    const of = kernel.architecture === "arm64" ? "is for arm64" : "is for 32 bits";
+    const why = kernel.hasEfiStub || of === "is for arm64" ? of : "has no EFI stub: CONFIG_EFI_STUB is not set in it";
     throw new RootloomError(`cannot make ${name} a uki: the kernel ${kernel.place} ${why}`, {
       hint: "name another kernel, or take `boot.form: entry`",
     });

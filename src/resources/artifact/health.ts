@@ -1,25 +1,15 @@
 import { createHash } from "node:crypto";
-import { chooseAccelerator } from "../../boot/accelerator.ts";
 import { findFirmware } from "../../boot/firmware.ts";
-import { bootGuest } from "../../boot/guest.ts";
-import { judge } from "../../boot/judge.ts";
 import { type Kernel, readKernel } from "../../boot/kernel.ts";
-import { type Machine, memoryFor, QEMU } from "../../boot/machine.ts";
+import { type Machine, memoryFor } from "../../boot/machine.ts";
 import { canonicalJson } from "../../core/digest.ts";
-import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource, BootCheck, KernelSource } from "../../core/resource.ts";
 import type { Host } from "../../host/ports.ts";
+import { bootForVerdict, knownCheck, type ObservedCheck, requireGuests, requirePassed } from "../boot-check.ts";
 import type { ApplyContext } from "../types.ts";
 import { attributesIn, shortRun } from "./directory.ts";
 import { type GenerationReport, removeDirectory } from "./generations.ts";
-import { BOOT_LOG, readVerdict, VERDICT, type Verdict } from "./verdict.ts";
-
-/** What is known of a generation that is to be checked. */
-export interface ObservedCheck {
-  readonly state: "passed" | "failed" | "unchecked";
-  /** Of one that failed: why. */
-  readonly message: string;
-}
+import type { Verdict } from "./verdict.ts";
 
 interface DeclaredCheck {
   readonly check: BootCheck;
@@ -42,14 +32,12 @@ export function observeCheck(
 ): ObservedCheck | undefined {
   const declared = declaredCheck(resource);
   if (declared === undefined) return undefined;
-  const key = keyOf(declared.check, readKernel(host.files, declared.kernel));
-  const verdict = readVerdict(host.files, `${resource.path}/${generation}`);
-  if (verdict?.key === key) return { state: verdict.healthy ? "passed" : "failed", message: verdict.message };
+  const kernel = readKernel(host.files, declared.kernel);
+  const known = knownCheck(`${resource.path}/${generation}`, keyOf(declared.check, kernel), host);
+  if (known.verdict !== undefined) return { state: known.state, message: known.message };
   if (resource.boot?.form === "uki") findFirmware(host.files, declared.check.firmware);
-  if (host.processes.find(QEMU) !== undefined) return { state: "unchecked", message: "" };
-  throw new RootloomError(`cannot check ${resource.name}: ${QEMU} is not installed`, {
-    hint: "apt-get install qemu-system-x86",
-  });
+  requireGuests(resource.name, kernel.architecture, host);
+  return { state: "unchecked", message: "" };
 }
 
 /**
@@ -68,21 +56,10 @@ export async function requireHealthy(
   const directory = `${resource.path}/${report.generation}`;
   const kernel = readKernel(files, declared.kernel);
   const key = keyOf(declared.check, kernel);
-  const known = readVerdict(files, directory);
-  const { verdict, lines } =
-    known?.key === key
-      ? { verdict: known, lines: [] }
-      : await bootGeneration({ resource, report, kernel, check: declared.check, key }, context);
-  if (verdict.healthy) return `boot check passed: ${verdict.message}; ${directory}/${BOOT_LOG}`;
-  throw new RootloomError(
-    `cannot make generation ${report.generation} current: in its boot check it ${verdict.message}`,
-    {
-      hint: `see ${directory}/${BOOT_LOG}; it is tried again when an input changes, or by: rootloom trigger ${resource.id}`,
-      retry: "waiting",
-      condition: "CheckFailed",
-      details: lines,
-    },
-  );
+  const { verdict } = knownCheck(directory, key, context.host);
+  const known = verdict === undefined ? undefined : { verdict, lines: [] };
+  const found = known ?? (await bootGeneration({ resource, report, kernel, check: declared.check, key }, context));
+  return requirePassed(resource.id, { directory, generation: report.generation }, found);
 }
 
 interface Check {
@@ -97,9 +74,10 @@ async function bootGeneration(
   { resource, report, kernel, check, key }: Check,
   context: ApplyContext,
 ): Promise<{ readonly verdict: Verdict; readonly lines: readonly string[] }> {
-  const { host, cache, signal } = context;
-  const { files, clock } = host;
-  const directory = `${resource.path}/${report.generation}`;
+  const { host, signal } = context;
+  const { files } = host;
+  const { generation } = report;
+  const directory = `${resource.path}/${generation}`;
   const work = `${resource.path}/.check-${shortRun(context.runId)}`;
   removeDirectory(files, work);
   files.makeDirectories(work, 0o700);
@@ -107,24 +85,16 @@ async function bootGeneration(
     // The very bytes that the key names: what it was read from may change meanwhile.
     const path = `${work}/kernel`;
     files.writeFile(path, kernel.bytes, attributesIn(files, work, 0o600));
-    const accelerator = await chooseAccelerator(path, { host, cache, signal });
-    context.progress(`booting generation ${report.generation} (${accelerator})`);
-    const machine: Machine = {
-      accelerator,
+    const machine = {
+      architecture: kernel.architecture,
       memory_bytes: check.memory_bytes ?? memoryFor(inMemory_bytes(report), report.uncompressed_bytes),
       machine: check.machine,
       start: startOf({ resource, report, check }, { work, kernel: path }, host),
     };
-    const timeout_ms = check.timeout_s * 1000;
-    const booted = await bootGuest(host, machine, { expect: check.expect, timeout_ms, signal });
-    const { console } = booted;
-    const { healthy, message } = judge(booted.end, console.complaint, check, booted.duration_ms);
-    const checkedAt = new Date(clock.now_ms()).toISOString();
-    const verdict: Verdict = { version: 1, key, healthy, message, accelerator, checkedAt };
-    const attributes = attributesIn(files, directory, files.stat(`${directory}/${report.file}`)?.mode ?? 0o600);
-    files.writeFile(`${directory}/${BOOT_LOG}`, console.log(), attributes);
-    files.writeFile(`${directory}/${VERDICT}`, `${JSON.stringify(verdict, undefined, 2)}\n`, attributes);
-    return { verdict, lines: isSecret(resource) ? [] : console.lastLines(12) };
+    const mode = files.stat(`${directory}/${report.file}`)?.mode ?? 0o600;
+    const boot = { directory, generation, key, check, machine, probe: path, mode };
+    const booted = await bootForVerdict(boot, context);
+    return { ...booted, lines: isSecret(resource) ? [] : booted.lines };
   } finally {
     if (!signal.aborted) removeDirectory(files, work);
   }

@@ -1,5 +1,6 @@
 import { asRootloomError } from "../../core/error.ts";
 import type { ArtifactResource, OwnedRecord } from "../../core/resource.ts";
+import type { ObservedCheck } from "../boot-check.ts";
 import { checkHostPath } from "../limits.ts";
 import { identityOf, ownership, readMarker } from "../marker.ts";
 import { detail } from "../owned.ts";
@@ -16,7 +17,7 @@ import {
   type PackedFile,
   readReport,
 } from "./generations.ts";
-import { type ObservedCheck, observeCheck } from "./health.ts";
+import { observeCheck } from "./health.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
 import { provideBase } from "./tarball.ts";
 

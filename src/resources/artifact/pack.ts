@@ -52,6 +52,7 @@ export async function packGeneration(
     const mode = isSecret ? 0o600 : 0o644;
     files.setAttributes(`${build}/${resource.file}`, attributesIn(files, build, mode));
     const report = await withBootTree(resource, packed, { build, mode }, context);
+    checkSize(resource, report);
     files.writeFile(
       `${build}/${REPORT}`,
       `${JSON.stringify(report, undefined, 2)}\n`,
@@ -68,6 +69,20 @@ export async function packGeneration(
     if (!context.signal.aborted) removeDirectory(files, build);
     throw thrown;
   }
+}
+
+/** @throws RootloomError where a generation takes more than it may: nothing of it is kept. */
+function checkSize(
+  { name, maxSize_bytes, boot }: ArtifactResource,
+  { size_bytes, files = [] }: Pick<GenerationReport, "size_bytes" | "files">,
+): void {
+  // A uki has the image in it.
+  const all_bytes = files.reduce((sum, file) => sum + file.size_bytes, boot?.form === "uki" ? 0 : size_bytes);
+  if (maxSize_bytes === undefined || all_bytes <= maxSize_bytes) return;
+  throw new RootloomError(`cannot take image ${name}: it has ${all_bytes} bytes, and its maxSize is ${maxSize_bytes}`, {
+    hint: "leave more out (`exclude`, `strip`), compress harder, or raise `maxSize`",
+    condition: "TooLarge",
+  });
 }
 
 /** The report of what was packed, with the boot tree that is written beside it where one is declared. */

@@ -16,10 +16,10 @@ function plan(
   context: PlanContext,
 ): Draft {
   const action: Action = observed.generation === "" ? "create" : "update";
-  const refusal = refusalOf(resource, observed);
+  const below = changedBelow(resource, observed, owned, context);
+  const refusal = refusalOf(resource, observed, below !== undefined);
   if (refusal !== undefined) return { ...pack(resource, action, "intentional", refusal.message), blocked: refusal };
   const first = observed.generation === "";
-  const below = changedBelow(resource, observed, owned, context);
   // With what changes in this pass, other inputs are wanted than those that were looked at.
   const held = (draft: Draft) => (below === undefined ? unlessQuarantined(resource, observed, draft) : draft);
   if (first) return held(planFirst(resource, observed, owned, below));
@@ -109,7 +109,7 @@ function planFirst(
   return pack(resource, "create", "corrective", `${resource.path} is gone`);
 }
 
-/** The root, or an overlay copied into it, is another one after this pass: the key is known only then. */
+/** The root, an overlay copied into it, or the kernel is another one after this pass: the key is known only then. */
 function changedBelow(
   resource: ArtifactResource,
   observed: ObservedArtifact,
@@ -117,13 +117,14 @@ function changedBelow(
   context: PlanContext,
 ): (Change & { readonly follows: ResourceId }) | undefined {
   for (const id of resource.dependsOn) {
-    if (!/^(tree|overlay|provision)\//.test(id)) continue;
+    if (!/^(tree|overlay|provision|kernel)\//.test(id)) continue;
     const overlay = context.leaving?.get(id);
     if (overlay !== undefined)
       return { cause: "intentional", reason: `${overlay} is taken out of ${id} in this pass`, follows: overlay };
     const action = context.actionOf(id);
     if (action !== "create" && action !== "replace" && action !== "update") continue;
-    const intentional = action === "replace" || owned === undefined || !rootWasEdited(observed, action);
+    const isOfRoot = !id.startsWith("kernel/");
+    const intentional = !isOfRoot || action === "replace" || owned === undefined || !rootWasEdited(observed, action);
     return { cause: intentional ? "intentional" : "corrective", reason: `${id} changes in this pass`, follows: id };
   }
   return undefined;
@@ -158,8 +159,9 @@ function changedNames(observed: ObservedArtifact): readonly string[] {
   return changed.length > 1 ? changed.filter((name) => name !== "order") : changed;
 }
 
-function refusalOf(resource: ArtifactResource, observed: ObservedArtifact): Blocked | undefined {
-  if (observed.problem !== undefined) {
+/** What it waits for may come in this very pass: the step looks once more. */
+function refusalOf(resource: ArtifactResource, observed: ObservedArtifact, changesBelow: boolean): Blocked | undefined {
+  if (observed.problem !== undefined && !(observed.problem.condition === "Waiting" && changesBelow)) {
     const { condition, message, hint } = observed.problem;
     return { condition, message, hint };
   }

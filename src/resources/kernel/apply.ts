@@ -5,6 +5,7 @@ import { checkHostPath } from "../limits.ts";
 import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
 import { type KernelReport, kernelDamage, readKernel } from "./generations.ts";
+import { requireHealthyKernel } from "./health.ts";
 import { kernelGeneration, kernelInputs } from "./inputs.ts";
 import { makeKernel } from "./make.ts";
 import { whyForbidden } from "./observe.ts";
@@ -80,8 +81,10 @@ async function build(resource: KernelResource, context: ApplyContext): Promise<O
   await prepareKernelDirectory(resource, context);
   const whole = await wholeKernel(resource, generation, context);
   if (whole !== undefined) {
+    const health = await requireHealthyKernel(resource, whole, initramfs, context);
     await switchKernel(resource, generation, context);
-    return { record: recordNow(resource, whole, context), result: `found built as generation ${generation}` };
+    const result = `found built as generation ${generation}`;
+    return { record: recordNow(resource, whole, context), result, notes: [health ?? []].flat() };
   }
   const source = await provideKernelSource(resource, context);
   const workshop = await openWorkshop(resource, known, source, context);
@@ -92,10 +95,12 @@ async function build(resource: KernelResource, context: ApplyContext): Promise<O
   );
   requireUnchanged(resource, inputs, (await kernelInputs(resource, context)).inputs);
   const report = await placeKernel(resource, { generation, inputs, config: made.config }, workshop, context);
+  const health = await requireHealthyKernel(resource, report, initramfs, context);
   await switchKernel(resource, generation, context);
   const notes = [
     `Linux ${report.release} for ${report.architecture}, ${report.size_bytes} bytes`,
     `its log: ${made.log}`,
+    ...[health ?? []].flat(),
   ];
   return { record: recordNow(resource, report, context), result: `built as generation ${generation}`, notes };
 }
@@ -132,5 +137,7 @@ function recordNow(
   const { path } = resource;
   const { generation, release, architecture, size_bytes, inputs } = report;
   const facts = { runId, revision, now_ms: host.clock.now_ms() };
-  return recordOf(resource, facts, { inputs, details: { path, generation, release, architecture, size_bytes } });
+  const checked = resource.bootCheck === undefined ? {} : { checked: true };
+  const details = { path, generation, release, architecture, size_bytes, ...checked };
+  return recordOf(resource, facts, { inputs, details });
 }

@@ -98,14 +98,20 @@ export function checkAnswer(
   });
 }
 
-/** @throws RootloomError where the image is larger than the kernel can be. */
+/**
+ * Before anything is compiled: an image that is too large is known to be.
+ * @throws RootloomError where the image is larger than the kernel can be, or is allowed to be.
+ */
 export function checkSize(
-  name: string,
+  { name, maxSize_bytes }: Pick<KernelResource, "name" | "maxSize_bytes">,
   answered: string,
   initramfs: EmbeddedImage | undefined,
   { toolchain }: Workshop,
 ): void {
-  if (initramfs === undefined || ARCHITECTURES[toolchain.architecture].folder !== "x86") return;
+  if (initramfs === undefined) return;
+  if (maxSize_bytes !== undefined && initramfs.size_bytes >= maxSize_bytes)
+    throw tooLarge(name, `the image to embed alone has ${initramfs.size_bytes} bytes`, maxSize_bytes);
+  if (ARCHITECTURES[toolchain.architecture].folder !== "x86") return;
   const isRandom = readKernelSymbols([answered]).get("RANDOMIZE_BASE") === "y";
   const limit_bytes = isRandom ? 2 * X86_IMAGE_BYTES : X86_IMAGE_BYTES;
   if (initramfs.size_bytes < limit_bytes) return;
@@ -113,6 +119,19 @@ export function checkSize(
     `cannot build kernel ${name}: the image to embed has ${initramfs.size_bytes} bytes, and a kernel with it at most ${limit_bytes}`,
     { hint: "leave more out of the image, compress it harder, or boot it beside the kernel" },
   );
+}
+
+/** @throws RootloomError where a kernel that was made is larger than it may be. */
+export function checkMade({ name, maxSize_bytes }: KernelResource, size_bytes: number): void {
+  if (maxSize_bytes !== undefined && size_bytes > maxSize_bytes)
+    throw tooLarge(name, `it has ${size_bytes} bytes`, maxSize_bytes);
+}
+
+function tooLarge(name: string, what: string, limit_bytes: number): RootloomError {
+  return new RootloomError(`cannot take kernel ${name}: ${what}, and its maxSize is ${limit_bytes}`, {
+    hint: "leave more out of the image or of the configuration, compress harder, or raise `maxSize`",
+    condition: "TooLarge",
+  });
 }
 
 function textAt(tree: TreeHandle, path: string): string | undefined {

@@ -1,4 +1,6 @@
 import { posix } from "node:path";
+import { ARCHITECTURES } from "../../core/kernel.ts";
+import type { KernelArchitecture } from "../../core/resource.ts";
 import type { Files, Host } from "../../host/ports.ts";
 
 /** `report.json` of a built kernel: enough to know it again when the store was lost. */
@@ -8,7 +10,7 @@ export interface KernelReport {
   readonly kernel: string;
   readonly generation: string;
   readonly inputs: Readonly<Record<string, string>>;
-  readonly architecture: string;
+  readonly architecture: KernelArchitecture;
   /** As the kernel calls itself: `6.1.192`. */
   readonly release: string;
   /** sha256 of each file, by its name. */
@@ -46,6 +48,7 @@ export function readKernel(files: Files, path: string, generation: string): Kern
       typeof report.instance === "string" &&
       typeof report.createdAt === "string" &&
       typeof report.release === "string" &&
+      Object.hasOwn(ARCHITECTURES, report.architecture ?? "") &&
       isTexts(report.inputs) &&
       isTexts(report.files) &&
       KERNEL in report.files;

@@ -22,6 +22,7 @@ export interface EmbeddedImage {
   readonly path: string;
   readonly sha256: string;
   readonly size_bytes: number;
+  readonly uncompressed_bytes: number;
 }
 
 /**
@@ -62,8 +63,8 @@ function embeddedImage(
   const current = host.files.readLink(posix.join(initramfs.path, CURRENT_IMAGE)) ?? "";
   const report = readReport(host.files, initramfs.path, current);
   if (report === undefined) return undefined;
-  const { sha256, size_bytes, file } = report;
-  return { path: posix.join(initramfs.path, current, file), sha256, size_bytes };
+  const { sha256, size_bytes, uncompressed_bytes, file } = report;
+  return { path: posix.join(initramfs.path, current, file), sha256, size_bytes, uncompressed_bytes };
 }
 
 function digestOf(value: object): string {

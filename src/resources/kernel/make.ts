@@ -28,7 +28,7 @@ export async function makeKernel(
     await configureInside(resource.name, workshop, log, context);
     const config = answeredConfig(workshop, host.files);
     checkAnswer(resource, config, workshop, host.files);
-    checkSize(resource.name, config, initramfs, workshop);
+    checkSize(resource, config, initramfs, workshop);
     const { target } = ARCHITECTURES[workshop.toolchain.architecture];
     const words = makeWords(workshop, host, [`--jobs=${resource.jobs}`, target]);
     await step(`cannot build kernel ${resource.name}`, words, { workshop, log, context });

@@ -2,10 +2,12 @@ import { posix } from "node:path";
 import { asRootloomError } from "../../core/error.ts";
 import type { KernelResource, OwnedRecord } from "../../core/resource.ts";
 import { whoseIs } from "../artifact/observe.ts";
+import type { ObservedCheck } from "../boot-check.ts";
 import { checkHostPath } from "../limits.ts";
 import { detail } from "../owned.ts";
 import type { ObserveContext, Observer } from "../types.ts";
 import { CURRENT, kernelDamage, listKernels, readKernel } from "./generations.ts";
+import { observeKernelCheck } from "./health.ts";
 import { kernelGeneration, kernelInputs } from "./inputs.ts";
 
 export interface ObservedKernel {
@@ -23,6 +25,8 @@ export interface ObservedKernel {
   /** Generation that these inputs would make. */
   readonly wanted: string;
   readonly generations: number;
+  /** What is known of the health of `wanted`; undefined where no check is declared. */
+  readonly check?: ObservedCheck | undefined;
   readonly problem:
     | { readonly message: string; readonly hint: string; readonly condition: "Refused" | "Waiting" }
     | undefined;
@@ -55,8 +59,9 @@ export async function observeKernel(
   const found = await observeDirectory(resource.path, context);
   if (found.state === "foreign") return found;
   try {
-    const { inputs } = await kernelInputs(resource, context);
-    return { ...found, inputs, wanted: kernelGeneration(inputs) };
+    const { inputs, toolchain } = await kernelInputs(resource, context);
+    const wanted = kernelGeneration(inputs);
+    return { ...found, inputs, wanted, check: observeKernelCheck(resource, wanted, toolchain, context.host) };
   } catch (thrown) {
     context.signal?.throwIfAborted();
     const { message, hint = "", retry } = asRootloomError(thrown);

@@ -9,6 +9,7 @@ import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
 import { sha256Of } from "../tree/kept.ts";
 import type { ApplyContext } from "../types.ts";
+import { checkMade } from "./configure.ts";
 import { CURRENT, KERNEL, type KernelReport, listKernels, REPORT } from "./generations.ts";
 import type { Workshop } from "./sandbox.ts";
 
@@ -50,6 +51,7 @@ export async function placeKernel(
   const { image } = ARCHITECTURES[workshop.toolchain.architecture];
   const { tree } = workshop.paths;
   const size_bytes = copyOut(tree, image, posix.join(beside, KERNEL), files);
+  checkMade(resource, size_bytes);
   copyOut(tree, "System.map", posix.join(beside, "System.map"), files);
   copyOut(tree, "defconfig", posix.join(beside, "defconfig"), files);
   copyOut(tree, "include/config/kernel.release", posix.join(beside, "release"), files);

@@ -1,4 +1,4 @@
-import type { KernelResource, OwnedRecord } from "../../core/resource.ts";
+import type { KernelResource, OwnedRecord, ResourceId } from "../../core/resource.ts";
 import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
 import { forget, keep, keepProtected, policyChange } from "../owned.ts";
 import type { ObservedKernel } from "./observe.ts";
@@ -15,6 +15,18 @@ function plan(
   const below = resource.dependsOn.find((id) => changes(context.actionOf(id)));
   const refusal = refusalOf(resource, observed, below !== undefined);
   if (refusal !== undefined) return { ...build(resource, action, "intentional", refusal.message), blocked: refusal };
+  const draft = planBuild(resource, observed, owned, below);
+  // With what changes in this pass, another kernel is wanted than the one that was looked at.
+  return below === undefined ? unlessQuarantined(resource, observed, draft) : draft;
+}
+
+function planBuild(
+  resource: KernelResource,
+  observed: ObservedKernel,
+  owned: OwnedRecord | undefined,
+  below: ResourceId | undefined,
+): Draft {
+  const action: Action = observed.current === "" ? "create" : "update";
   const image = resource.initramfs?.artifact;
   if (below !== undefined && below === image) {
     const follows = owned === undefined ? {} : { follows: below };
@@ -38,10 +50,30 @@ function plan(
   // A kill between the switch and the record: what the new one replaced was not removed yet.
   if (owned.details.generation !== observed.current)
     return build(resource, "update", "corrective", "its record is of another generation");
-  const policy = policyChange(resource, owned);
+  const policy = policyChange(resource, owned) ?? checkChange(resource, observed, owned);
   return policy === undefined
     ? keep(`built as generation ${observed.current}`)
     : build(resource, "update", "intentional", policy);
+}
+
+/** What the declared check asks of the kernel that stands, or no longer asks. */
+function checkChange({ bootCheck }: KernelResource, { check }: ObservedKernel, owned: OwnedRecord): string | undefined {
+  if (check?.state === "unchecked") return "its boot check was not run yet";
+  if (check?.state === "failed") return "it does not pass its boot check";
+  return owned.details.checked === true && bootCheck === undefined ? "no boot check is declared any more" : undefined;
+}
+
+/** What failed its check stays out until an input, or the check, is another; what is current stays current. */
+function unlessQuarantined({ id, path }: KernelResource, observed: ObservedKernel, draft: Draft): Draft {
+  const { check, wanted, current } = observed;
+  if (check?.state !== "failed" || draft.operation === "keep") return draft;
+  const stays = current === "" ? "there is no current one" : `generation ${current} stays current`;
+  const blocked: Blocked = {
+    condition: "Quarantined",
+    message: `generation ${wanted} is quarantined: in its boot check it ${check.message}; ${stays}`,
+    hint: `see ${path}/${wanted}/boot.log; it is tried again when an input changes, or by: rootloom trigger ${id}`,
+  };
+  return { ...draft, blocked };
 }
 
 function planRemoval(record: OwnedRecord, observed: ObservedKernel): Draft {

@@ -222,6 +222,23 @@ describe("the plan of an artifact", () => {
       expect(plan({ ...whole, damage: "manifest is missing", check: failed }).blocked?.condition).toBe("Quarantined");
     });
 
+    it("waits for its kernel, and takes what this pass builds", () => {
+      const dependsOn = [...resource.dependsOn, "kernel/k"] as const;
+      const problem = { condition: "Waiting", message: "kernel/k is not built yet", hint: "see kernel/k" } as const;
+      const waiting = { ...whole, problem };
+      const planned = (observed: ObservedArtifact, actions = {}) =>
+        artifactPlanner.plan({ ...checked, dependsOn }, observed, record, context(actions));
+      expect(planned(waiting).blocked).toEqual(problem);
+      const built = { reason: "kernel/k changes in this pass", follows: "kernel/k", cause: "intentional" };
+      for (const observed of [waiting, whole]) {
+        const draft = planned(observed, { "kernel/k": "create" });
+        expect(draft).toMatchObject(built);
+        expect(draft.blocked).toBeUndefined();
+      }
+      const refused = { ...whole, problem: { ...problem, condition: "Refused" } as const };
+      expect(planned(refused, { "kernel/k": "create" }).blocked?.condition).toBe("Refused");
+    });
+
     it("packs what failed when its root changes in this pass: that is another input", () => {
       const first = { ...absent, state: "ours", inputs, check: failed } as const;
       for (const observed of [{ ...whole, check: failed }, { ...whole, damage: "gone", check: failed }, first])

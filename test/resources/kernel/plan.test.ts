@@ -84,6 +84,23 @@ describe("a declared kernel", () => {
     expect(plan({ ...whole, built: { ...inputs, gone: "x" } })).toEqual(build("update", "intentional", "gone changed"));
   });
 
+  it("that failed its boot check stays out until an input changes, and the current one stays; one that was not booted yet is", () => {
+    const message = 'ended without printing "UP"';
+    const failed = { check: { state: "failed", message } } as const;
+    const blocked = { condition: "Quarantined", message: expect.stringContaining(`in its boot check it ${message}`) };
+    expect(plan({ ...withInputs({ config: "c2" }), ...failed, wanted: "g2" })).toMatchObject({ blocked });
+    const told = plan({ ...withInputs({ config: "c2" }), ...failed, wanted: "g2" }).blocked?.message;
+    expect(told).toContain("generation g2 is quarantined");
+    expect(told).toContain("generation g1 stays current");
+    expect(without({ ...absent, ...failed }).blocked?.message).toContain("there is no current one");
+    expect(plan({ ...whole, ...failed }, record, { "artifact/a": "update" }).blocked).toBeUndefined();
+    const unchecked = { check: { state: "unchecked", message: "" } } as const;
+    expect(plan({ ...whole, ...unchecked })).toEqual(build("update", "intentional", "its boot check was not run yet"));
+    expect(plan({ ...whole, check: { state: "passed", message: "" } })).toMatchObject({ operation: "keep" });
+    const checked = { ...record, details: { ...record.details, checked: true } };
+    expect(plan(whole, checked).reason).toBe("no boot check is declared any more");
+  });
+
   it("follows the image that it embeds, and waits for one that is not packed", () => {
     const follows = { follows: "artifact/a" };
     expect(plan(whole, record, { "artifact/a": "update" })).toEqual({

@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { factsOf, readKernel } from "../../../src/boot/kernel.ts";
 import type { RootloomError } from "../../../src/core/error.ts";
@@ -20,6 +22,16 @@ function header(release: string, more: { readonly is64?: boolean; readonly efi?:
   bytes.writeUInt16LE(0x1000 - 0x200, 0x20e);
   bytes.writeUInt16LE((more.is64 ?? true) ? 1 : 0, 0x236);
   bytes.write(`${release} (somebody@somewhere) #1\0`, 0x1000);
+  return bytes;
+}
+
+/** The header of an Image, with what is needed of it to be known. */
+function arm64(release: string): Buffer {
+  const bytes = randomBytes(0x4000);
+  bytes.write("MZ", 0);
+  bytes.write("ARM\x64", 0x38);
+  bytes.write("Linux version %s (%s)\0", 0x1000);
+  bytes.write(`Linux version ${release} (somebody@somewhere)\0`, 0x2000);
   return bytes;
 }
 
@@ -50,6 +62,12 @@ describe("a kernel", () => {
     });
   });
 
+  it("of arm64 is known as one, packed by gzip or not, and its release is in the line which it prints first", () => {
+    const image = arm64("6.1.192-arm");
+    expect(factsOf(image)).toEqual({ architecture: "arm64", release: "6.1.192-arm", hasEfiStub: true });
+    expect(factsOf(gzipSync(image))).toEqual({ architecture: "arm64", release: "6.1.192-arm", hasEfiStub: false });
+  });
+
   const root = () => ({ type: "tree", tree: "tree/r", top: join(directory, "root"), path: "" }) as const;
   const lay = (path: string, bytes: Buffer): void => {
     mkdirSync(join(directory, path, ".."), { recursive: true });
@@ -76,8 +94,9 @@ describe("a kernel", () => {
   it.each([
     ["is not there", () => undefined, /cannot use the kernel .*k: it is not there/],
     ["is a directory", () => mkdirSync(join(directory, "k")), /it is a directory/],
-    ["is cut short", () => lay("k", header("6.1").subarray(0, 0x800)), /it is no bzImage/],
-    ["is anything else", () => lay("k", Buffer.alloc(0x2000, "x")), /it is no bzImage/],
+    ["is cut short", () => lay("k", header("6.1").subarray(0, 0x800)), /it is neither a bzImage nor an Image/],
+    ["is anything else", () => lay("k", Buffer.alloc(0x2000, "x")), /it is neither a bzImage nor an Image/],
+    ["is another's gzip", () => lay("k", gzipSync(randomBytes(0x2000))), /it is neither a bzImage nor an Image/],
   ])("that %s is refused", (_what, prepare, message) => {
     prepare();
     expect(() => readKernel(files, { type: "file", path: join(directory, "k") })).toThrow(message);
