@@ -1,4 +1,17 @@
-import { choice, DATE, fields, flag, type JsonSchema, MATRIX, ON_DELETE, SIZE, text, texts, whole } from "./common.ts";
+import {
+  BOOT_CHECK,
+  choice,
+  DATE,
+  fields,
+  flag,
+  type JsonSchema,
+  MATRIX,
+  ON_DELETE,
+  SIZE,
+  text,
+  texts,
+  whole,
+} from "./common.ts";
 
 /** Image: what is built from a root, overlays, a kernel and a target. */
 export const imageSchema: JsonSchema = fields(
@@ -36,6 +49,7 @@ export const imageSchema: JsonSchema = fields(
       {
         path: text("Absolute path of the kernel: in the root where one is named, else on the host."),
         root: text("The Root that has the kernel; without a path, the newest in its /boot."),
+        kernel: text("The KernelConfig that is built; instead of path and root."),
       },
       "The kernel that the image is booted with.",
     ),
@@ -50,7 +64,6 @@ export const imageSchema: JsonSchema = fields(
       },
       "A tree for the EFI system partition beside the initramfs, with the kernel of `kernelImage`.",
       ["form"],
-        kernel: text("The KernelConfig that is built; instead of path and root."),
     ),
     check: fields(
       {
@@ -67,6 +80,10 @@ export const imageSchema: JsonSchema = fields(
       },
       "What a new version has to pass before it becomes the current one.",
     ),
+    maxSize: {
+      ...SIZE,
+      description: `What a version may take, with all that comes with it: the room of its partition. ${SIZE.description}`,
+    },
     pack: choice(["onChange", "onApprove"], "When it is packed again. Default onChange."),
     retention: fields(
       {
