@@ -359,9 +359,9 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly kernel?: KernelSource | undefined;
   readonly boot?: BootForm | undefined;
   readonly bootCheck?: BootCheck | undefined;
-}
   /** A generation takes no more, with all that comes with the image. */
   readonly maxSize_bytes?: number | undefined;
+}
 
 /** A kernel source that is only read: a directory of the host, or one in a volume. */
 export interface DirectorySource {
@@ -399,10 +399,10 @@ export interface KernelResource extends ResourceBase<"kernel"> {
   readonly crossPrefix: string | undefined;
   /** The image whose current generation is embedded; `path` is its directory. */
   readonly initramfs?: { readonly artifact: ResourceId; readonly path: string; readonly file: string } | undefined;
-  /** The date that is built in. */
   readonly bootCheck?: BootCheck | undefined;
   /** The kernel is no larger, with the image in it. */
   readonly maxSize_bytes?: number | undefined;
+  /** The date that is built in. */
   readonly sourceDate_s: number;
   readonly generations: number;
   readonly jobs: number;

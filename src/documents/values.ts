@@ -90,8 +90,8 @@ function checkCompression({ format = "initramfs", compression }: ImageSpec, repo
 
 function checkImage(spec: ImageSpec, report: Report): void {
   checkDate(spec.sourceDate, ["sourceDate"], report);
-  checkCompression(spec, report);
   checkSize(spec.maxSize, ["maxSize"], report);
+  checkCompression(spec, report);
   checkBoot(spec, report);
   checkRetention(spec, report);
   const fault = spec.init === undefined ? undefined : absolutePathFault(spec.init);
