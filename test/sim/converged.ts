@@ -48,11 +48,17 @@ export function checkConverged(world: World): void {
 /** What a kill left half written among the state's own files is gone. */
 function leftovers(world: World): readonly string[] {
   const { files } = world.observer.outside;
-  return [STATE, `${STATE}/reports`].flatMap((directory) =>
+  const own = [STATE, `${STATE}/reports`].flatMap((directory) =>
     (files.list(directory) ?? []).flatMap((name) =>
       name.startsWith(".rootloom-new-") ? [`${directory}/${name} is left`] : [],
     ),
   );
+  const builds = Object.values(world.site.roots).flatMap(({ volume }) => {
+    if (volume === undefined) return [];
+    const directory = `${volumePath(volume)}/.rootloom/build`;
+    return (files.list(directory) ?? []).map((name) => `${directory}/${name} is left`);
+  });
+  return [...own, ...builds];
 }
 
 function volumes(world: World): readonly string[] {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RootloomError } from "../../src/core/error.ts";
-import { Crash } from "../../src/host/fake/faults.ts";
+import { type Call, Crash } from "../../src/host/fake/faults.ts";
 import type { FakeHost } from "../../src/host/fake/host.ts";
 import { execute } from "../../src/pass/commands.ts";
 import { openState } from "../../src/state/state.ts";
@@ -235,6 +235,36 @@ describe("found by the simulation", () => {
     expect((await pass(next, "apply")).result).toBe("converged");
     expect(next.files.list(reports)).toEqual([".rootloom-new-notes", "latest.json"]);
   });
+
+  it.each(["files.rename", "files.removeFile"])(
+    "the folder that a root was built in goes also when the kill came between its place and there, after %s",
+    async (deed) => {
+      const root = (suite: string): string =>
+        `${HEAD}kind: Root\nmetadata: {name: debian}\nspec: {volume: builds, source: {mmdebstrap: {suite: ${suite}}}}\n`;
+      const place = "desired/roots/debian.yaml";
+      const builds = `${STATE}/volumes/builds/.rootloom/build`;
+      let deaths = 0;
+      const kill = {
+        after: ({ name, arguments: [from = "", to = ""] }: Call): void => {
+          const isPlaced = name === "files.rename" ? to === `${STATE}/volumes/builds/root` : from.startsWith(builds);
+          if (name !== deed || !isPlaced) return;
+          deaths += 1;
+          throw new Crash("kill");
+        },
+      };
+      const host = exampleHost({ faults: kill }, { [place]: root("bookworm") });
+      await expect(pass(host, "apply")).rejects.toThrow("crashed");
+      const second = host.restart({ faults: {} });
+      expect((await pass(second, "apply")).result).toBe("converged");
+      expect(second.files.list(builds)).toEqual([]);
+      second.repository.commit({ [place]: root("trixie") });
+      const third = second.restart({ faults: kill });
+      await expect(pass(third, "apply", { approveAll: true })).rejects.toThrow("crashed");
+      const fourth = third.restart({ faults: {} });
+      expect((await pass(fourth, "apply", { approveAll: true })).result).toBe("converged");
+      expect([fourth.files.list(builds), deaths]).toEqual([[], 2]);
+    },
+  );
 
   it("an image that begins as the one before is written from that one, by the process that wrote it alone", async () => {
     const change = (text: string) => ({ "desired/overlays/secret-sauce/demo/etc/rootloom/secret": `${text}\n` });

@@ -64,9 +64,10 @@ export async function swap(resource: TreeResource, built: Built, context: ApplyC
  */
 export async function recoverTree(open: OpenEffect, context: ApplyContext): Promise<void> {
   if (open.effect === "tree.build") return sweepRollback(open, context);
-  if (!open.effect.startsWith("tree.swap.")) return;
   const { files } = context.host;
   const text = (key: string) => (typeof open.details[key] === "string" ? open.details[key] : "");
+  if (/^tree\.(place|swap\.place-new)$/.test(open.effect)) sweepPlaced(text("path"), text("build"), files);
+  if (!open.effect.startsWith("tree.swap.")) return;
   const tree = { name: text("name"), path: text("path"), volumePath: text("volumePath") };
   if (tree.path === "" || files.stat(tree.volumePath) === undefined || files.stat(tree.path) !== undefined) return;
   const built = readBuilt(text("build"), context, files);
@@ -79,6 +80,15 @@ export async function recoverTree(open: OpenEffect, context: ApplyContext): Prom
     const note = posix.join(text("kept"), `${part}.json`);
     if (files.stat(note) !== undefined) files.rename(note, treePaths(tree.volumePath, tree.name)[part]);
   }
+}
+
+/** The folder of a build whose top is in its place already. */
+function sweepPlaced(path: string, build: string, files: Files): void {
+  const { root, marker } = buildPaths(build);
+  if (build === "" || files.stat(path) === undefined || files.stat(build) === undefined) return;
+  if (files.stat(root) !== undefined) return;
+  if (files.stat(marker) !== undefined) files.removeFile(marker);
+  files.removeDirectory(build);
 }
 
 /** A copy of a snapshot that a kill kept from its place: a person asks for it again. Other builds are gone on with. */
