@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { KernelResource, KernelTree, Resource, TreeSource } from "../core/resource.ts";
+import type { ArtifactResource, KernelResource, KernelTree, Resource, TreeSource } from "../core/resource.ts";
 import { loadDesired } from "../pass/desired.ts";
 import type { Session } from "../pass/types.ts";
 import type { Finding } from "./doctor.ts";
@@ -74,10 +74,14 @@ export function purposesOf(resources: readonly Resource[]): ReadonlyMap<string, 
 function purposesOfOne(resource: Resource): readonly string[] {
   if (resource.kind === "volume")
     return [resource.backend, resource.filesystem ?? [], resource.thinPool === undefined ? [] : "thin"].flat();
-  if (resource.kind === "artifact") return [resource.format, ...(resource.bootCheck === undefined ? [] : ["boot"])];
+  if (resource.kind === "artifact") return purposesOfImage(resource);
   if (resource.kind !== "tree" && resource.kind !== "kernel") return [];
   const { source } = resource;
   return [...(resource.kind === "kernel" ? purposesOfKernel(resource) : []), ...purposesOfSource(source)];
+}
+
+function purposesOfImage({ format, bootCheck, modules }: ArtifactResource): readonly string[] {
+  return [format, ...(bootCheck === undefined ? [] : ["boot"]), ...(modules === undefined ? [] : ["modules"])];
 }
 
 function purposesOfKernel({ bootCheck, architecture }: KernelResource): readonly string[] {

@@ -13,6 +13,7 @@ import { compileBoot } from "./boot.ts";
 import { type CompileContext, type Expanded, findDocument, originOf, resourceId } from "./context.ts";
 import { imagePlace } from "./image-place.ts";
 import { blank } from "./overlays.ts";
+import { compilePicked } from "./picked.ts";
 import { baseLayer } from "./roots.ts";
 import { PACKAGE_MANAGERS } from "./strip.ts";
 
@@ -62,7 +63,8 @@ export function compileImage(
   const compression = compressionOf(document, facts);
   const { path, file } = imagePlace(document, context);
   const boot = compileBoot(document, context);
-  const needed = neededBy(boot.kernel);
+  const { picked, ...more } = compilePicked(document, context);
+  const needed = [...neededBy(boot.kernel), ...more.dependsOn];
   const below = base.type === "tree" ? inRoots.filter((resource) => resource.tree === base.tree) : [];
   // What a mount of the host covers is never packed, whether it is mounted at that moment or not.
   const covered = below.flatMap((it) => (it.kind === "mount" ? [`${it.target.slice(it.within.length + 1)}/*`] : []));
@@ -80,7 +82,7 @@ export function compileImage(
     file,
     base,
     overlays: layersOf(document, overlays, context),
-    excludes: [...(spec.exclude ?? DEFAULT_EXCLUDES), ...covered, ...Object.values(strip).flat()],
+    excludes: [...(spec.exclude ?? DEFAULT_EXCLUDES), ...more.excludes, ...covered, ...Object.values(strip).flat()],
     ...(spec.strip === undefined ? {} : { strip }),
     nodes: NODES,
     init: spec.init ?? facts.init,
@@ -93,6 +95,7 @@ export function compileImage(
     pinned: spec.retention?.keep,
     target: document.target ?? spec.target,
     ...boot,
+    ...picked,
   };
 }
 

@@ -23,6 +23,8 @@ import { volumePath } from "./volumes.ts";
 /** Of one compiler at work; a budget of memory that is smaller allows fewer of them. */
 const JOB_BYTES = 512 * 1024 ** 2;
 
+const MODULES = [["MODULES", "y"]] as const;
+
 type KernelDocument = Expanded<"KernelConfig">;
 
 /** The kernel that a configuration with a source is built to; undefined where it is only checked, or cannot be read. */
@@ -50,6 +52,7 @@ export function compileKernel(document: KernelDocument, context: CompileContext)
     ...symbolsOf(document, context),
     ...targetOf(document, context),
     ...(initramfs === undefined ? {} : { initramfs }),
+    ...(spec.modules === undefined ? {} : { modules: { strip: spec.modules.strip ?? false } }),
     ...(spec.maxSize === undefined ? {} : { maxSize_bytes: parseSize(spec.maxSize) }),
     ...(spec.check?.boot === undefined ? {} : { bootCheck: compileCheck(spec.check.boot) }),
     sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
@@ -101,8 +104,8 @@ function symbolsOf(
     .filter(isFor)
     .flatMap((image) => [...imageSymbols(image.spec)]);
   return {
-    added: spec.needs === "add" ? sorted(needed) : {},
-    required: sorted([...needed, ...ownSymbols(spec)]),
+    added: spec.needs === "add" ? sorted([...needed, ...(spec.modules === undefined ? [] : MODULES)]) : {},
+    required: sorted([...needed, ...(spec.modules === undefined ? [] : MODULES), ...ownSymbols(spec)]),
   };
 }
 

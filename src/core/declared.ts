@@ -14,11 +14,12 @@ export function declarationDigest(graph: DesiredGraph, id: ResourceId, digest: D
 }
 
 function imageDeclaration(image: ArtifactResource): object {
-  const { format, file, base, excludes, init, compression, sourceDate_s, target, kernel, boot, bootCheck } = image;
+  const { format, file, base, excludes, init, compression, sourceDate_s, target } = image;
+  const { kernel, boot, bootCheck, modules, firmware } = image;
   const overlays = image.overlays.map(({ name, digest }) => `${name} ${digest}`);
   const nodes = image.nodes.map(({ content: _content, ...node }) => node);
   const made = { format, file, base, overlays, nodes, excludes, init, compression, sourceDate_s, target };
-  return { ...made, kernel, boot, bootCheck };
+  return { ...made, kernel, boot, bootCheck, modules, firmware };
 }
 
 function declarationBelow(resource: Resource): object {

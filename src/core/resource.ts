@@ -330,6 +330,25 @@ export interface BootCheck {
   readonly firmware?: string | undefined;
 }
 
+/** Kernel modules of an image: those of a kernel that is built, or of a root, whose newest release is taken. */
+export interface PickedModules {
+  readonly from:
+    | { readonly type: "kernel"; readonly kernel: ResourceId; readonly path: string }
+    | { readonly type: "tree"; readonly tree: ResourceId; readonly top: string };
+  /** Their names, `*` standing for anything; what they depend on comes with them. undefined: all. */
+  readonly only: readonly string[] | undefined;
+}
+
+/** Firmware files of an image, by patterns below a folder in a root or a volume. */
+export interface PickedFirmware {
+  /** Absolute: what the folder is resolved in as if chrooted there. */
+  readonly top: string;
+  readonly folder: TreePath;
+  /** The root or the volume. */
+  readonly place: ResourceId;
+  readonly files: readonly string[];
+}
+
 export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly format: Format;
   /** Directory that holds the generations and the link `current`. */
@@ -359,6 +378,8 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly kernel?: KernelSource | undefined;
   readonly boot?: BootForm | undefined;
   readonly bootCheck?: BootCheck | undefined;
+  readonly modules?: PickedModules | undefined;
+  readonly firmware?: PickedFirmware | undefined;
   /** A generation takes no more, with all that comes with the image. */
   readonly maxSize_bytes?: number | undefined;
 }
@@ -399,6 +420,8 @@ export interface KernelResource extends ResourceBase<"kernel"> {
   readonly crossPrefix: string | undefined;
   /** The image whose current generation is embedded; `path` is its directory. */
   readonly initramfs?: { readonly artifact: ResourceId; readonly path: string; readonly file: string } | undefined;
+  /** Its modules are made, too, and kept with it. */
+  readonly modules?: { readonly strip: boolean } | undefined;
   readonly bootCheck?: BootCheck | undefined;
   /** The kernel is no larger, with the image in it. */
   readonly maxSize_bytes?: number | undefined;

@@ -75,13 +75,17 @@ function referencesOf(document: ExpandedDocument): readonly Reference[] {
     return (document.spec.roots ?? []).flatMap((root, index) => refer("Root", root, ["roots", index]));
   }
   if (document.kind === "Image") {
-    const { root, overlays = [], kernel, kernelImage, target } = document.spec;
+    const { root, overlays = [], kernel, kernelImage, modules, firmware, target } = document.spec;
     return [
       ...refer("Root", root, ["root"]),
       ...overlays.flatMap((overlay, index) => refer("Overlay", overlay, ["overlays", index])),
       ...refer("KernelConfig", kernel, ["kernel"]),
       ...refer("Root", kernelImage?.root, ["kernelImage", "root"]),
       ...refer("KernelConfig", kernelImage?.kernel, ["kernelImage", "kernel"]),
+      ...refer("KernelConfig", modules?.kernel, ["modules", "kernel"]),
+      ...refer("Root", modules?.root, ["modules", "root"]),
+      ...refer("Root", firmware?.root, ["firmware", "root"]),
+      ...refer("Volume", firmware?.volume?.name, ["firmware", "volume", "name"]),
       ...refer("ArchTarget", target, ["target"]),
     ];
   }

@@ -20,6 +20,9 @@ export interface ImageSpec {
   readonly init?: string;
   /** A kernel that is there: a file of the host, or of a root (default: the newest in its /boot); or one that is built. */
   readonly kernelImage?: { readonly path?: string; readonly root?: string; readonly kernel?: string };
+  /** Kernel modules of a built kernel or of a root (default: the image's own). */
+  readonly modules?: { readonly kernel?: string; readonly root?: string; readonly only?: readonly string[] };
+  readonly firmware?: FirmwareSpec;
   /** How the initramfs comes with that kernel. */
   readonly boot?: { readonly form: "uki" | "entry"; readonly cmdline?: string; readonly stub?: string };
   readonly check?: { readonly boot?: BootCheckSpec };
@@ -38,4 +41,11 @@ export interface BootCheckSpec {
   readonly machine?: string;
   readonly cmdline?: string;
   readonly firmware?: string;
+}
+
+/** Patterns below the firmware folder of a root (default: the image's own), or below a folder of a volume. */
+export interface FirmwareSpec {
+  readonly root?: string;
+  readonly volume?: { readonly name: string; readonly path?: string };
+  readonly files: readonly string[];
 }

@@ -15,6 +15,7 @@ export interface KernelConfigSpec {
   readonly target?: string;
   /** An Image. */
   readonly initramfs?: string;
+  readonly modules?: { readonly strip?: boolean };
   /** Of the built kernel, with the image in it where one is. */
   readonly maxSize?: Size;
   readonly check?: { readonly boot?: Omit<BootCheckSpec, "firmware"> };

@@ -8,6 +8,7 @@ import { checkDate, checkLinks, checkSize, type Path, type Report } from "./valu
 import { checkBoot, checkRetention } from "./values-boot.ts";
 import { checkKernelConfig } from "./values-kernel.ts";
 import { checkOverlay } from "./values-overlay.ts";
+import { checkPicked } from "./values-picked.ts";
 import { checkRoot } from "./values-root.ts";
 import { checkVolume } from "./values-volume.ts";
 
@@ -90,6 +91,7 @@ function checkCompression({ format = "initramfs", compression }: ImageSpec, repo
 
 function checkImage(spec: ImageSpec, report: Report): void {
   checkDate(spec.sourceDate, ["sourceDate"], report);
+  checkPicked(spec, report);
   checkSize(spec.maxSize, ["maxSize"], report);
   checkCompression(spec, report);
   checkBoot(spec, report);

@@ -94,6 +94,37 @@ describe("a kernel configuration", () => {
     );
   });
 
+  it("whose modules an image takes makes them, and comes before that image, which has none of its root's own", () => {
+    const beside = { "images/b.yaml": `${head("Image", "b")}  root: r\n  modules: {kernel: k, only: [ext4]}\n` };
+    const { graph } = compileFiles(`${DIRECTORY}  needs: add\n  modules: {strip: true}\n`, "k", beside);
+    const [kernel] = graph.resources.filter(({ kind }) => kind === "kernel");
+    expect(kernel).toMatchObject({ modules: { strip: true }, required: { MODULES: "y" }, added: { MODULES: "y" } });
+    expect(graph.resources.find(({ id }) => id === "artifact/b")).toMatchObject({
+      dependsOn: ["kernel/k", "tree/r"],
+      modules: { from: { type: "kernel", kernel: "kernel/k", path: "/state/kernels/k" }, only: ["ext4"] },
+      excludes: expect.arrayContaining(["lib/modules/*", "usr/lib/modules/*"]),
+    });
+    expect(kernels(DIRECTORY, "k", beside).problems).toEqual([
+      "7: cannot take the modules of kernel k into Image b: they are not made: write `modules: {}` into the KernelConfig",
+    ]);
+  });
+
+  it("is no source of what an image takes of its root, or of a volume", () => {
+    const picked = "  modules: {}\n  firmware: {volume: {name: sources, path: fw}, files: [a/*]}\n";
+    const { graph } = compileFiles("", "k", { "images/b.yaml": `${head("Image", "b")}  root: r\n${picked}` });
+    expect(graph.resources.find(({ id }) => id === "artifact/b")).toMatchObject({
+      dependsOn: ["tree/r", "volume/sources"],
+      modules: { from: { type: "tree", tree: "tree/r", top: "/state/volumes/v/root" }, only: undefined },
+      firmware: { top: "/state/volumes/sources", folder: "fw", place: "volume/sources", files: ["a/*"] },
+      excludes: expect.arrayContaining(["lib/firmware/*"]),
+    });
+    const tarball = `${head("Root", "r")}  source: {tarball: {path: r.tar, sha256: ${"a".repeat(64)}}}\n`;
+    const without = { "roots/r.yaml": tarball, "images/b.yaml": `${head("Image", "b")}  root: r\n${picked}` };
+    expect(kernels("", "k", without).problems).toEqual([
+      "7: cannot take modules of Root r into Image b: it has no volume: give the root a volume, or name another place",
+    ]);
+  });
+
   it("is one kernel a target, for the architecture that the target tells", () => {
     const { found } = kernels(`${DIRECTORY}  matrix: {targets: [i686, arm]}\n`, `k-${TARGET_NAME}`);
     expect(found).toMatchObject([

@@ -62,8 +62,8 @@ describe("the boot check of an Image", () => {
     [
       { kernelImage: { kernel: "k", path: "/k" }, maxSize: "much" },
       [
-        "spec.kernelImage.kernel: cannot take two kernels: one that is built, and one that is there",
         "spec.maxSize: cannot read the size `much`",
+        "spec.kernelImage.kernel: cannot take two kernels: one that is built, and one that is there",
       ],
     ],
     [
@@ -71,6 +71,27 @@ describe("the boot check of an Image", () => {
       ["spec.kernelImage.path: cannot use the kernel `boot/vmlinuz`: it is not absolute"],
     ],
   ])("refuses %j, and says where", (spec, problems) => expect(problemsOf(spec)).toEqual(problems));
+});
+
+describe("the modules and the firmware of an Image", () => {
+  it("are taken by name and by pattern", () => {
+    const modules = { kernel: "k", only: ["ext4", "virtio-*"] };
+    expect(problemsOf({ modules, firmware: { root: "x", files: ["rtl_nic/*", "**/a.bin"] } })).toEqual([]);
+  });
+
+  it("are refused as paths, and from two places", () => {
+    const modules = { kernel: "k", root: "x", only: ["fs/ext4", "ext4.ko"] };
+    const firmware = { root: "x", volume: { name: "v", path: "../up" }, files: ["/abs", "../x"] };
+    expect(problemsOf({ modules, firmware })).toEqual([
+      "spec.modules: cannot take modules twice: of a built kernel, and of a root",
+      "spec.modules.only.0: cannot pick `fs/ext4`: it is no name of a module",
+      "spec.modules.only.1: cannot pick `ext4.ko`: it is no name of a module",
+      "spec.firmware: cannot take firmware twice: of a root, and of a volume",
+      expect.stringMatching(/^spec.firmware.volume.path: cannot pick/),
+      expect.stringMatching(/^spec.firmware.files.0: cannot pick/),
+      expect.stringMatching(/^spec.firmware.files.1: cannot pick/),
+    ]);
+  });
 });
 
 describe("the retention of an Image", () => {

@@ -282,7 +282,7 @@ describe("`rootloom kernel-config update`", () => {
     expect(existsSync(join(place(), "current"))).toBe(false);
     expect(fingerprint(source)).toBe(all);
     expect(runAllowed(site, "gc").stdout).toContain(
-      "cache kernels: 1 sources and builds of no declared kernel removed",
+      "cache kernels: 1 sources, builds and picked modules of nothing declared removed",
     );
   });
 });

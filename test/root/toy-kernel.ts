@@ -16,6 +16,10 @@ export const toyFiles = (version = "one"): Readonly<Record<string, string>> => (
   "arch/x86/Kconfig":
     'config BLK_DEV_INITRD\n\tbool "initramfs"\n\nconfig RD_GZIP\n\tbool "gzip"\n\tdepends on BLK_DEV_INITRD\n',
   "scripts/kconfig/Makefile": "",
+  // Modules, as depmod knows them: one exports what another needs.
+  "helper.c": 'const char name[] __attribute__((section("__ksymtab_strings"))) = "help";\nint help;\n',
+  "top.c": "extern int help;\nint *needed = &help;\n",
+  "other.c": "int other;\n",
   "main.c": `const char *version = "${version}";\n`,
   Makefile: `
 SHELL = /bin/sh
@@ -23,6 +27,17 @@ olddefconfig:
 	@grep -q '^CONFIG_PARENT=y' $(O)/.config || sed -i '/^CONFIG_CHILD=/d' $(O)/.config
 savedefconfig:
 	@grep '=' $(O)/.config | sort > $(O)/defconfig
+modules:
+	@mkdir -p $(O)/lib
+	@for each in helper top other; do $(CC) -c -o $(O)/lib/$$each.ko $$each.c; done
+modules_install:
+	@test "$(DEPMOD)" = true
+	@mkdir -p $(INSTALL_MOD_PATH)/lib/modules/0.1.0/kernel/lib
+	@cp $(O)/lib/*.ko $(INSTALL_MOD_PATH)/lib/modules/0.1.0/kernel/lib
+	@if test -n "$(INSTALL_MOD_STRIP)"; then strip --strip-debug $(INSTALL_MOD_PATH)/lib/modules/0.1.0/kernel/lib/*; fi
+	@ln -s /mnt/build $(INSTALL_MOD_PATH)/lib/modules/0.1.0/build
+	@printf 'kernel/lib/helper.ko\\nkernel/lib/top.ko\\nkernel/lib/other.ko\\n' > $(INSTALL_MOD_PATH)/lib/modules/0.1.0/modules.order
+	@echo kernel/fs/within.ko > $(INSTALL_MOD_PATH)/lib/modules/0.1.0/modules.builtin
 bzImage: $(O)/arch/x86/boot/bzImage
 $(O)/main.o: main.c $(O)/.config
 	@echo compiled

@@ -53,6 +53,29 @@ export const imageSchema: JsonSchema = fields(
       },
       "The kernel that the image is booted with.",
     ),
+    modules: fields(
+      {
+        kernel: text("The KernelConfig that is built with its modules."),
+        root: text(
+          "The Root that has them below /lib/modules; of several releases the newest. Default: the image's own.",
+        ),
+        only: texts("Names of modules, `*` for any letters; what they depend on comes with them. Default: all."),
+      },
+      "Kernel modules, in the place of those that the root has.",
+    ),
+    firmware: fields(
+      {
+        root: text("The Root that has the files below /lib/firmware. Default: the image's own."),
+        volume: fields(
+          { name: text("A Volume."), path: text("Folder in it. Default: its top.") },
+          "A volume with firmware files.",
+          ["name"],
+        ),
+        files: texts("Patterns of paths below that folder: `*` within a name, `**` any folders."),
+      },
+      "Firmware files, in the place of those that the root has.",
+      ["files"],
+    ),
     boot: fields(
       {
         form: choice(

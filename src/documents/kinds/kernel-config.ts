@@ -3,6 +3,7 @@ import {
   choice,
   DATE,
   fields,
+  flag,
   type JsonSchema,
   MATRIX,
   ON_DELETE,
@@ -53,6 +54,10 @@ export const kernelConfigSchema: JsonSchema = fields(
     patches: texts("Patches below the folder of the documents, applied in this order with `patch -p1`."),
     target: text("The ArchTarget that it is built for. Default: the host's own architecture."),
     initramfs: text("An Image of format initramfs that is embedded in the kernel."),
+    modules: fields(
+      { strip: flag("Whether what only debuggers need is taken out of them. Default false.") },
+      "Makes the kernel's modules, too, for images that name them: `modules: { kernel: NAME }`.",
+    ),
     maxSize: {
       ...SIZE,
       description: `What the kernel may take, with the image in it: the room of its partition. ${SIZE.description}`,

@@ -20,6 +20,7 @@ import { requireHealthy } from "./health.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
 import { packedGeneration } from "./observe.ts";
 import { packGeneration, whileNobodyIsIn } from "./pack.ts";
+import { pickedLayers } from "./picked.ts";
 import { provideBase } from "./tarball.ts";
 
 /** Packs what the inputs are now, unless exactly that is there, whole; then points `current` at it. */
@@ -35,7 +36,7 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   await prepareDirectory(resource, context);
   sweepBuilds(files, resource.path);
   await provideBase(resource, context);
-  const input = packInput(files, resource, cache);
+  const input = packInput(files, resource, cache, await pickedLayers(resource, context));
   const { layers, confirm } = await confirmedLayers(resource, input, context);
   const packAnew = () => packNow(resource, { ...context, sights: undefined });
   const generation = generationOf(inputsOf(resource, layers, readBootParts(resource, files)));

@@ -13,8 +13,13 @@ export function rootLayer(resource: ArtifactResource): string {
   return resource.base.type === "tree" ? `root/${resource.base.tree.slice("tree/".length)}` : "root/tarball";
 }
 
-/** What the packer is given; owners are resolved in the root's own accounts. */
-export function packInput(files: Files, resource: ArtifactResource, cache: string): PackInput {
+/** What the packer is given; owners are resolved in the root's own accounts, and `picked` lies directly above the root. */
+export function packInput(
+  files: Files,
+  resource: ArtifactResource,
+  cache: string,
+  picked: readonly LayerSource[] = [],
+): PackInput {
   const accounts = accountsOf(files, resource);
   const overlays = resource.overlays.map((overlay): LayerSource => {
     const { name, deletions, sourceDate_s, digest } = overlay;
@@ -25,7 +30,8 @@ export function packInput(files: Files, resource: ArtifactResource, cache: strin
   const compression = packerCompression(resource);
   const excludes = imageExcludes(resource);
   const nodes = resolveOwners(resource.nodes, accounts);
-  return { layers: [baseLayer(files, resource), ...overlays], excludes, nodes, init, compression, sourceDate_s, cache };
+  const layers = [baseLayer(files, resource), ...picked, ...overlays];
+  return { layers, excludes, nodes, init, compression, sourceDate_s, cache };
 }
 
 /** What an image leaves out of its root. A volume that is itself a root holds our own files too. */

@@ -19,6 +19,7 @@ import {
 } from "./generations.ts";
 import { observeCheck } from "./health.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
+import { pickedLayers } from "./picked.ts";
 import { provideBase } from "./tarball.ts";
 
 export interface ObservedArtifact {
@@ -180,7 +181,7 @@ async function observeInputs(
 ): Promise<Pick<ObservedArtifact, "inputs" | "wanted" | "difference">> {
   const { host, cache, signal, sights } = context;
   await provideBase(resource, context);
-  const input = packInput(host.files, resource, cache);
+  const input = packInput(host.files, resource, cache, await pickedLayers(resource, context));
   const { base } = resource;
   const looked = base.type === "tree" ? await sights?.of(base.path, input.excludes) : undefined;
   const layers = await host.jobs.run("layers", { ...input, looked }, { signal });

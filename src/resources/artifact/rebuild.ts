@@ -5,6 +5,7 @@ import { readBootParts } from "./boot-tree.ts";
 import { packFilesystem } from "./filesystem.ts";
 import { MANIFEST } from "./generations.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
+import { pickedLayers } from "./picked.ts";
 import { provideBase } from "./tarball.ts";
 
 export type BuildContext = Pick<ApplyContext, "host" | "cache" | "signal" | "progress">;
@@ -30,7 +31,7 @@ export async function rebuild(
   const fresh: BuildContext = { ...context, cache: `${directory}/cache` };
   for (const path of [build, fresh.cache]) files.makeDirectories(path, 0o700);
   await provideBase(resource, fresh);
-  const input = packInput(files, resource, fresh.cache);
+  const input = packInput(files, resource, fresh.cache, await pickedLayers(resource, fresh));
   const places = { image: `${build}/${resource.file}`, manifest: `${build}/${MANIFEST}`, build };
   const { sha256, size_bytes, layers } = await make(resource, input, places, fresh);
   return {

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { DesiredGraph, KernelResource } from "../../core/resource.ts";
 import type { Host } from "../../host/ports.ts";
+import { pickedPath } from "../artifact/picked.ts";
 import { removeDirectory } from "../remove.ts";
 import { buildPaths, unpackedPaths } from "./paths.ts";
 import { kernelSourceKey, unpackedKey } from "./source.ts";
@@ -16,7 +17,12 @@ export async function collectKernels(
   const keys = await Promise.all(kernels.map((kernel) => keyOf(kernel, host)));
   const sources = posix.dirname(unpackedPaths(cache, "any").top);
   const builds = posix.dirname(buildPaths(cache, "any").folder);
+  const images = resources.filter((resource) => resource.kind === "artifact");
+  const picked = posix.dirname(pickedPath(cache, "any"));
   const going = [
+    ...unused(host, picked, (name) =>
+      images.some((image) => image.name === name && (image.modules ?? image.firmware) !== undefined),
+    ),
     ...unused(host, sources, (name) => keys.includes(name.replace(/\.json$/, ""))),
     ...unused(host, builds, (name) => kernels.some((kernel) => kernel.name === name)),
   ];
@@ -27,7 +33,9 @@ export async function collectKernels(
   const count = going.filter((path) => !path.endsWith(".json")).length;
   return count === 0
     ? []
-    : [`cache kernels: ${count} sources and builds of no declared kernel ${dryRun ? "would be " : ""}removed`];
+    : [
+        `cache kernels: ${count} sources, builds and picked modules of nothing declared ${dryRun ? "would be " : ""}removed`,
+      ];
 }
 
 async function keyOf(kernel: KernelResource, host: Host): Promise<string> {

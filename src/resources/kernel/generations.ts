@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import { ARCHITECTURES } from "../../core/kernel.ts";
 import type { KernelArchitecture } from "../../core/resource.ts";
 import type { Files, Host } from "../../host/ports.ts";
+import { MODULES_LIST, modulesDamage } from "./modules.ts";
 
 /** `report.json` of a built kernel: enough to know it again when the store was lost. */
 export interface KernelReport {
@@ -71,7 +72,7 @@ export async function kernelDamage(
     const found = await host.jobs.run("hash", { path: file, cache, trustCache: true }, { signal });
     if (found?.sha256 !== sha256) return `${name} differs from what was built`;
   }
-  return "";
+  return MODULES_LIST in report.files ? modulesDamage(posix.join(path, report.generation), host) : "";
 }
 
 function isTexts(value: unknown): value is Readonly<Record<string, string>> {

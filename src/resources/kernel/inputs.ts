@@ -36,7 +36,7 @@ export async function kernelInputs(
   const { host, signal } = context;
   const toolchain = await findToolchain(resource, host, signal);
   const initramfs = embeddedImage(resource, context);
-  const { config, added, required, sourceDate_s } = resource;
+  const { config, added, required, sourceDate_s, modules } = resource;
   const inputs = {
     build: BUILD_VERSION,
     source: await kernelSourceKey(resource, context),
@@ -45,6 +45,7 @@ export async function kernelInputs(
     architecture: toolchain.architecture,
     compiler: `${toolchain.prefix}gcc: ${toolchain.version}`,
     sourceDate: String(sourceDate_s),
+    ...(modules === undefined ? {} : { modules: modules.strip ? "stripped" : "whole" }),
     ...(resource.initramfs === undefined ? {} : { initramfs: initramfs?.sha256 ?? "" }),
   };
   return { inputs, toolchain, initramfs };

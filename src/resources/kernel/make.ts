@@ -5,6 +5,7 @@ import { openLog, type StepLog } from "../provision/log.ts";
 import type { ApplyContext } from "../types.ts";
 import { answeredConfig, checkAnswer, checkSize, writeInput } from "./configure.ts";
 import type { EmbeddedImage } from "./inputs.ts";
+import { installCommands } from "./modules.ts";
 import { INSIDE } from "./paths.ts";
 import { makeWords, runInside, type Workshop } from "./sandbox.ts";
 
@@ -30,8 +31,12 @@ export async function makeKernel(
     checkAnswer(resource, config, workshop, host.files);
     checkSize(resource, config, initramfs, workshop);
     const { target } = ARCHITECTURES[workshop.toolchain.architecture];
-    const words = makeWords(workshop, host, [`--jobs=${resource.jobs}`, target]);
-    await step(`cannot build kernel ${resource.name}`, words, { workshop, log, context });
+    const { modules } = resource;
+    const targets = [target, ...(modules === undefined ? [] : ["modules"])];
+    const make = makeWords(workshop, host, [`--jobs=${resource.jobs}`, ...targets]);
+    const install = modules === undefined ? [] : installCommands(makeWords(workshop, host, []), modules);
+    for (const words of [make, ...install])
+      await step(`cannot build kernel ${resource.name}`, words, { workshop, log, context });
     return { log: log.path, config };
   } finally {
     log.close();

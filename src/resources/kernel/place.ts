@@ -2,7 +2,6 @@ import { posix } from "node:path";
 import { RootloomError } from "../../core/error.ts";
 import { ARCHITECTURES } from "../../core/kernel.ts";
 import type { KernelResource } from "../../core/resource.ts";
-import type { Files } from "../../host/ports.ts";
 import { markerPath, whoseIs } from "../artifact/observe.ts";
 import { identityOf, writeMarker } from "../marker.ts";
 import { shortRun } from "../owned.ts";
@@ -10,7 +9,9 @@ import { removeDirectory } from "../remove.ts";
 import { sha256Of } from "../tree/kept.ts";
 import type { ApplyContext } from "../types.ts";
 import { checkMade } from "./configure.ts";
+import { copyOut } from "./copy-out.ts";
 import { CURRENT, KERNEL, type KernelReport, listKernels, REPORT } from "./generations.ts";
+import { placeModules } from "./modules.ts";
 import type { Workshop } from "./sandbox.ts";
 
 type Subject = Pick<KernelResource, "name" | "path">;
@@ -56,9 +57,11 @@ export async function placeKernel(
   copyOut(tree, "defconfig", posix.join(beside, "defconfig"), files);
   copyOut(tree, "include/config/kernel.release", posix.join(beside, "release"), files);
   files.writeFile(posix.join(beside, "config"), made.config, { owner: 0, group: 0, mode: 0o644 });
+  const release = (files.readText(posix.join(beside, "release")) ?? "").trim();
+  if (resource.modules !== undefined) placeModules(tree, release, beside, context.host);
   const digests: [string, string][] = [];
-  for (const file of files.list(beside) ?? [])
-    digests.push([file, (await sha256Of(posix.join(beside, file), context, false)) ?? ""]);
+  const names = (files.list(beside) ?? []).filter((file) => files.stat(posix.join(beside, file))?.type === "file");
+  for (const file of names) digests.push([file, (await sha256Of(posix.join(beside, file), context, false)) ?? ""]);
   const report: KernelReport = {
     version: 1,
     instance: context.instance,
@@ -66,7 +69,7 @@ export async function placeKernel(
     generation: made.generation,
     inputs: made.inputs,
     architecture: workshop.toolchain.architecture,
-    release: (files.readText(posix.join(beside, "release")) ?? "").trim(),
+    release,
     files: Object.fromEntries(digests),
     size_bytes,
     revision: context.revision,
@@ -136,26 +139,6 @@ async function setAside(path: string, context: ApplyContext): Promise<void> {
   const aside = posix.join(posix.dirname(path), `.damaged-${shortRun(context.runId)}`);
   await context.effect("kernel.set-aside", { path }, () => files.rename(path, aside));
   await removeDirectory(context.host, aside);
-}
-
-const PART_BYTES = 1 << 20;
-
-/** Copies a file that make left, resolved as in a cage: nothing outside of the tree is read through a link in it. */
-function copyOut(tree: string, from: string, to: string, files: Files): number {
-  const reader = files.openTreeReader(tree, from);
-  if (reader === undefined)
-    throw new RootloomError(`cannot take the kernel: make left no ${from}`, { hint: "look at the build's log" });
-  const writer = files.openWriter(to, 0o644);
-  try {
-    const part = new Uint8Array(PART_BYTES);
-    for (let at = 0, count = reader.read(part, 0); count > 0; at += count, count = reader.read(part, at))
-      writer.write(part.subarray(0, count));
-    writer.sync();
-    return writer.bytes;
-  } finally {
-    writer.close();
-    reader.close();
-  }
 }
 
 function temporaryPrefix({ path, name }: Subject, { instance }: Pick<ApplyContext, "instance">): string {
