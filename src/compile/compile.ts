@@ -23,6 +23,7 @@ import { compileLaidOverlay, compileOverlay } from "./overlays.ts";
 import { PathIndex } from "./path-index.ts";
 import { compilePolicy } from "./policy.ts";
 import { compileMergedFiles } from "./provision.ts";
+import { compilePublish } from "./publish.ts";
 import { compileRoot } from "./roots.ts";
 import { compileTarget } from "./targets.ts";
 import { compileVolume } from "./volumes.ts";
@@ -96,6 +97,7 @@ function compileResources(context: CompileContext): readonly Resource[] {
     ...ofKind(context, "Image").flatMap(
       (document) => compileImage(document, overlays, [...laid, ...standing], context) ?? [],
     ),
+    ...ofKind(context, "Image").flatMap((document) => compilePublish(document, overlays, context) ?? []),
     ...ofKind(context, "KernelConfig").flatMap((document) => compileKernel(document, context) ?? []),
   ];
 }
@@ -121,6 +123,7 @@ function dependOnPlaces(resources: readonly Resource[]): readonly Resource[] {
 
 function placeOf(resource: Resource): string | undefined {
   if (resource.kind === "volume" && resource.backend === "loop") return resource.device;
+  if (resource.kind === "publish") return resource.place.type === "directory" ? resource.place.path : undefined;
   if (
     resource.kind === "tree" ||
     resource.kind === "mount" ||
@@ -141,6 +144,7 @@ const KIND_ORDER = [
   "provision",
   "artifact",
   "kernel",
+  "publish",
 ] as const;
 
 /** By kind, then by name. Dependencies are sorted, too, and name only what is there. */

@@ -63,6 +63,11 @@ export const EFFECTS = [
   "kernel.switch",
   "kernel.remove-old",
   "kernel.delete",
+  "publish.mark",
+  "publish.upload",
+  "publish.place",
+  "publish.switch",
+  "publish.prune",
 ] as const satisfies readonly `${ResourceKind}.${string}`[];
 
 export type EffectName = (typeof EFFECTS)[number];

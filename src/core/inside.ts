@@ -32,11 +32,12 @@ export function refuseToTakeAlong(
 
 function placeOf(resource: Resource): readonly Held[] {
   const { id, kind } = resource;
+  if (kind === "publish") return resource.place.type === "directory" ? [{ id, path: resource.place.path }] : [];
   return kind === "volume" || kind === "tree" || kind === "artifact" ? [{ id, path: resource.path }] : [];
 }
 
 function placeToKeep({ id, kind, onDelete, protect, details }: OwnedRecord): readonly Held[] {
-  const isDirectory = kind === "volume" || kind === "tree" || kind === "artifact";
+  const isDirectory = kind === "volume" || kind === "tree" || kind === "artifact" || kind === "publish";
   const isKept = onDelete === "retain" || protect;
   return isDirectory && isKept && typeof details.path === "string" ? [{ id, path: details.path }] : [];
 }

@@ -16,6 +16,7 @@ export interface ResourceMap {
   readonly provision: ProvisionResource;
   readonly artifact: ArtifactResource;
   readonly kernel: KernelResource;
+  readonly publish: PublishResource;
 }
 export type ResourceKind = keyof ResourceMap;
 export type Resource = ResourceMap[ResourceKind];
@@ -429,6 +430,40 @@ export interface KernelResource extends ResourceBase<"kernel"> {
   readonly sourceDate_s: number;
   readonly generations: number;
   readonly jobs: number;
+}
+
+/** Where an image is published: a directory of the host, or one of another machine, which is reached by ssh. */
+export type PublishPlace =
+  | { readonly type: "directory"; readonly path: string }
+  | {
+      readonly type: "ssh";
+      readonly host: string;
+      readonly port: number;
+      readonly user: string;
+      readonly path: string;
+      /** Absolute paths of the host: the private key, and the keys that the other machine may prove its name by. */
+      readonly identityFile: string;
+      readonly knownHosts: string;
+    };
+
+/** The current generation of an image, put where others fetch it. */
+export interface PublishResource extends ResourceBase<"publish"> {
+  readonly artifact: ResourceId;
+  /** Directory of the image's generations. */
+  readonly images: string;
+  readonly place: PublishPlace;
+  /** How many versions are offered there. */
+  readonly keep: number;
+  /** The key that signs the list of versions: absolute path of the host. */
+  readonly sign?: { readonly tool: "gpg" | "minisign"; readonly key: string } | undefined;
+  /** Only a generation that passed its boot check is published. */
+  readonly checked: boolean;
+  /** A secret overlay is in it: only its owner may read it there. */
+  readonly secret: boolean;
+  /** One transfer takes no longer. */
+  readonly timeout_s: number;
+  /** A daemon looks at another machine no more often. */
+  readonly recheck_s: number;
 }
 
 /** What the record holds of a resource: what we made, from which inputs, when. Never what is there now. */

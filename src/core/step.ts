@@ -44,6 +44,8 @@ export interface StepArguments {
   /** Configures, checks and makes it; what stands whole from the same inputs is only pointed at. */
   readonly "kernel.build": { readonly resource: ResourceMap["kernel"] };
   readonly "kernel.delete": { readonly record: OwnedRecord };
+  /** Uploads the current generation beside what is offered, and then points at it. */
+  readonly "publish.upload": { readonly resource: ResourceMap["publish"] };
   readonly forget: { readonly record: OwnedRecord };
   readonly keep: Record<never, never>;
 }

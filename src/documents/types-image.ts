@@ -26,11 +26,31 @@ export interface ImageSpec {
   /** How the initramfs comes with that kernel. */
   readonly boot?: { readonly form: "uki" | "entry"; readonly cmdline?: string; readonly stub?: string };
   readonly check?: { readonly boot?: BootCheckSpec };
+  readonly publish?: PublishSpec;
   readonly pack?: "onChange" | "onApprove";
   /** `age`: "720h", "30d"; `keep`: names of generations. */
   readonly retention?: { readonly generations?: number; readonly age?: string; readonly keep?: readonly string[] };
   readonly onDelete?: "retain" | "destroy";
   readonly matrix?: Matrix;
+}
+
+/** Where the current version is put for others. */
+export interface PublishSpec {
+  readonly directory?: string;
+  readonly ssh?: {
+    readonly host: string;
+    readonly path: string;
+    readonly user: string;
+    readonly port?: number;
+    readonly identityFile: string;
+    readonly knownHosts: string;
+  };
+  readonly keep?: number;
+  readonly sign?: { readonly gpg?: string; readonly minisign?: string };
+  readonly secret?: boolean;
+  /** "1h". */
+  readonly timeout?: string;
+  readonly recheck?: string;
 }
 
 export interface BootCheckSpec {

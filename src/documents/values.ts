@@ -9,6 +9,7 @@ import { checkBoot, checkRetention } from "./values-boot.ts";
 import { checkKernelConfig } from "./values-kernel.ts";
 import { checkOverlay } from "./values-overlay.ts";
 import { checkPicked } from "./values-picked.ts";
+import { checkPublish } from "./values-publish.ts";
 import { checkRoot } from "./values-root.ts";
 import { checkVolume } from "./values-volume.ts";
 
@@ -96,6 +97,7 @@ function checkImage(spec: ImageSpec, report: Report): void {
   checkCompression(spec, report);
   checkBoot(spec, report);
   checkRetention(spec, report);
+  checkPublish(spec.publish, report);
   const fault = spec.init === undefined ? undefined : absolutePathFault(spec.init);
   if (fault !== undefined) {
     report(["init"], `cannot start \`${spec.init}\`: ${fault}`, "write a path inside the image, such as /init");

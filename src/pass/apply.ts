@@ -33,6 +33,7 @@ const WITHOUT_ROOT: ReadonlySet<Operation> = new Set<Operation>([
   "link.delete",
   "environment.write",
   "environment.delete",
+  "publish.upload",
   "forget",
 ]);
 
@@ -113,7 +114,7 @@ function contextOf(step: Step, input: ApplyInput, effect: ApplyContext["effect"]
 }
 
 function leavesTrees({ kind, operation }: Step): boolean {
-  return operation === "keep" || kind === "artifact" || kind === "link" || kind === "environment";
+  return operation === "keep" || kind === "artifact" || kind === "link" || kind === "environment" || kind === "publish";
 }
 
 /** Said before anything is begun: half a step of an ordinary user would be in root's way. */

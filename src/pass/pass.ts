@@ -56,14 +56,14 @@ async function reconcile(
   sights.expect(graph.resources);
   if (request.mode === "apply") withdrawOvertaken(state, graph);
   const owned = state.records();
-  const context = { ...places, host, signal: request.signal, owned: (id: string) => state.record(id), sights };
+  const network = networkOf(session.configuration.network, graph.policy.offline);
+  const context = { ...places, host, network, signal: request.signal, owned: (id: string) => state.record(id), sights };
   const observations = await observeAll(graph.resources, owned, context);
   const input = planInput(session, request, desired, state);
   const planned = plan({ ...input, ...observations, owned });
   if (request.mode === "plan") return { plan: planned, outcomes: [] };
   refuseOutdated(request, planned);
-  const { jobs, offline } = graph.policy;
-  const network = networkOf(session.configuration.network, offline);
+  const { jobs } = graph.policy;
   const space = createSpaceLedger(host.files, () => collectForRoom(session, state, graph));
   const outcomes = await applyPlan({
     plan: planned,

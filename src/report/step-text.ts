@@ -34,6 +34,7 @@ const done: { readonly [O in Operation]: (step: StepOf<O>) => string } = {
   "artifact.delete": (step) => `deleted with its generations (${step.destroys ?? step.arguments.record.identity})`,
   "kernel.build": () => "built",
   "kernel.delete": (step) => `deleted with all that was built (${step.destroys ?? step.arguments.record.identity})`,
+  "publish.upload": (step) => `published to ${publishedTo(step.arguments.resource)}`,
   forget: () => "forgotten: its data and its marker stay",
   keep: () => "kept as it is",
 };
@@ -54,6 +55,7 @@ const nouns: { readonly [K in Step["kind"]]: string } = {
   provision: "provisioning of root",
   artifact: "image",
   kernel: "kernel",
+  publish: "publication of image",
 };
 
 /** What a person calls the object of a step: `root debian`, `image debian`. */
@@ -67,6 +69,10 @@ function sourceText(resource: Extract<Resource, { kind: "tree" }>): string {
   if (source.type === "mmdebstrap" || source.type === "debootstrap") return `${source.type} ${source.suite}`;
   if (source.type === "clone") return `a copy of ${source.tree}`;
   return "what is there";
+}
+
+function publishedTo({ place }: Extract<Resource, { kind: "publish" }>): string {
+  return place.type === "directory" ? place.path : `${place.user}@${place.host}:${place.path}`;
 }
 
 function laidText(step: StepOf<"overlay.lay">): string {

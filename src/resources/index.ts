@@ -6,6 +6,7 @@ import { linkExecutors, linkObserver, linkPlanner, recoverLink } from "./link/in
 import { mountExecutors, mountObserver, mountPlanner, recoverMount } from "./mount/index.ts";
 import { overlayExecutors, overlayObserver, overlayPlanner } from "./overlay/index.ts";
 import { provisionExecutors, provisionObserver, provisionPlanner } from "./provision/index.ts";
+import { publishExecutors, publishObserver, publishPlanner } from "./publish/index.ts";
 import { recoverTree, treeExecutors, treeObserver, treePlanner } from "./tree/index.ts";
 import type { ApplyContext, Executors, Observers, OpenEffect, Planners } from "./types.ts";
 import { recoverVolume, volumeExecutors, volumeObserver, volumePlanner } from "./volume/index.ts";
@@ -21,6 +22,7 @@ export const planners: Planners = {
   provision: provisionPlanner,
   artifact: artifactPlanner,
   kernel: kernelPlanner,
+  publish: publishPlanner,
 };
 
 export const observers: Observers = {
@@ -33,6 +35,7 @@ export const observers: Observers = {
   provision: provisionObserver,
   artifact: artifactObserver,
   kernel: kernelObserver,
+  publish: publishObserver,
 };
 
 export const executors: Executors = {
@@ -45,6 +48,7 @@ export const executors: Executors = {
   ...provisionExecutors,
   ...artifactExecutors,
   ...kernelExecutors,
+  ...publishExecutors,
   /** Only the record goes: data and marker stay, and the object can be adopted or declared again. */
   forget: async () => ({ record: undefined, result: "forgotten; its data and marker were kept" }),
 };
@@ -66,4 +70,6 @@ export const recoveries: { readonly [K in ResourceKind]: Recovery | undefined } 
   provision: recoverTree,
   artifact: recoverArtifact,
   kernel: recoverKernel,
+  // What a kill left half done is never visible, and the next upload goes on with it.
+  publish: undefined,
 };

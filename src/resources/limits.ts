@@ -10,6 +10,7 @@ export const NO_LIMITS: Limits = {
   pools: [],
   volumeGroups: [],
   devices: [],
+  publishHosts: [],
   maxDeletions: undefined,
   hostCommands: false,
   emulation: false,
@@ -44,16 +45,17 @@ const SYSTEM_DIRECTORIES = ["/", "/home", "/opt", "/root", "/tmp", "/var", "/var
 const OWN_NOTES = /^(control\.sock|instance|leases|lock|logs|reports|rootloom\.db[^/]*)(\/|$)/;
 
 const FLAGS = ["hostCommands", "emulation"] as const;
-const LISTS = ["paths", "pools", "volumeGroups", "devices"] as const;
+const LISTS = ["paths", "pools", "volumeGroups", "devices", "publishHosts"] as const;
 
 const PLACES = {
   pool: ["pools", "pool"],
   volumeGroup: ["volumeGroups", "volume group"],
   device: ["devices", "device"],
+  publishHost: ["publishHosts", "machine"],
 } as const;
 
 /**
- * The limits file's text (YAML): allowed `paths`, `pools`, `volumeGroups`, `devices`, the cap
+ * The limits file's text (YAML): allowed `paths`, `pools`, `volumeGroups`, `devices`, `publishHosts`, the cap
  * `maxDeletions`, `hostCommands` and `emulation`. An unknown key is an error: a misspelt limit would be none.
  */
 export function parseLimits(text: string, file: string): Limits {
@@ -65,7 +67,7 @@ export function parseLimits(text: string, file: string): Limits {
   ];
   if (problems.length > 0)
     throw new RootloomError(`cannot use the limits in ${file}: ${problems.join("; ")}`, {
-      hint: "the keys are paths, pools, volumeGroups, devices (lists), maxDeletions (a number), hostCommands and emulation (true or false)",
+      hint: "the keys are paths, pools, volumeGroups, devices, publishHosts (lists), maxDeletions (a number), hostCommands and emulation (true or false)",
     });
   const list = (key: (typeof LISTS)[number]) => (values[key] ?? []) as readonly string[];
   return {
@@ -73,6 +75,7 @@ export function parseLimits(text: string, file: string): Limits {
     pools: list("pools"),
     volumeGroups: list("volumeGroups"),
     devices: list("devices"),
+    publishHosts: list("publishHosts"),
     maxDeletions: (values.maxDeletions ?? undefined) as number | undefined,
     hostCommands: values.hostCommands === true,
     emulation: values.emulation === true,
@@ -116,9 +119,9 @@ export function checkHostPath(files: Files, path: string, limits: Limits, state:
     : refusal(path, `a link in it leads to ${real}, which is not allowed`, why.hint ?? "remove the link");
 }
 
-/** Whether a pool (or a dataset in it), a volume group or a device may be used on this host: only what the limits list. */
+/** Whether a pool (or a dataset in it), a volume group, a device or another machine may be used on this host: only what the limits list. */
 export function checkPlace(
-  type: "pool" | "volumeGroup" | "device",
+  type: "pool" | "volumeGroup" | "device" | "publishHost",
   value: string,
   limits: Limits,
 ): RootloomError | undefined {

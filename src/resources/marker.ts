@@ -2,7 +2,7 @@ import type { Json } from "../core/digest.ts";
 import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 
-const MARKED_KINDS = ["volume", "tree", "artifact", "snapshot", "image", "kernel"] as const;
+const MARKED_KINDS = ["volume", "tree", "artifact", "snapshot", "image", "kernel", "publish"] as const;
 
 /**
  * What we leave beside an object that we made: whose it is and which object it means. A marker that
@@ -44,7 +44,11 @@ export function readMarker(files: Files, path: string): Marker | undefined | "in
   if (type === undefined) return undefined;
   if (type !== "file") return "invalid";
   const text = files.readText(path);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseMarker(text);
+}
+
+/** A marker's text: "invalid" when it is none. */
+export function parseMarker(text: string): Marker | "invalid" {
   try {
     const value: unknown = JSON.parse(text);
     return isMarker(value) ? value : "invalid";

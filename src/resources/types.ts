@@ -10,6 +10,7 @@ import type { ObservedLink } from "./link/observe.ts";
 import type { ObservedMount } from "./mount/observe.ts";
 import type { ObservedOverlay } from "./overlay/observe.ts";
 import type { ObservedProvision } from "./provision/observe.ts";
+import type { ObservedPublish } from "./publish/observe.ts";
 import type { Sights } from "./sights.ts";
 import type { SpaceLedger } from "./space.ts";
 import type { ObservedTree } from "./tree/observe.ts";
@@ -26,6 +27,7 @@ export interface ObservedMap {
   readonly provision: ObservedProvision;
   readonly artifact: ObservedArtifact;
   readonly kernel: ObservedKernel;
+  readonly publish: ObservedPublish;
 }
 
 /** Paths and identity that every kind needs. */
@@ -53,6 +55,8 @@ export interface Limits {
   readonly pools: readonly string[];
   readonly volumeGroups: readonly string[];
   readonly devices: readonly string[];
+  /** Machines that images may be published to, by the name that is declared. */
+  readonly publishHosts: readonly string[];
   readonly maxDeletions: number | undefined;
   readonly hostCommands: boolean;
   /** Whether qemu-user may be registered with the kernel, for roots of foreign architectures. */
@@ -64,6 +68,8 @@ export interface Limits {
 export interface ObserveContext extends Places {
   readonly host: Host;
   readonly signal: AbortSignal | undefined;
+  /** Whether this host lets anything be fetched or sent; left out: yes. */
+  readonly network?: Network | undefined;
   /** Another record of this store, such as the tree's for an overlay. */
   readonly owned: (id: string) => OwnedRecord | undefined;
   /** Trees as this pass sees them; without it everybody looks for himself. */

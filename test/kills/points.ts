@@ -32,6 +32,9 @@ export const OF_SNAPSHOTS: readonly EffectName[] = ["artifact.read-snapshot"];
 /** Only a kernel comes to these: `root/kernel-kill` kills there. */
 export const OF_KERNELS: readonly EffectName[] = EFFECTS.filter((name) => name.startsWith("kernel."));
 
+/** Only an image that is published comes to these: `root/publish/kill` kills there. */
+export const OF_PUBLISHING: readonly EffectName[] = EFFECTS.filter((name) => name.startsWith("publish."));
+
 /** Just before and just after each of these effects. */
 export function pointsOf(effects: readonly EffectName[]): readonly string[] {
   return effects.flatMap((name) => [`${name} begun`, `${name} done`]);

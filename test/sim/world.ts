@@ -141,7 +141,7 @@ export function restart(world: World, weather: Weather): FakeHost {
 /** The session as the program has it: through the ports that a deliberate fault has bent. */
 export function sessionOf(world: World, host: FakeHost): Session {
   const bent: Host = world.fault?.host?.(host) ?? host;
-  const limits = { paths: [OTHERS], pools: [], volumeGroups: [], devices: [] };
+  const limits = { paths: [OTHERS], pools: [], volumeGroups: [], devices: [], publishHosts: [] };
   return {
     host: bent,
     configuration: {

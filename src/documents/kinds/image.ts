@@ -12,6 +12,7 @@ import {
   texts,
   whole,
 } from "./common.ts";
+import { PUBLISH } from "./publish.ts";
 
 /** Image: what is built from a root, overlays, a kernel and a target. */
 export const imageSchema: JsonSchema = fields(
@@ -107,6 +108,7 @@ export const imageSchema: JsonSchema = fields(
       ...SIZE,
       description: `What a version may take, with all that comes with it: the room of its partition. ${SIZE.description}`,
     },
+    publish: PUBLISH,
     pack: choice(["onChange", "onApprove"], "When it is packed again. Default onChange."),
     retention: fields(
       {

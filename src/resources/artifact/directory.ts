@@ -8,7 +8,7 @@ import type { ApplyContext } from "../types.ts";
 import { removeDirectory } from "./generations.ts";
 import { markerPath, whoseIs } from "./observe.ts";
 
-const LEFTOVER = /^\.(build|damaged|check)-/;
+const LEFTOVER = /^\.(build|damaged|check|publish)-/;
 
 /** Makes an artifact's directory with its marker, or checks that the one there is still ours. */
 export async function prepareDirectory(resource: ArtifactResource, context: ApplyContext): Promise<void> {

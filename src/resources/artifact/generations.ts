@@ -34,6 +34,8 @@ export interface GenerationReport {
   readonly notes: readonly string[];
   /** Of its boot tree, where it has one. */
   readonly files?: readonly PackedFile[] | undefined;
+  /** What made it, by name: versions, as the tools tell them. */
+  readonly tools?: Readonly<Record<string, string>> | undefined;
   readonly revision: string;
   readonly runId: string;
   readonly createdAt: string;

@@ -20,6 +20,7 @@ import {
 import { generationOf, inputsOf, rootLayer } from "./inputs.ts";
 import { atOneMoment } from "./moment.ts";
 import { make } from "./rebuild.ts";
+import { toolsOf } from "./tools.ts";
 
 export interface Packing {
   /** Name of the generation that stands now. */
@@ -93,7 +94,8 @@ async function withBootTree(
   context: ApplyContext,
 ): Promise<GenerationReport> {
   const parts = readBootParts(resource, context.host.files);
-  const report = reportOf(resource, packed, parts, context);
+  const tools = await toolsOf(resource, context.host);
+  const report = { ...reportOf(resource, packed, parts, context), tools };
   if (parts === undefined) return report;
   const image = { ...packed, ...place, generation: report.generation };
   return { ...report, files: await writeBootTree(resource, parts, image, context) };

@@ -131,12 +131,13 @@ describe("a path through a link", () => {
 describe("the limits file", () => {
   test("lists what is allowed", () => {
     const text =
-      "paths: [/srv/build/]\npools: [tank]\nvolumeGroups: [vg00]\ndevices: []\nmaxDeletions: 2\nhostCommands: true\n";
+      "paths: [/srv/build/]\npools: [tank]\nvolumeGroups: [vg00]\ndevices: []\npublishHosts: [images.example.org]\nmaxDeletions: 2\nhostCommands: true\n";
     expect(parseLimits(text, "limits.yaml")).toEqual({
       paths: ["/srv/build"],
       pools: ["tank"],
       volumeGroups: ["vg00"],
       devices: [],
+      publishHosts: ["images.example.org"],
       maxDeletions: 2,
       hostCommands: true,
       emulation: false,
@@ -176,6 +177,7 @@ describe("a place of storage", () => {
     ["pool", "tank/roots2", "cannot use pool tank/roots2", "pools"],
     ["volumeGroup", "vg0/x", "cannot use volume group vg0/x", "volumeGroups"],
     ["device", "/dev/sda", "cannot use device /dev/sda", "devices"],
+    ["publishHost", "elsewhere", "cannot use machine elsewhere", "publishHosts"],
   ] as const)("%s %s is refused, and says what to add where", (type, value, what, list) => {
     const refused = checkPlace(type, value, given);
     expect(refused?.message).toBe(`${what}: this host's limits do not allow it`);

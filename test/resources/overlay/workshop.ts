@@ -72,6 +72,7 @@ export function openWorkshop(mountNamespace = "/proc/self/ns/mnt"): Workshop {
       pools: [],
       volumeGroups: [],
       devices: [],
+      publishHosts: [],
       maxDeletions: undefined,
       hostCommands: false,
       emulation: false,

@@ -1,0 +1,25 @@
+import type { ArtifactResource } from "../../core/resource.ts";
+import type { Host } from "../../host/ports.ts";
+import { PACKER_VERSION } from "../../pack/types.ts";
+
+/** The tool of each format, and what makes it tell its version. */
+const MAKERS = {
+  squashfs: ["mksquashfs", "-version"],
+  erofs: ["mkfs.erofs", "--version"],
+} as const;
+
+/** What makes an image, by name: other versions may make other bytes of the same inputs. */
+export async function toolsOf(
+  { format }: Pick<ArtifactResource, "format">,
+  { processes }: Pick<Host, "processes">,
+): Promise<Readonly<Record<string, string>>> {
+  const { node, zlib, zstd } = process.versions;
+  const own = { packer: String(PACKER_VERSION), node, ...(zlib && { zlib }), ...(zstd && { zstd }) };
+  if (format === "initramfs") return own;
+  const [tool, question] = MAKERS[format];
+  if (processes.find(tool) === undefined) return own;
+  // Some end with another code when they are only asked.
+  const said = await processes.run({ file: tool, arguments: [question], accept: [0, 1] });
+  const [line = ""] = `${said.stdout}\n${said.stderr}`.split("\n").filter((each) => each.trim() !== "");
+  return { ...own, [tool]: line.trim() };
+}
