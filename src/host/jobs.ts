@@ -1,7 +1,7 @@
 import type { Entry, TreePath } from "../core/entry.ts";
 import type { Compression, OverlayEntry } from "../core/resource.ts";
 import type { Collected, CollectInput } from "../pack/collect.ts";
-import type { Seen } from "../pack/remembered.ts";
+import type { Seen, SeenShare } from "../pack/remembered.ts";
 import type { RemoveInput } from "../pack/remove.ts";
 import type { PackEntry } from "../pack/types.ts";
 import type { JobContext } from "./ports.ts";
@@ -81,10 +81,17 @@ export interface ManifestDifference {
 
 /** Long work, one entry a job. Functions stand in `src/pack` and run in a worker thread on the real side. */
 export interface JobMap {
-  /** What one walk sees of a tree, by what is left out of it: one sight for each list of excludes, without reading any content. */
+  /**
+   * What one walk sees of a tree, by what is left out of it: one for each list of excludes, without reading any content.
+   * Several with the same `turn` share the walk.
+   */
   readonly look: {
-    readonly input: { readonly path: string; readonly views: readonly (readonly string[])[] };
-    readonly output: readonly Seen[];
+    readonly input: {
+      readonly path: string;
+      readonly views: readonly (readonly string[])[];
+      readonly turn?: Int32Array | undefined;
+    };
+    readonly output: readonly SeenShare[];
   };
   /** Digest of each layer as an image sees it (excludes applied, hashes from the cache), without packing. */
   readonly layers: {

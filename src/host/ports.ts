@@ -170,11 +170,18 @@ export interface LookOptions {
   readonly mayLeaveOut?: (directory: TreePath) => boolean;
 }
 
-/** What one walk of a tree saw. While the digest is the same, so is everything that `scan` can tell of it. */
-export interface Sight {
-  /** Of each node's path and stamp, the top's too, and of where mounts begin. */
-  readonly digest: string;
-  /** The latest ctime of all of them, in milliseconds. */
+/**
+ * What one walk of a tree saw, or one share of a walk that several go on together. While nothing of all shares differs,
+ * neither does anything that `scan` can tell of the tree.
+ */
+export interface Glance {
+  /** Digest of paths and stamps near the top, the top's own too, and of where mounts begin: the same in every share. */
+  readonly upper: string;
+  /** Digests of the parts below that this share took, by their numbers. */
+  readonly parts: readonly (readonly [number: number, digest: string])[];
+  /** How many parts all shares have together. */
+  readonly expected: number;
+  /** The latest ctime of all that this share saw, in milliseconds. */
   readonly changed_ms: number;
 }
 
@@ -238,8 +245,11 @@ export interface Files {
   /** Reads a file of a tree for packing. */
   openTreeReader(treePath: string, path: TreePath): Reader | undefined;
   scan(treePath: string, options?: ScanOptions): Iterable<ScannedEntry>;
-  /** Walks a tree once as `scan` does, only to tell whether it is the same as before; one sight a view. */
-  look(treePath: string, views: readonly LookOptions[]): readonly Sight[];
+  /**
+   * Walks a tree once as `scan` does, only to tell whether it is the same as before; one glance a view. With a `turn`, one
+   * number in memory that others share who walk the same tree with the same views, it takes what they do not.
+   */
+  look(treePath: string, views: readonly LookOptions[], turn?: Int32Array): readonly Glance[];
   /** mountinfo of the namespace of `--mount-namespace`, in its order. */
   mounts(): readonly MountEntry[];
   /** The mounts of every namespace that a process is in, one namespace after the other. */
@@ -375,6 +385,8 @@ export interface JobContext {
 }
 
 export interface Jobs {
+  /** How many run at once. */
+  readonly width: number;
   /** Begins to make ready what the first job will need, beside what the caller goes on with. */
   prepare(): void;
   /** Runs one job to its end; `signal` ends it at once (temporary files stay for the next start's sweep). */

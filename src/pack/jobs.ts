@@ -15,7 +15,7 @@ import { verifyImage } from "./verify.ts";
 
 /** The long work of a pass. It touches the outside by `context.files` alone and runs in a worker thread. */
 export const jobTable: JobTable = {
-  look: async ({ path, views }, context) => lookAtViews(context, { path }, views.map(compileExcludes)),
+  look: async ({ path, views, turn }, context) => lookAtViews(context, { path }, views.map(compileExcludes), turn),
   layers: (input, context) => digestLayers(context, input),
   layout: (input, context) => layout(context, input),
   pack: (input, context) => pack(context, input),

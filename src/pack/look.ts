@@ -1,10 +1,11 @@
+import { hash } from "node:crypto";
 import type { TreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
 import type { LayerSource } from "../host/jobs.ts";
 import type { FileStat, JobContext } from "../host/ports.ts";
 import type { Excludes } from "./excludes.ts";
 import { SETTLED_AFTER_MS } from "./hash-cache.ts";
-import type { Seen } from "./remembered.ts";
+import type { Seen, SeenShare } from "./remembered.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
 
@@ -18,26 +19,42 @@ export function lookAtLayer(
   layer: TreeSource,
   { excludes }: { readonly excludes: Excludes },
 ): Seen {
-  return lookAtViews(context, layer, [excludes])[0] ?? { digest: "", settled: false };
+  return joinShares(lookAtViews(context, layer, [excludes])) ?? { digest: "", settled: false };
 }
 
-/** One look at a tree for several who leave different parts of it out. */
+/** One look at a tree for several who leave different parts of it out; with a `turn`, a share of it. */
 export function lookAtViews(
   context: JobContext,
   layer: Pick<TreeSource, "path">,
   views: readonly Excludes[],
-): readonly Seen[] {
+  turn?: Int32Array,
+): readonly SeenShare[] {
   requireTree(context, layer);
   const start_ms = context.now_ms();
-  const sights = context.files.look(
+  const glances = context.files.look(
     layer.path,
     views.map((excludes) => ({
       enter: entering(excludes),
       leaveOut: excludes.covers,
       mayLeaveOut: excludes.mayCoverIn,
     })),
+    turn,
   );
-  return sights.map(({ digest, changed_ms }) => ({ digest, settled: changed_ms + SETTLED_AFTER_MS <= start_ms }));
+  return glances.map(({ changed_ms, ...glance }) => ({
+    ...glance,
+    settled: changed_ms + SETTLED_AFTER_MS <= start_ms,
+  }));
+}
+
+/** What a view has seen, of all shares of its walk; undefined where the tree changed meanwhile, so that they do not fit together. */
+export function joinShares(shares: readonly SeenShare[]): Seen | undefined {
+  const [first] = shares;
+  if (first === undefined) return undefined;
+  const parts = shares.flatMap((share) => share.parts).sort(([one], [other]) => one - other);
+  const fits = shares.every(({ upper, expected }) => upper === first.upper && expected === first.expected);
+  if (!fits || parts.length !== first.expected) return undefined;
+  const digest = hash("sha256", [first.upper, ...parts.map(([, part]) => part)].join(" "));
+  return { digest, settled: shares.every(({ settled }) => settled) };
 }
 
 /** Which directories a walk enters. */

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { JobContext } from "../host/ports.ts";
+import type { Glance, JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
 import { noteUse } from "./used.ts";
 
@@ -9,6 +9,11 @@ const FIRST_LINE = /^# rootloom answer 1 ([0-9a-f]{64})$/;
 export interface Seen {
   readonly digest: string;
   /** False when something changed too short a time before the walk: it can change again within one tick of ctime. */
+  readonly settled: boolean;
+}
+
+/** One share of a sight that several walkers have together. */
+export interface SeenShare extends Omit<Glance, "changed_ms"> {
   readonly settled: boolean;
 }
 

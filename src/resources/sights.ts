@@ -1,6 +1,7 @@
 import type { Resource } from "../core/resource.ts";
-import type { Host } from "../host/ports.ts";
+import type { Host, Jobs } from "../host/ports.ts";
 import { openBeside } from "../pack/beside.ts";
+import { joinShares } from "../pack/look.ts";
 import type { Seen } from "../pack/remembered.ts";
 import { imageExcludes } from "./artifact/inputs.ts";
 
@@ -25,8 +26,12 @@ type Views = Readonly<Record<string, readonly (readonly string[])[]>>;
 
 interface Walk {
   readonly views: readonly (readonly string[])[];
-  readonly seen: Promise<readonly Seen[]>;
+  /** One a view; undefined where the tree changed while it was walked. */
+  readonly seen: Promise<readonly (Seen | undefined)[]>;
 }
+
+/** More would wait for each other at the same directories. */
+const WALKERS_MAX = 4;
 
 /**
  * Begins to walk the trees that the last pass has looked at, while the commit is still read; any others when the first asks.
@@ -37,7 +42,8 @@ export function beginSights(host: Host, cache: string, signal: AbortSignal | und
   const guessed = readGuess(host, cache);
   let expected: Views = {};
   const walk = (path: string, views: readonly (readonly string[])[]): Walk => {
-    const seen = host.jobs.run("look", { path, views }, { signal });
+    const walkers = Math.min(host.jobs.width, WALKERS_MAX);
+    const seen = lookOver(host.jobs, { path, views }, signal, walkers);
     seen.catch(() => undefined); // heard by who asks for it, if anybody does
     const begun = { views, seen };
     walks.set(path, begun);
@@ -64,6 +70,19 @@ export function beginSights(host: Host, cache: string, signal: AbortSignal | und
       }
     },
   };
+}
+
+/** Walks a tree once, in so many threads: one sight a view, undefined where the tree changed meanwhile. */
+export async function lookOver(
+  jobs: Jobs,
+  what: { readonly path: string; readonly views: Walk["views"] },
+  signal: AbortSignal | undefined,
+  walkers = 1,
+): Promise<readonly (Seen | undefined)[]> {
+  const turn = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const walks = Array.from({ length: walkers }, () => jobs.run("look", { ...what, turn }, { signal }));
+  const shares = await Promise.all(walks);
+  return what.views.map((_, view) => joinShares(shares.flatMap((share) => share[view] ?? [])));
 }
 
 function viewsOf(resources: readonly Resource[]): Views {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Files } from "../../src/host/ports.ts";
 import { jobTable } from "../../src/pack/jobs.ts";
+import { joinShares } from "../../src/pack/look.ts";
 import { context, packInput, temporaryDirectory, treeLayer, writeTree } from "./workspace.ts";
 
 describe("what a tree was seen to hold", () => {
@@ -73,13 +74,13 @@ describe("what a tree was seen to hold", () => {
   });
 
   it("takes a sight of the same pass for a look of its own", async () => {
-    const [whole] = await jobTable.look({ path: root, views: [[]] }, context);
+    const whole = joinShares(await jobTable.look({ path: root, views: [[]] }, context));
     expect(whole?.settled).toBe(true);
     await jobTable.drift({ ...input(), looked: whole }, watched());
     const blind = { ...context.files, look: () => expect.unreachable("it looked again") };
     expect((await jobTable.drift({ ...input(), looked: whole }, { ...context, files: blind })).count).toBe(0);
     appendFileSync(join(root, "etc/motd"), "!");
-    const [after] = await jobTable.look({ path: root, views: [[]] }, context);
+    const after = joinShares(await jobTable.look({ path: root, views: [[]] }, context));
     expect((await jobTable.drift({ ...input(), looked: after }, watched())).count).toBe(1);
   });
 

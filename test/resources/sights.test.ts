@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Resource } from "../../src/core/resource.ts";
 import type { Host } from "../../src/host/ports.ts";
 import { createFiles } from "../../src/host/real/files.ts";
-import { beginSights } from "../../src/resources/sights.ts";
+import { joinShares } from "../../src/pack/look.ts";
+import { beginSights, lookOver } from "../../src/resources/sights.ts";
 
 type Asked = { readonly path: string; readonly views: readonly (readonly string[])[] };
 
@@ -21,15 +22,19 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(cache, { recursive: true }));
 
+/** Made of a place in the walk. */
+const share = (path: string, view: number) => ({ upper: `${path} ${view}`, parts: [], expected: 0, settled: true });
+const sightOf = (path: string, view: number) => joinShares([share(path, view)])?.digest;
+
 /** Every view of a tree has the place of the view in the walk as its digest. */
 function begin(fails = false) {
   const walks: Asked[] = [];
   const run = async (_job: string, asked: Asked) => {
-    walks.push(asked);
+    walks.push({ path: asked.path, views: asked.views });
     if (fails) throw new Error("it is gone");
-    return asked.views.map((_, index) => ({ digest: `${asked.path} ${index}`, settled: true }));
+    return asked.views.map((_, index) => share(asked.path, index));
   };
-  return { walks, sights: beginSights({ files, jobs: { run } } as unknown as Host, cache, undefined) };
+  return { walks, sights: beginSights({ files, jobs: { run, width: 1 } } as unknown as Host, cache, undefined) };
 }
 
 /** A pass over these resources, of which the next one can guess. */
@@ -41,14 +46,14 @@ describe("what a pass sees of trees", () => {
     sights.expect([tree("/a", "managed"), image("/a", ["tmp/*"]), image("/a", []), tree("/b", "managed")]);
     expect(walks).toEqual([]);
     const seen = await Promise.all([sights.of("/a", OF_IMAGE), sights.of("/a", []), sights.of("/a", [".rootloom"])]);
-    expect(seen.map((each) => each?.digest)).toEqual(["/a 1", "/a 0", "/a 2"]);
+    expect(seen.map((each) => each?.digest)).toEqual([sightOf("/a", 1), sightOf("/a", 0), sightOf("/a", 2)]);
     expect(walks).toEqual([{ path: "/a", views: [[], OF_IMAGE, [".rootloom"]] }]);
   });
 
   it("looks at no more of a live root than its images hold", async () => {
     const { walks, sights } = begin();
     sights.expect([tree("/a", "live"), image("/a", ["tmp/*"])]);
-    expect(await sights.of("/a", OF_IMAGE)).toEqual({ digest: "/a 0", settled: true });
+    expect(await sights.of("/a", OF_IMAGE)).toEqual({ digest: sightOf("/a", 0), settled: true });
     expect(walks).toEqual([{ path: "/a", views: [OF_IMAGE] }]);
     expect(await sights.of("/a", [])).toBeUndefined();
   });
@@ -66,7 +71,7 @@ describe("what a pass sees of trees", () => {
     const { walks, sights } = begin();
     expect(walks).toEqual([{ path: "/a", views: [[], OF_IMAGE] }]);
     sights.expect([image("/a", ["tmp/*"])]);
-    expect((await sights.of("/a", OF_IMAGE))?.digest).toBe("/a 1");
+    expect((await sights.of("/a", OF_IMAGE))?.digest).toBe(sightOf("/a", 1));
     expect(walks).toHaveLength(1);
   });
 
@@ -76,7 +81,7 @@ describe("what a pass sees of trees", () => {
     expect(await sights.of("/a", [])).toBeUndefined();
     sights.expect([image("/a", ["tmp/*"])]);
     expect(await sights.of("/a", [])).toBeUndefined();
-    expect((await sights.of("/a", OF_IMAGE))?.digest).toBe("/a 0");
+    expect((await sights.of("/a", OF_IMAGE))?.digest).toBe(sightOf("/a", 0));
     expect(walks.map(({ views }) => views)).toEqual([[[]], [OF_IMAGE]]);
   });
 
@@ -101,5 +106,24 @@ describe("what a pass sees of trees", () => {
     }
     passOver(tree("/b", "managed"));
     expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ "/b": [[]] });
+  });
+
+  it("shares a walk among threads, and sees nothing where what they saw does not fit together", async () => {
+    const asked: (Int32Array | undefined)[] = [];
+    const jobs = (answers: readonly object[]) =>
+      ({
+        run: async (_: string, { turn }: { turn?: Int32Array }) => {
+          asked.push(turn);
+          return [answers[asked.length - 1]];
+        },
+      }) as unknown as Host["jobs"];
+    const half = (number: number) => ({ upper: "u", parts: [[number, `part ${number}`]], expected: 2, settled: true });
+    const what = { path: "/a", views: [[]] };
+    const [seen] = await lookOver(jobs([half(1), half(0)]), what, undefined, 2);
+    expect(seen).toEqual({ digest: expect.stringMatching(/^[0-9a-f]{64}$/), settled: true });
+    expect(asked[0]?.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(asked[0]).toBe(asked[1]);
+    asked.length = 0;
+    expect(await lookOver(jobs([half(1), { ...half(0), upper: "v" }]), what, undefined, 2)).toEqual([undefined]);
   });
 });

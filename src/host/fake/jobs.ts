@@ -15,6 +15,7 @@ export interface JobsContext {
 export function createFakeJobs(context: JobsContext): Jobs {
   let last: Promise<unknown> = Promise.resolve();
   return {
+    width: 1,
     prepare: () => undefined,
     run: (job, input, options) => {
       const mine = last.then(() => runJob(context, job, input, options));

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { TreePath } from "../../core/entry.ts";
-import type { Files, LookOptions, ScannedEntry, ScanOptions, Sight } from "../ports.ts";
+import type { Files, Glance, LookOptions, ScannedEntry, ScanOptions } from "../ports.ts";
 import { attempt, ErrnoError } from "./errno.ts";
 import { inodeStat } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";
@@ -25,7 +25,7 @@ function* scanFakeTree(kernel: Kernel, treePath: string, options: ScanOptions): 
 }
 
 /** One digest of what a scan finds, and the latest change. */
-function lookAtFakeTree(kernel: Kernel, treePath: string, options: LookOptions): Sight {
+function lookAtFakeTree(kernel: Kernel, treePath: string, options: LookOptions): Glance {
   const { enter, leaveOut } = options;
   const hash = createHash("sha256");
   const scanned = scanFakeTree(kernel, treePath, {
@@ -39,7 +39,7 @@ function lookAtFakeTree(kernel: Kernel, treePath: string, options: LookOptions):
     hash.update(`${entry.path}\0${entry.mountPoint}\0${entry.stamp}\n`);
     changed_ms = Math.max(changed_ms, entry.changed_ms);
   }
-  return { digest: hash.digest("hex"), changed_ms };
+  return { upper: hash.digest("hex"), parts: [], expected: 0, changed_ms };
 }
 
 function* scanDirectory(

@@ -51,6 +51,7 @@ export function createJobs(options: JobsOptions): Jobs {
     return index < 0 ? idle.pop() : idle.splice(index, 1)[0];
   };
   return {
+    width: availableParallelism(),
     prepare() {
       for (let started = idle.length; started < PREPARED; started++) {
         const worker = start();

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, constants } from "node:fs";
 import { showPath, type TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
-import type { LookOptions, Sight } from "../ports.ts";
+import type { Glance, LookOptions } from "../ports.ts";
 import { failure, isMissing } from "./failure.ts";
 import { holding, openDirectory } from "./paths.ts";
 import {
@@ -21,51 +21,106 @@ const chunk_bytes = 1 << 17;
 /** The longest name, what stands beside it, and room to align. */
 const node_bytes = 256 + rawFactWords * 4 + 16;
 
+/** How deep a directory lies that one of those who walk together takes as a whole: `usr/share/doc`. */
+const part_depth = 3;
+
+/** A directory that is walked by itself, with the views that enter it. */
+interface Part {
+  readonly path: TreePath;
+  readonly views: readonly View[];
+}
+
 /**
- * Walks a tree as `scanTree` does and makes nothing of it but one digest a view, of all names, stamps and mount points in the
- * order in which the kernel lists them: some 3 us a node, nearly all of it the kernel's.
+ * Walks a tree as `scanTree` does and makes nothing of it but digests, of all names, stamps and mount points in the order
+ * in which the kernel lists them: some 3 us a node, nearly all of it the kernel's. With a `turn`, which is shared with
+ * others who walk the same tree with the same views, each takes the parts that no other has taken.
  * @throws RootloomError, transient where a directory vanished meanwhile.
  */
-export function lookAtTree(treePath: string, views: readonly LookOptions[]): readonly Sight[] {
+export function lookAtTree(treePath: string, options: readonly LookOptions[], turn?: Int32Array): readonly Glance[] {
   try {
     return holding(openDirectory(treePath), (tree) => {
-      const looks = views.map((view) => new View(view));
+      const views = options.map((view) => new View(view));
+      const parts: Part[] = [];
       const { stamp, changed_ms } = statDescriptor(tree);
-      lookInto({ treePath, path: "", held: openBelow(tree, "", toList, onlyDown) }, looks);
-      return looks.map((look) => look.finish(stamp, changed_ms));
+      lookInto({ treePath, path: "", held: openBelow(tree, "", toList, onlyDown), parts, depth: 0 }, views);
+      for (const view of views) view.endUpper(stamp, changed_ms);
+      for (let own = 0, number = take(turn, own++); number < parts.length; number = take(turn, own++))
+        lookAtPart(treePath, tree, parts[number] as Part, number);
+      return views.map((view) => view.finish());
     });
   } catch (thrown) {
     throw failure("walk", treePath, thrown);
   }
 }
 
+/** The next number that nobody has. */
+function take(turn: Int32Array | undefined, own: number): number {
+  return turn === undefined ? own : Atomics.add(turn, 0, 1);
+}
+
+function lookAtPart(treePath: string, tree: number, { path, views }: Part, number: number): void {
+  attempt(treePath, path, () =>
+    lookInto(
+      { treePath, path, held: openBelow(tree, path, toList, onlyDown), parts: undefined, depth: part_depth },
+      views,
+    ),
+  );
+  for (const view of views) view.endPart(number);
+}
+
 interface Directory {
   readonly treePath: string;
   readonly path: TreePath;
+  readonly depth: number;
   /** Open to be listed; it is closed here. */
   readonly held: number;
+  /** Takes up what is deep enough; undefined within a part. */
+  readonly parts: Part[] | undefined;
 }
 
-function lookInto({ treePath, path, held }: Directory, views: readonly View[]): void {
+function lookInto({ treePath, path, held, parts, depth }: Directory, views: readonly View[]): void {
   const below: { readonly name: TreePath; readonly views: readonly View[] }[] = [];
   const prefix = path === "" ? "" : `${path}/`;
   try {
-    for (const view of views) view.begin(path);
-    const isPlain = views.every(({ isCareful }) => !isCareful);
-    visitNodes(held, (names, start, end, facts) => {
-      if (isPlain && !facts.directory) {
-        for (const view of views) view.add(names, start, end, facts);
-        return;
-      }
-      const name = names.toString("latin1", start, end);
-      const seeing = views.filter((view) => view.sees(prefix + name));
-      for (const view of seeing) view.add(names, start, end, facts);
-      if (!facts.directory || facts.mountRoot) return;
-      const entering = seeing.filter((view) => view.enters(prefix + name));
-      if (entering.length > 0) below.push({ name, views: entering });
+    attempt(treePath, path, () => {
+      for (const view of views) view.begin(path);
+      const isPlain = views.every(({ isCareful }) => !isCareful);
+      visitNodes(held, (names, start, end, facts) => {
+        if (isPlain && !facts.directory) {
+          for (const view of views) view.add(names, start, end, facts);
+          return;
+        }
+        const name = names.toString("latin1", start, end);
+        const seeing = views.filter((view) => view.sees(prefix + name));
+        for (const view of seeing) view.add(names, start, end, facts);
+        if (!facts.directory || facts.mountRoot) return;
+        const entering = seeing.filter((view) => view.enters(prefix + name));
+        if (entering.length > 0) below.push({ name, views: entering });
+      });
     });
-    for (const { name, views: entering } of below)
-      lookInto({ treePath, path: prefix + name, held: openBelow(held, name, toList, onlyDown) }, entering);
+    for (const { name, views: entering } of below) {
+      const inside = prefix + name;
+      if (parts !== undefined && depth + 1 === part_depth) parts.push({ path: inside, views: entering.map(expecting) });
+      else
+        attempt(treePath, inside, () => {
+          const there = openBelow(held, name, toList, onlyDown);
+          lookInto({ treePath, path: inside, held: there, parts, depth: depth + 1 }, entering);
+        });
+    }
+  } finally {
+    closeSync(held);
+  }
+}
+
+function expecting(view: View): View {
+  view.expected += 1;
+  return view;
+}
+
+/** Says of a failure where in the tree it was; a directory that is not there any more is the next pass's. */
+function attempt(treePath: string, path: TreePath, body: () => void): void {
+  try {
+    body();
   } catch (thrown) {
     if (path === "" || !isMissing(thrown)) throw failure("walk", show(treePath, path), thrown);
     throw new RootloomError(`cannot walk ${show(treePath, path)}: a directory in it vanished meanwhile`, {
@@ -73,19 +128,21 @@ function lookInto({ treePath, path, held }: Directory, views: readonly View[]): 
       cause: thrown,
       hint: "something else is changing this tree; it is tried again",
     });
-  } finally {
-    closeSync(held);
   }
 }
 
 /** What one view of the walk has seen so far. */
 class View {
   readonly #options: LookOptions;
-  readonly #hash = createHash("sha256");
   readonly #chunk = Buffer.allocUnsafeSlow(chunk_bytes);
   readonly #words = new Uint32Array(this.#chunk.buffer);
+  readonly #parts: (readonly [number, string])[] = [];
+  #hash = createHash("sha256");
+  #upper = "";
   #length = 0;
   #changed_ms = 0;
+  /** How many parts of the tree it enters. */
+  expected = 0;
   /** Whether names in the directory that is walked may be left out. */
   isCareful = false;
 
@@ -121,10 +178,25 @@ class View {
     if (facts.changed_ms > this.#changed_ms) this.#changed_ms = facts.changed_ms;
   }
 
-  finish(stamp: string, changed_ms: number): Sight {
+  endUpper(stamp: string, changed_ms: number): void {
     this.#say(stamp);
+    this.#changed_ms = Math.max(changed_ms, this.#changed_ms);
+    this.#upper = this.#end();
+  }
+
+  endPart(number: number): void {
+    this.#parts.push([number, this.#end()]);
+  }
+
+  finish(): Glance {
+    return { upper: this.#upper, parts: this.#parts, expected: this.expected, changed_ms: this.#changed_ms };
+  }
+
+  #end(): string {
     this.#flush();
-    return { digest: this.#hash.digest("hex"), changed_ms: Math.max(changed_ms, this.#changed_ms) };
+    const digest = this.#hash.digest("hex");
+    this.#hash = createHash("sha256");
+    return digest;
   }
 
   #say(text: string): void {

@@ -1,5 +1,6 @@
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { JobMap, PackInput } from "../../host/jobs.ts";
+import { lookOver } from "../sights.ts";
 import type { ApplyContext } from "../types.ts";
 
 /** The layers of an image, and whether its root is still what they tell of. */
@@ -23,7 +24,7 @@ export async function confirmedLayers(
   const looked = seen?.settled === true ? seen : undefined;
   const layers = await host.jobs.run("layers", { ...input, looked }, { signal });
   if (base.type !== "tree" || looked === undefined) return { layers, confirm: async () => true };
-  const again = host.jobs.run("look", { path: base.path, views: [input.excludes] }, { signal });
+  const again = lookOver(host.jobs, { path: base.path, views: [input.excludes] }, signal);
   again.catch(() => undefined); // heard when it is asked for
   return { layers, confirm: async () => (await again)[0]?.digest === looked.digest };
 }

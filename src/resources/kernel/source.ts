@@ -4,6 +4,7 @@ import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { KernelResource, KernelTree } from "../../core/resource.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
+import { lookOver } from "../sights.ts";
 import { extract } from "../tree/fill.ts";
 import { provideTarball, sourceKey } from "../tree/source.ts";
 import type { ApplyContext, ObserveContext } from "../types.ts";
@@ -142,7 +143,7 @@ function requireSource(name: string, path: string, { host }: Pick<ObserveContext
 
 /** Changes whenever a file of the tree does. */
 async function sightOf(path: string, { host, signal }: Pick<ObserveContext, "host" | "signal">): Promise<string> {
-  const [seen] = await host.jobs.run("look", { path, views: [[]] }, { signal });
+  const [seen] = await lookOver(host.jobs, { path, views: [[]] }, signal);
   return seen?.digest ?? "";
 }
 

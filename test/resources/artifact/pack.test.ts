@@ -23,6 +23,7 @@ import {
   recoverArtifact,
 } from "../../../src/resources/artifact/index.ts";
 import { packInput } from "../../../src/resources/artifact/inputs.ts";
+import { lookOver } from "../../../src/resources/sights.ts";
 import type { ApplyContext } from "../../../src/resources/types.ts";
 import { Killed, openWorkshop, type Workshop } from "../overlay/workshop.ts";
 
@@ -269,7 +270,7 @@ describe("an artifact on the host", () => {
     const first = readlinkSync(join(path, "current"));
     const excludes = ["proc/*", ".rootloom"];
     const { cache, host } = shop.observing;
-    const [seen] = await host.jobs.run("look", { path: root, views: [excludes] });
+    const [seen] = await lookOver(host.jobs, { path: root, views: [excludes] }, undefined);
     const looked = { digest: seen?.digest ?? "", settled: true };
     await host.jobs.run("layers", { ...packInput(host.files, resource(), cache), looked });
     const pack = async (declared: ArtifactResource) => {

@@ -146,6 +146,7 @@ function createTestHost(mountNamespace: string): Host {
   const files = createFiles(options);
   const clock = createClock();
   const jobs: Jobs = {
+    width: 2,
     prepare: () => undefined,
     run: (job, input, { onProgress } = {}) =>
       jobTable[job](input as never, {

@@ -1,0 +1,84 @@
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { compileExcludes } from "../../src/pack/excludes.ts";
+import { joinShares, lookAtViews } from "../../src/pack/look.ts";
+import type { SeenShare } from "../../src/pack/remembered.ts";
+import { context, temporaryDirectory } from "./workspace.ts";
+
+let root: string;
+beforeEach(() => {
+  root = temporaryDirectory();
+  for (const upper of ["usr/share", "usr/lib", "var/lib"])
+    for (const part of ["a", "b", "c"]) {
+      mkdirSync(join(root, upper, part, "deep"), { recursive: true });
+      writeFileSync(join(root, upper, part, "deep/file"), `${upper} ${part}`);
+    }
+});
+
+const later = { ...context, now_ms: () => Date.now() + 60_000 };
+const VIEWS = [[], ["usr/share/*"], ["usr/lib/b"]].map(compileExcludes);
+const look = (turn?: Int32Array): readonly SeenShare[] => lookAtViews(later, { path: root }, VIEWS, turn);
+const alone = () => VIEWS.map((_, view) => joinShares(look().slice(view, view + 1)));
+const joined = (...shares: (readonly SeenShare[])[]) =>
+  VIEWS.map((_, view) => joinShares(shares.map((share) => share[view] as SeenShare)));
+
+/** Takes every second part: the others are left to the next walker. */
+function everySecond(first: number): Int32Array {
+  let next = first - 2;
+  const turn = new Int32Array(new SharedArrayBuffer(4));
+  const add = Atomics.add;
+  Atomics.add = ((array: Int32Array, index: number, value: number) => {
+    if (array !== turn) return add(array, index, value);
+    next += 2;
+    return next;
+  }) as typeof Atomics.add;
+  restore = () => {
+    Atomics.add = add;
+  };
+  return turn;
+}
+let restore = (): void => undefined;
+
+describe("a walk that several share", () => {
+  it.each([
+    [0, 1],
+    [1, 0],
+  ])("sees what one sees alone, whoever takes which part (%i first)", (one, other) => {
+    const shares = [one, other].map((first) => {
+      const share = look(everySecond(first));
+      restore();
+      return share;
+    });
+    expect(shares[0]?.[0]?.parts.length).toBeGreaterThan(3);
+    expect(shares[1]?.[0]?.parts.length).toBeGreaterThan(3);
+    expect(joined(...shares)).toEqual(alone());
+    expect(new Set(alone().map((seen) => seen?.digest)).size).toBe(VIEWS.length);
+  });
+
+  it("leaves no part out and takes none twice with one turn for both", () => {
+    const turn = new Int32Array(new SharedArrayBuffer(4));
+    const shares = [look(turn), look(turn)];
+    expect(shares[1]?.[0]?.parts).toEqual([]);
+    expect(joined(...shares)).toEqual(alone());
+  });
+
+  it("is no sight where a part is missing, or where the tree changed near its top between the two", () => {
+    const share = look(everySecond(0));
+    restore();
+    expect(joined(share)).toEqual([undefined, undefined, undefined]);
+    mkdirSync(join(root, "usr/share/new"));
+    const other = look(everySecond(1));
+    restore();
+    expect(joined(share, other)[0]).toBeUndefined();
+  });
+
+  it("differs when a file deep in any part changes, and is unsettled when it did so just now", () => {
+    const before = alone();
+    appendFileSync(join(root, "var/lib/c/deep/file"), "!");
+    const after = alone();
+    for (const [view, seen] of after.entries()) expect(seen?.digest).not.toBe(before[view]?.digest);
+    const now = joinShares(lookAtViews({ ...context, now_ms: Date.now }, { path: root }, VIEWS.slice(0, 1)));
+    expect(now).toEqual({ digest: after[0]?.digest, settled: false });
+  });
+});
