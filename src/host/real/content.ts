@@ -14,7 +14,7 @@ import {
 import { promisify } from "node:util";
 import type { Attributes, Reader, Writer } from "../ports.ts";
 import { errorCode } from "./failure.ts";
-import { cloneStart, copyRange, openNoAccessTime, seekTo, statDescriptor } from "./system-calls.ts";
+import { beginWriting, cloneStart, copyRange, openNoAccessTime, seekTo, statDescriptor } from "./system-calls.ts";
 
 export const chunk_bytes = 1024 * 1024;
 
@@ -112,13 +112,16 @@ export function readerOf(descriptor: number): Reader {
 
 const syncLater = promisify(fsync);
 const block_bytes = 65_536;
+/** What is copied before the disk is told to begin with it: then there is little to wait for at the end. */
+const stride_bytes = 8 << 20;
 
 /** The first bytes of one open file into another, empty one, which is then positioned behind them. */
 function copyStart(from: number, to: number, length_bytes: number): "reflink" | "copy" {
   const whole_bytes = length_bytes - (length_bytes % block_bytes);
   const isShared = whole_bytes > 0 && cloneStart(from, to, whole_bytes);
   for (let done = isShared ? whole_bytes : 0; done < length_bytes; ) {
-    const copied = copyRange(from, to, done, length_bytes - done);
+    const copied = copyRange(from, to, done, Math.min(stride_bytes, length_bytes - done));
+    beginWriting(to, done, copied);
     if (copied === 0) throw Object.assign(new Error("the file ends too early"), { code: "EIO" });
     done += copied;
   }

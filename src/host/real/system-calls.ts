@@ -33,6 +33,7 @@ const birthTime = 0x800;
 const statxMask = 0x1fff; // basic facts, the time of birth and the mount id
 const attributeMountRoot = 0x2000;
 const attributeListSize_bytes = 65_536;
+const syncFileRangeWrite = 2;
 
 const { functions: libc } = ffi.dlopen("libc.so.6", {
   syscall: { return: "int64", arguments: ["int64", "int64", "pointer", "pointer", "int64"] },
@@ -44,6 +45,7 @@ const { functions: libc } = ffi.dlopen("libc.so.6", {
   llistxattr: { return: "int64", arguments: ["pointer", "pointer", "uint64"] },
   syncfs: { return: "int32", arguments: ["int32"] },
   copy_file_range: { return: "int64", arguments: ["int32", "pointer", "int32", "pointer", "uint64", "uint32"] },
+  sync_file_range: { return: "int32", arguments: ["int32", "int64", "int64", "uint32"] },
   lseek: { return: "int64", arguments: ["int32", "int64", "int32"] },
   flock: { return: "int32", arguments: ["int32", "int32"] },
   ioctl: { return: "int32", arguments: ["int32", "uint64", "pointer"] },
@@ -267,6 +269,11 @@ export function copyRange(from: number, to: number, offset: number, length_bytes
   const copied = libc.copy_file_range(from, howPointer, to, factsPointer, BigInt(length_bytes), 0);
   if (copied >= 0n) return Number(copied);
   throw systemCallError("copy_file_range", lastErrorCode());
+}
+
+/** Lets the disk begin to write a part of an open file, and waits for nothing. Where that cannot be asked for, a sync does it all. */
+export function beginWriting(descriptor: number, offset: number, length_bytes: number): void {
+  libc.sync_file_range(descriptor, BigInt(offset), BigInt(length_bytes), syncFileRangeWrite);
 }
 
 /** Where the next write to an open file goes. */
