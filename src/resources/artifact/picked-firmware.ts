@@ -5,6 +5,7 @@ import type { ArtifactResource, PickedFirmware } from "../../core/resource.ts";
 import type { TreeHandle } from "../../host/ports.ts";
 import { compileExcludes } from "../../pack/excludes.ts";
 import { copyOut } from "../kernel/copy-out.ts";
+import { lookOver } from "../sights.ts";
 import type { PickContext } from "./picked.ts";
 
 /** A folder of firmware, resolved in its root or volume, and what is picked of it. */
@@ -28,7 +29,7 @@ export async function findFirmwareFolder(
       retry: "waiting",
       condition: "Waiting",
     });
-  const [seen] = await host.jobs.run("look", { path: posix.join(top, real), views: [[]] }, { signal });
+  const [seen] = await lookOver(host.jobs, { path: posix.join(top, real), views: [[]] }, signal);
   return { top, folder: real, files, key: JSON.stringify([seen?.digest, files]) };
 }
 

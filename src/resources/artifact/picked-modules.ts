@@ -6,6 +6,7 @@ import type { TreeHandle } from "../../host/ports.ts";
 import { copyOut } from "../kernel/copy-out.ts";
 import { CURRENT, readKernel } from "../kernel/generations.ts";
 import { MODULES, readModulesList, regularFiles } from "../kernel/modules.ts";
+import { lookOver } from "../sights.ts";
 import { NOBODY, requireTool, withoutRights } from "../tree/unprivileged.ts";
 import { moduleName, parseDependencies, parseSoftDependencies, pickModules } from "./module-names.ts";
 import type { PickContext } from "./picked.ts";
@@ -59,7 +60,7 @@ async function findInTree(
     const release = releases.toSorted((one, other) => one.localeCompare(other, "en", { numeric: true })).at(-1);
     if (release === undefined) throw notThere(image, `${id} has no kernel's modules in /lib/modules`, id);
     const folder = toTreePath(`${modules}/${release}`);
-    const [seen] = await host.jobs.run("look", { path: posix.join(top, folder), views: [[]] }, { signal });
+    const [seen] = await lookOver(host.jobs, { path: posix.join(top, folder), views: [[]] }, signal);
     return { top, folder, release, key: JSON.stringify([release, seen?.digest, only ?? "all"]), expected: undefined };
   } finally {
     tree.close();

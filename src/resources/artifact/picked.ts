@@ -4,6 +4,7 @@ import type { ArtifactResource, OverlayEntry } from "../../core/resource.ts";
 import type { LayerSource } from "../../host/jobs.ts";
 import type { TreeHandle } from "../../host/ports.ts";
 import { removeDirectory } from "../remove.ts";
+import { lookOver } from "../sights.ts";
 import type { ObserveContext } from "../types.ts";
 import { fillFirmware, findFirmwareFolder } from "./picked-firmware.ts";
 import { fillModules, findModules } from "./picked-modules.ts";
@@ -103,7 +104,7 @@ function readNote(text: string | undefined): Note | undefined {
 
 /** Changes whenever anything in the folder does: what somebody changed since is not what was picked. */
 async function sightOf(path: string, { host, signal }: PickContext): Promise<string> {
-  const [seen] = await host.jobs.run("look", { path, views: [[]] }, { signal });
+  const [seen] = await lookOver(host.jobs, { path, views: [[]] }, signal);
   return seen?.digest ?? "";
 }
 
