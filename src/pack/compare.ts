@@ -4,6 +4,7 @@ import type { JobContext } from "../host/ports.ts";
 import { compose } from "./compose.ts";
 import { type Change, differences, whatDiffers, whatDiffersAtAll } from "./differences.ts";
 import { compileExcludes } from "./excludes.ts";
+import { recallManifest } from "./last-manifest.ts";
 import { nameLinkSets } from "./links.ts";
 import { lookAtLayer } from "./look.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
@@ -25,7 +26,8 @@ export async function compareWithManifest(
   const { entries } = await compose(context, input, { attributes: false });
   const counts = { added: 0, removed: 0, changed: 0 };
   const lines: string[] = [];
-  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDiffersAtAll)) {
+  const before = recallManifest(context.files, input.manifest) ?? readManifest(context.files, input.manifest);
+  for (const each of differences<ManifestEntry>(before, entries, whatDiffersAtAll)) {
     counts[each.change]++;
     const detail = each.change === "changed" ? ` (${each.what})` : "";
     if (lines.length < LINES_MAX) lines.push(`${SIGNS[each.change]} /${showPath(each.path)}${detail}`);

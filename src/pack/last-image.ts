@@ -19,8 +19,8 @@ interface LastImage {
 /** Images that this thread has written, by the files that it wrote them through, and their digest. */
 const memory = new WeakMap<Files, Map<string, LastImage>>();
 
-/** The file as it was written. Its ctime is left out: the rename of its directory's build changes it. */
-function fileKey({ inode, born, size, modified_s }: FileStat): string {
+/** A file as it was written. Its ctime is left out: the rename of its directory's build changes it. */
+export function fileKey({ inode, born, size, modified_s }: FileStat): string {
   return [inode, born, size, modified_s].join(" ");
 }
 

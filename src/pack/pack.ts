@@ -4,6 +4,7 @@ import type { JobContext } from "../host/ports.ts";
 import { checkContent, checkOrder, checkSpace, explainFullDisk } from "./checks.ts";
 import { composeUnread, type UnreadComposition } from "./compose.ts";
 import { type FoundSegments, findSegments, writeImage } from "./image.ts";
+import { keepManifest } from "./last-manifest.ts";
 import { writeManifest } from "./manifest.ts";
 import { trailer } from "./newc.ts";
 import { describeMemory } from "./notes.ts";
@@ -62,6 +63,7 @@ async function packComposition(
   const image = await writeImage(context, settings, found, input, (partial, { sha256, segmentsReused }) => {
     unread?.finish();
     manifestSha256 = writeManifest(files, input.manifest, entries).sha256;
+    keepManifest(files, input.manifest, entries);
     if (segmentsReused === 0) checkWritten(files, partial, sha256);
   });
   if (image.segmentsReused < segments.length)

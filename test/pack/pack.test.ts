@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  appendFileSync,
   chmodSync,
   closeSync,
   cpSync,
@@ -413,13 +414,19 @@ describe("difference", () => {
       [overlayFile(store, "bin/tool", "better"), overlayFile(store, "new", "n")],
       ["pipe"],
     );
-    const difference = await jobTable.difference({ ...input, layers: [treeLayer(root), changed], manifest }, context);
+    const now = { ...input, layers: [treeLayer(root), changed], manifest };
+    const difference = await jobTable.difference(now, context);
     expect(difference).toEqual({
       added: 1,
       removed: 1,
       changed: 1,
       lines: ["+ /new", "- /pipe", "~ /usr/bin/tool (content, time)"],
     });
+    // Who has not written the manifest reads it, and so does who has, once somebody else wrote into it.
+    const another = { ...context, files: { ...context.files } };
+    expect(await jobTable.difference(now, another)).toEqual(difference);
+    appendFileSync(manifest, "more\n");
+    await expect(jobTable.difference(now, context)).rejects.toThrow("it goes on behind its last line");
   });
 });
 
