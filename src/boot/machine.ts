@@ -62,9 +62,10 @@ export function machineArguments(guest: Machine): readonly string[] {
   const { accelerator, memory_bytes, start } = guest;
   const facts = GUESTS[guest.architecture];
   const machine = guest.machine ?? (start.type === "firmware" ? "q35" : facts.machine);
+  const isGuarded = start.type === "firmware" && keepsSecureBoot(start.code);
   const isFast = accelerator === "kvm";
   return [
-    ...(machine === undefined ? [] : ["-machine", machine]),
+    ...(machine === undefined ? [] : ["-machine", `${machine}${isGuarded ? ",smm=on" : ""}`]),
     ...["-accel", isFast ? "kvm" : "tcg,thread=multi", "-cpu", isFast ? "host" : "max"],
     ...["-m", `${Math.ceil(memory_bytes / 1024 ** 2)}M`, "-smp", "1"],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"],
@@ -82,11 +83,18 @@ function kernelArguments({ kernel, initramfs, cmdline }: KernelStart, { console 
 function firmwareArguments({ code, variables, program }: FirmwareStart): readonly string[] {
   // A comma ends a value of QEMU's, two of them are one.
   const value = (path: string) => path.replaceAll(",", ",,");
+  const guarded = keepsSecureBoot(code) ? ["-global", "driver=cfi.pflash01,property=secure,value=on"] : [];
   return [
+    ...guarded,
     ...["-drive", `if=pflash,format=raw,readonly=on,file=${value(code)}`],
     ...["-drive", `if=pflash,format=raw,file=${value(variables)}`],
     ...["-kernel", program],
   ];
+}
+
+/** Firmware that enforces Secure Boot keeps its variables behind the processor's management mode, and does not start without. */
+function keepsSecureBoot(code: string): boolean {
+  return /(secboot|snakeoil|secure|\.ms)[^/]*$/i.test(code);
 }
 
 const MIB = 1024 ** 2;

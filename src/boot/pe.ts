@@ -16,6 +16,7 @@ export interface PlacedSections {
 }
 
 /** Offsets in the PE header, from its signature: Microsoft's "PE Format", for both PE32 and PE32+. */
+const MACHINE = 4;
 const COUNT = 6;
 const OPTIONAL_SIZE = 20;
 const OPTIONAL = 24;
@@ -93,6 +94,12 @@ export function readSections(
   return found;
 }
 
+/** What a PE file says of the machine that it is for. */
+export function machineOf(image: Uint8Array): number {
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  return view.getUint16(peHeader(view) + MACHINE, true);
+}
+
 /** Where the header begins; all of it, with its table of sections, is there. */
 function peHeader(view: DataView): number {
   if (view.byteLength < 0x200 || view.getUint16(0, true) !== 0x5a4d) throw unusable("it is no EFI program");
@@ -123,7 +130,7 @@ function align(value: number, to: number): number {
 
 function unusable(why: string): RootloomError {
   return new RootloomError(`cannot use the EFI stub: ${why}`, {
-    hint: "name systemd's linuxx64.efi.stub: `uki.stub`; apt-get install systemd-boot-efi",
+    hint: "name systemd's EFI stub: `boot.stub`; apt-get install systemd-boot-efi",
   });
 }
 

@@ -81,8 +81,9 @@ function purposesOfOne(resource: Resource): readonly string[] {
   return [...(resource.kind === "kernel" ? purposesOfKernel(resource) : []), ...purposesOfSource(source)];
 }
 
-function purposesOfImage({ format, bootCheck, modules }: ArtifactResource): readonly string[] {
-  return [format, ...(bootCheck === undefined ? [] : ["boot"]), ...(modules === undefined ? [] : ["modules"])];
+function purposesOfImage({ format, bootCheck, modules, boot }: ArtifactResource): readonly string[] {
+  const sign = boot?.sign === undefined ? [] : ["sign"];
+  return [format, ...sign, ...(bootCheck === undefined ? [] : ["boot"]), ...(modules === undefined ? [] : ["modules"])];
 }
 
 function purposesOfKernel({ bootCheck, architecture }: KernelResource): readonly string[] {

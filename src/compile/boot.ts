@@ -1,13 +1,13 @@
 import { toTreePath } from "../core/entry.ts";
-import type { ArtifactResource, BootCheck, KernelSource } from "../core/resource.ts";
-import type { BootCheckSpec } from "../documents/types-image.ts";
+import type { ArtifactResource, BootCheck, BootForm, KernelSource, MicrocodeSource } from "../core/resource.ts";
+import type { BootCheckSpec, BootFormSpec } from "../documents/types-image.ts";
 import { parseInterval, parseSize } from "../documents/units.ts";
 import { type CompileContext, type Expanded, findDocument, resolvePath, resourceId } from "./context.ts";
 import { kernelPlace } from "./kernel-place.ts";
+import { refuseKeyOfGit } from "./keys.ts";
 import { rootPlace } from "./root-place.ts";
 
 const TIMEOUT_S = 300;
-const STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 
 /** The kernel of an image, how the two come together, and the check of their boot; what is not declared is left out. */
 export function compileBoot(
@@ -18,11 +18,47 @@ export function compileBoot(
   const kernel = kernelOf(document, context);
   return {
     ...(kernel === undefined ? {} : { kernel }),
-    ...(boot === undefined
-      ? {}
-      : { boot: { form: boot.form, cmdline: boot.cmdline ?? "", stub: resolvePath("/", boot.stub ?? STUB) } }),
+    ...(boot === undefined ? {} : { boot: compileForm(document, boot, context) }),
     ...(check?.boot === undefined ? {} : { bootCheck: compileCheck(check.boot) }),
   };
+}
+
+function compileForm(
+  document: Expanded<"Image">,
+  { form, cmdline, stub, sign, microcode }: BootFormSpec,
+  context: CompileContext,
+): BootForm {
+  if (sign !== undefined) refuseKeyOfGit(document, ["spec", "boot", "sign", "key"], sign.key, context);
+  const updates = [microcode ?? []].flat().flatMap((path) => microcodeOf(document, path, context) ?? []);
+  return {
+    form,
+    cmdline: cmdline ?? "",
+    stub: stub === undefined ? "" : resolvePath("/", stub),
+    ...(sign === undefined
+      ? {}
+      : { sign: { key: resolvePath("/", sign.key), certificate: resolvePath("/", sign.certificate) } }),
+    ...(updates.length === 0 ? {} : { microcode: updates }),
+  };
+}
+
+/** `root:lib/firmware/amd-ucode` is in the image's root, an absolute path of the host, any other in the documents' folder. */
+function microcodeOf(document: Expanded<"Image">, path: string, context: CompileContext): MicrocodeSource | undefined {
+  if (path.startsWith("/")) return { type: "host", path: resolvePath("/", path) };
+  const at = ["spec", "boot", "microcode"];
+  if (path.startsWith("root:")) {
+    const root = findDocument(context, "Root", document.spec.root);
+    const place = root === undefined ? undefined : rootPlace(root, context);
+    const inside = toTreePath(resolvePath("/", path.slice("root:".length)).slice(1));
+    if (place !== undefined) return { type: "tree", tree: place.tree, top: place.path, path: inside };
+    const message = `cannot take microcode from Root ${document.spec.root}: it has no volume`;
+    context.report(document, at, message, "give the root a volume, or name a file of the host");
+    return undefined;
+  }
+  const file = context.file(path);
+  if (file !== undefined) return { type: "desired", file };
+  const message = `cannot read the microcode \`${path}\`: it is not in the folder of the documents`;
+  context.report(document, at, message, "commit it there, or write an absolute path, or root:PATH for one in the root");
+  return undefined;
 }
 
 /** As declared; what is not has its usual value. */

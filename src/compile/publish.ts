@@ -1,8 +1,9 @@
 import type { OverlayTree, PublishPlace, PublishResource } from "../core/resource.ts";
 import type { PublishSpec } from "../documents/types-image.ts";
 import { parseInterval } from "../documents/units.ts";
-import { type CompileContext, type Expanded, isBelow, originOf, resolvePath, resourceId } from "./context.ts";
+import { type CompileContext, type Expanded, originOf, resolvePath, resourceId } from "./context.ts";
 import { imagePlace } from "./image-place.ts";
+import { refuseKeyOfGit } from "./keys.ts";
 
 const KEEP = 3;
 const TIMEOUT_S = 3600;
@@ -27,7 +28,9 @@ export function compilePublish(
   }
   const seconds = (time: string | undefined) => (time === undefined ? undefined : parseInterval(time));
   const sign = signOf(publish);
-  refuseKeysOfGit(document, publish, context);
+  const keys = { "ssh.identityFile": publish.ssh?.identityFile, "sign.gpg": publish.sign?.gpg };
+  for (const [field, key] of Object.entries({ ...keys, "sign.minisign": publish.sign?.minisign }))
+    refuseKeyOfGit(document, ["spec", "publish", ...field.split(".")], key, context);
   return {
     id: resourceId("publish", name),
     kind: "publish",
@@ -62,16 +65,4 @@ function placeOf({ directory, ssh }: PublishSpec): PublishPlace | undefined {
 function signOf({ sign }: PublishSpec): PublishResource["sign"] {
   if (sign?.gpg !== undefined) return { tool: "gpg", key: resolvePath("/", sign.gpg) };
   return sign?.minisign === undefined ? undefined : { tool: "minisign", key: resolvePath("/", sign.minisign) };
-}
-
-/** A key that was committed is everybody's who can read the repository. */
-function refuseKeysOfGit(document: Expanded<"Image">, { ssh, sign }: PublishSpec, context: CompileContext): void {
-  const { baseDirectory } = context;
-  const keys = { "ssh.identityFile": ssh?.identityFile, "sign.gpg": sign?.gpg, "sign.minisign": sign?.minisign };
-  for (const [field, key] of Object.entries(keys)) {
-    if (key === undefined || baseDirectory === undefined || !isBelow(resolvePath("/", key), baseDirectory)) continue;
-    const message = `cannot use the key \`${key}\`: it lies in the folder of the documents`;
-    const hint = "move it to a place that is not in git, and make another: this one may have been seen";
-    context.report(document, ["spec", "publish", ...field.split(".")], message, hint);
-  }
 }

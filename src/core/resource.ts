@@ -312,9 +312,19 @@ export interface BootForm {
   /** `uki`: all in one EFI program. `entry`: kernel and initramfs side by side, with an entry for a boot loader. */
   readonly form: "uki" | "entry";
   readonly cmdline: string;
-  /** Absolute path of systemd's EFI stub; of `uki` only. */
+  /** Absolute path of systemd's EFI stub; of `uki` only. Empty: where distributions have that of the kernel's architecture. */
   readonly stub: string;
+  /** What firmware that starts only what is signed trusts: absolute paths of the host. */
+  readonly sign?: { readonly key: string; readonly certificate: string } | undefined;
+  /** Updates of processors, which the kernel takes before all else. */
+  readonly microcode?: readonly MicrocodeSource[] | undefined;
 }
+
+/** A folder of microcode files, or one of them: of the host, of a root, or of the commit. */
+export type MicrocodeSource =
+  | { readonly type: "host"; readonly path: string }
+  | { readonly type: "tree"; readonly tree: ResourceId; readonly top: string; readonly path: TreePath }
+  | { readonly type: "desired"; readonly file: DesiredFile };
 
 /** A boot in a virtual machine that a generation has to pass before it becomes `current`. */
 export interface BootCheck {

@@ -24,7 +24,7 @@ export interface ImageSpec {
   readonly modules?: { readonly kernel?: string; readonly root?: string; readonly only?: readonly string[] };
   readonly firmware?: FirmwareSpec;
   /** How the initramfs comes with that kernel. */
-  readonly boot?: { readonly form: "uki" | "entry"; readonly cmdline?: string; readonly stub?: string };
+  readonly boot?: BootFormSpec;
   readonly check?: { readonly boot?: BootCheckSpec };
   readonly publish?: PublishSpec;
   readonly pack?: "onChange" | "onApprove";
@@ -51,6 +51,15 @@ export interface PublishSpec {
   /** "1h". */
   readonly timeout?: string;
   readonly recheck?: string;
+}
+
+export interface BootFormSpec {
+  readonly form: "uki" | "entry";
+  readonly cmdline?: string;
+  readonly stub?: string;
+  readonly sign?: { readonly key: string; readonly certificate: string };
+  /** Absolute: of the host; `root:PATH`: of the image's root; else of the commit. */
+  readonly microcode?: string | readonly string[];
 }
 
 export interface BootCheckSpec {

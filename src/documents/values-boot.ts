@@ -24,12 +24,17 @@ function checkBootable({ format = "initramfs", kernelImage }: ImageSpec, at: Pat
   }
 }
 
-function checkForm({ form, cmdline, stub }: NonNullable<ImageSpec["boot"]>, spec: ImageSpec, report: Report): void {
+function checkForm(
+  { form, cmdline, stub, sign }: NonNullable<ImageSpec["boot"]>,
+  spec: ImageSpec,
+  report: Report,
+): void {
   checkBootable(spec, ["boot"], report);
   checkLine(cmdline, ["boot", "cmdline"], report);
   if (stub !== undefined && form !== "uki") {
     report(["boot", "stub"], `cannot use a stub: the form is ${form}`, "leave it out, or take `form: uki`");
   } else checkHostFile(stub, ["boot", "stub"], report);
+  for (const [name, file] of Object.entries(sign ?? {})) checkHostFile(file, ["boot", "sign", name], report);
 }
 
 function checkBootCheck(boot: BootCheckSpec, spec: ImageSpec, report: Report): void {

@@ -5,7 +5,7 @@ import type { Path, Report } from "./value-checks.ts";
 
 /** These words come to be in a command line of ssh, or of rsync's, which splits it at spaces. */
 const PLAIN_PATH = /^[A-Za-z0-9/._+@:,=-]+$/;
-const HOST = /^[A-Za-z0-9][A-Za-z0-9.:-]*$/;
+const HOST = /^[A-Za-z0-9:][A-Za-z0-9.:-]*$/;
 const USER = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
 /** Where an image is published, and with which keys. */

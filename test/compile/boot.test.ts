@@ -43,13 +43,41 @@ describe("how an image boots", () => {
 
   const kernel = "  kernelImage: {path: /k}\n";
 
-  it("comes with systemd's stub where Debian has it, unless another is named", () => {
+  it("comes with systemd's stub for the architecture of its kernel, unless another is named", () => {
     expect(image(`${kernel}  boot: {form: uki}\n`).boot).toEqual({
-      ...{ form: "uki", cmdline: "", stub: "/usr/lib/systemd/boot/efi/linuxx64.efi.stub" },
+      ...{ form: "uki", cmdline: "", stub: "" },
     });
     expect(image(`${kernel}  boot: {form: uki, cmdline: quiet, stub: /s}\n`).boot).toEqual({
       ...{ form: "uki", cmdline: "quiet", stub: "/s" },
     });
+  });
+
+  it("is signed with files of the host, and takes microcode of the host, of its root and of the commit", () => {
+    const form = "form: entry, sign: {key: /etc/k, certificate: /etc/c}";
+    const microcode = "[/lib/firmware/intel-ucode, root:lib/firmware/amd-ucode, ucode/a.bin]";
+    const written = files(`${kernel}  boot: {${form}, microcode: ${microcode}}\n`);
+    const resource = resourcesOf({ ...written, "ucode/a.bin": "x" }).get("artifact/i") as ArtifactResource;
+    expect(resource.boot).toMatchObject({
+      sign: { key: "/etc/k", certificate: "/etc/c" },
+      microcode: [
+        { type: "host", path: "/lib/firmware/intel-ucode" },
+        { type: "tree", tree: "tree/a", top: "/srv/a/root", path: "lib/firmware/amd-ucode" },
+        { type: "desired", file: { path: "ucode/a.bin" } },
+      ],
+    });
+    expect(problemsOf(files(`${kernel}  boot: {form: uki, microcode: nowhere.bin}\n`)).join()).toContain(
+      "cannot read the microcode `nowhere.bin`: it is not in the folder of the documents",
+    );
+  });
+
+  it("refuses keys that lie in the folder of the documents", () => {
+    const inGit = "/srv/config/desired/keys/db.key";
+    const form = `{form: entry, sign: {key: ${inGit}, certificate: /etc/c}}`;
+    const publish = `{directory: /srv/www, sign: {gpg: ${inGit}}}`;
+    expect(problemsOf(files(`${kernel}  boot: ${form}\n  publish: ${publish}\n`))).toHaveLength(2);
+    expect(problemsOf(files(`${kernel}  boot: ${form}\n`)).join()).toContain(
+      `cannot use the key \`${inGit}\`: it lies in the folder of the documents`,
+    );
   });
 
   it("is checked for five minutes, with the memory that the image needs, unless it says otherwise", () => {

@@ -84,7 +84,25 @@ export const imageSchema: JsonSchema = fields(
           "uki: one EFI program of kernel, initramfs and command line. entry: kernel and initramfs side by side, with a Boot Loader Specification entry.",
         ),
         cmdline: text("The kernel's command line."),
-        stub: text("Of uki: systemd's EFI stub. Default: /usr/lib/systemd/boot/efi/linuxx64.efi.stub."),
+        stub: text(
+          "Of uki: systemd's EFI stub. Default: that of the kernel's architecture in /usr/lib/systemd/boot/efi.",
+        ),
+        sign: fields(
+          {
+            key: text(
+              "Absolute path of a private RSA key, PEM, readable by its owner alone. It stands on the host, not in git.",
+            ),
+            certificate: text("Absolute path of its certificate, PEM."),
+          },
+          "Signs what firmware starts, for Secure Boot: the uki, or the kernel of an entry.",
+          ["key", "certificate"],
+        ),
+        microcode: {
+          type: ["string", "array"],
+          items: { type: "string", minLength: 1 },
+          description:
+            "Updates of processors in front of the initramfs: a folder or a file of the host (absolute), of the image's root (root:lib/firmware/amd-ucode) or of the commit.",
+        },
       },
       "A tree for the EFI system partition beside the initramfs, with the kernel of `kernelImage`.",
       ["form"],

@@ -20,6 +20,7 @@ import {
 import { observeCheck } from "./health.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
 import { pickedLayers } from "./picked.ts";
+import { signProblem } from "./sign.ts";
 import { provideBase } from "./tarball.ts";
 
 export interface ObservedArtifact {
@@ -76,7 +77,7 @@ export async function observeArtifact(
   }
   const found = await observeDirectory(resource.path, owned, context);
   if (found.state === "foreign") return found;
-  const problem = formatProblem(resource, host);
+  const problem = formatProblem(resource, host) ?? signProblem(resource, host);
   const refusal = problem === undefined ? {} : { problem: { ...problem, condition: "Refused" as const } };
   if (!isBaseThere(resource, context)) return { ...found, ...refusal };
   try {

@@ -10,16 +10,22 @@ const MAKERS = {
 
 /** What makes an image, by name: other versions may make other bytes of the same inputs. */
 export async function toolsOf(
-  { format }: Pick<ArtifactResource, "format">,
+  { format, boot }: Pick<ArtifactResource, "format" | "boot">,
   { processes }: Pick<Host, "processes">,
 ): Promise<Readonly<Record<string, string>>> {
   const { node, zlib, zstd } = process.versions;
   const own = { packer: String(PACKER_VERSION), node, ...(zlib && { zlib }), ...(zstd && { zstd }) };
-  if (format === "initramfs") return own;
-  const [tool, question] = MAKERS[format];
-  if (processes.find(tool) === undefined) return own;
-  // Some end with another code when they are only asked.
-  const said = await processes.run({ file: tool, arguments: [question], accept: [0, 1] });
-  const [line = ""] = `${said.stdout}\n${said.stderr}`.split("\n").filter((each) => each.trim() !== "");
-  return { ...own, [tool]: line.trim() };
+  const others = [
+    ...(format === "initramfs" ? [] : [MAKERS[format]]),
+    ...(boot?.sign === undefined ? [] : [["sbsign", "--version"] as const]),
+  ];
+  const versions: Record<string, string> = { ...own };
+  for (const [tool, question] of others) {
+    if (processes.find(tool) === undefined) continue;
+    // Some end with another code when they are only asked.
+    const said = await processes.run({ file: tool, arguments: [question], accept: [0, 1] });
+    const [line = ""] = `${said.stdout}\n${said.stderr}`.split("\n").filter((each) => each.trim() !== "");
+    versions[tool] = line.trim();
+  }
+  return versions;
 }

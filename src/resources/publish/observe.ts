@@ -3,10 +3,10 @@ import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { OwnedRecord, PublishResource } from "../../core/resource.ts";
 import { checkHostPath, checkPlace } from "../limits.ts";
 import { detail } from "../owned.ts";
+import { requirePrivateKey } from "../private-key.ts";
 import type { ObserveContext, Observer, Places } from "../types.ts";
 import { chooseGeneration, filesOf } from "./current.ts";
 import { openFarEnd, placeText } from "./far-end.ts";
-import { requirePrivateKey } from "./keys.ts";
 import type { Looked } from "./look.ts";
 import { parseSums, SIGNATURES, versionsIn } from "./release.ts";
 

@@ -1,5 +1,5 @@
-import { RootloomError } from "../../core/error.ts";
-import type { Files } from "../../host/ports.ts";
+import { RootloomError } from "../core/error.ts";
+import type { Files } from "../host/ports.ts";
 
 /**
  * A private key is a file of its owner alone.
