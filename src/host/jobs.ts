@@ -79,6 +79,13 @@ export interface ManifestDifference {
   readonly lines: readonly string[];
 }
 
+/** What stood in a tree before it was changed on purpose, and where its content is kept. */
+export interface KeptOriginal
+  extends Pick<Entry, "path" | "type" | "mode" | "owner" | "group" | "modified_s" | "target" | "major" | "minor"> {
+  /** Path of a file's content, or of a directory that was taken out whole; empty where the attributes say it all. */
+  readonly file: string;
+}
+
 /** Long work, one entry a job. Functions stand in `src/pack` and run in a worker thread on the real side. */
 export interface JobMap {
   /**
@@ -141,6 +148,8 @@ export interface JobMap {
       readonly cache: string;
       readonly manifest: string;
       readonly leaveOut: readonly TreePath[];
+      /** What is recorded at a path instead of what stands there, or does not. */
+      readonly originals?: readonly KeptOriginal[];
     };
     readonly output: { readonly digest: string; readonly entries: number; readonly size_bytes: number };
   };

@@ -1,17 +1,18 @@
 import { showPath, type TreePath } from "../core/entry.ts";
-import type { JobMap, ManifestDifference, PackInput } from "../host/jobs.ts";
+import type { JobMap, KeptOriginal, ManifestDifference, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { compose } from "./compose.ts";
 import { type Change, differences, whatDiffers, whatDiffersAtAll } from "./differences.ts";
 import { compileExcludes } from "./excludes.ts";
+import { hashFile } from "./file-hash.ts";
 import { recallManifest } from "./last-manifest.ts";
 import { nameLinkSets } from "./links.ts";
 import { lookAtLayer } from "./look.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
-import { isWithin } from "./paths.ts";
+import { isWithin, joinPath, sortByPath } from "./paths.ts";
 import { remembered, type Seen } from "./remembered.ts";
 import { scanLayer } from "./scan-layer.ts";
-import type { ManifestEntry } from "./types.ts";
+import type { ManifestEntry, PackEntry } from "./types.ts";
 
 /** What a correction is told of a file whose extended attributes differ. */
 export const ATTRIBUTES = "extended attributes";
@@ -38,11 +39,30 @@ export async function compareWithManifest(
 /** Writes what a tree holds now, all of it. */
 export function recordTree(context: JobContext, input: JobMap["record"]["input"]): JobMap["record"]["output"] {
   const { entries } = scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
-  const leftOut = new Set(input.leaveOut);
-  const kept = nameLinkSets(entries.filter((entry) => !leftOut.has(entry.path)));
+  const originals = (input.originals ?? []).flatMap((original) => entriesOf(context, input, original));
+  const leftOut = new Set([...input.leaveOut, ...originals.map(({ path }) => path)]);
+  const kept = nameLinkSets(sortByPath([...entries.filter((entry) => !leftOut.has(entry.path)), ...originals]));
   const written = writeManifest(context.files, input.manifest, kept, "record");
   const size_bytes = kept.reduce((sum, entry) => sum + entry.size, 0);
   return { digest: written.sha256, entries: kept.length, size_bytes };
+}
+
+/** An original as the tree would hold it, with all that is in a directory. */
+function entriesOf(
+  context: JobContext,
+  { cache, identity }: JobMap["record"]["input"],
+  { file, ...facts }: KeptOriginal,
+): readonly PackEntry[] {
+  const { type, path } = facts;
+  if (type === "directory" && file !== "") {
+    const input = { path: file, identity, cache, manifest: "", leaveOut: [] };
+    const { entries } = scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
+    return entries.map((entry) => ({ ...entry, path: entry.path === "" ? path : joinPath(path, entry.path) }));
+  }
+  const content = type === "file" ? hashFile(context, { path: file, cache, trustCache: false }) : undefined;
+  const size = type === "symlink" ? facts.target.length : (content?.size_bytes ?? 0);
+  const rest = { linkSet: "", layer: "tree", attributes: "", place: 0, source: undefined };
+  return [{ ...facts, size, sha256: content?.sha256 ?? "", ...rest }];
 }
 
 /** What a tree holds now, against what was recorded. What stands below a mount point is not seen, so it has not changed. */

@@ -125,6 +125,40 @@ describe("found by the simulation", () => {
     expect(after.plan.steps.filter(({ action }) => action !== "keep")).toEqual([]);
   });
 
+  it("a root that becomes managed under an overlay holds what was there before it, when the overlay lets that come back", async () => {
+    const root = (content: string): string =>
+      `${HEAD}kind: Root\nmetadata: {name: debian}\nspec: {volume: builds, content: ${content}, source: {mmdebstrap: {suite: bookworm}}}\n`;
+    const live = "desired/overlays/hardware/live";
+    const overlay = (gone: string): string =>
+      `${HEAD}kind: Overlay\nmetadata: {name: hardware/live}\nspec: {into: root, roots: [debian], onDelete: destroy, delete: [${gone}]}\n`;
+    const top = `${STATE}/volumes/builds/root`;
+    const host = exampleHost({}, { "desired/roots/debian.yaml": root("live") });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    const scan = () =>
+      JSON.stringify([...host.outside.files.scan(top)].map(({ path, mode, target }) => [path, mode, target]));
+    const before = [scan(), host.files.readText(`${top}/etc/hostname`)];
+    const laid = { [`${live}/etc/hostname`]: "laid\n", [`${live}/etc/laid`]: "laid\n" };
+    host.repository.commit({ [`${live}/overlay.yaml`]: overlay("usr/bin"), ...laid });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    expect(host.files.stat(`${top}/usr/bin`)).toBeUndefined();
+    const gone = Object.fromEntries(Object.keys(laid).map((path) => [path, null]));
+    host.repository.commit({
+      "desired/roots/debian.yaml": root("managed"),
+      ...gone,
+      [`${live}/overlay.yaml`]: overlay(""),
+      [`${live}/etc/other`]: "x\n",
+    });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    host.repository.commit({ [`${live}/overlay.yaml`]: null, [`${live}/etc/other`]: null });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    expect([scan(), host.files.readText(`${top}/etc/hostname`)]).toEqual(before);
+    const after = await pass(host, "apply");
+    expect([after.result, after.plan.steps.filter(({ action }) => action !== "keep")]).toEqual(["converged", []]);
+    host.outside.writeFile(`${top}/etc/hostname`, "edited\n");
+    expect((await pass(host, "apply")).result).toBe("converged");
+    expect(host.files.readText(`${top}/etc/hostname`)).toBe(before[1]);
+  });
+
   it("what a killed step had mounted is unmounted, also when nobody declares it any more", async () => {
     const root = (mounts: string): string =>
       `${HEAD}kind: Root\nmetadata: {name: debian}\nspec: {volume: builds, source: {mmdebstrap: {suite: bookworm}}, mounts: [${mounts}]}\n`;

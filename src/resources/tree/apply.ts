@@ -7,8 +7,8 @@ import { standing as volumeStanding } from "../volume/top.ts";
 import { buildTree, makeOwnFolders, newMarker, recordManifest, sweepBuilds } from "./build.ts";
 import { cameWithVolume, forgetCloneNote } from "./cloned.ts";
 import { requireNothingMounted, requireOnlyOwnMounts } from "./inside.ts";
-import { broughtByOverlays } from "./leaving.ts";
-import { leftOut, refusalOf, standing } from "./observe.ts";
+import { withoutOverlays } from "./leaving.ts";
+import { refusalOf, standing } from "./observe.ts";
 import { filledOf, outcome, sourceNotes } from "./outcome.ts";
 import { treePaths } from "./paths.ts";
 import { restoreTree } from "./restore.ts";
@@ -182,10 +182,8 @@ async function note(
   const managed = resource.content === "managed";
   const recorded = was?.inputs.content === "managed" && files.stat(paths.manifest) !== undefined;
   const old = typeof was?.details.manifest === "string" ? was.details.manifest : "";
-  const record = (): Promise<string> => {
-    const leaveOut = [...leftOut(resource), ...broughtByOverlays(resource, context)];
-    return recordManifest(resource.path, paths.manifest, leaveOut, context);
-  };
+  const record = (): Promise<string> =>
+    recordManifest(resource.path, paths.manifest, withoutOverlays(resource, context), context);
   const manifest = managed && !recorded ? await record() : old;
   const made = newMarker(resource, resource.path, manifest, context);
   const fresh = { ...made, details: { ...made.details, ...(was === undefined ? filled : filledOf(was)) } };

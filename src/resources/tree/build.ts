@@ -9,6 +9,7 @@ import type { ApplyContext } from "../types.ts";
 import { type Built, findBuilt } from "./built.ts";
 import { sourceFacts } from "./facts.ts";
 import { type Filled, fill, provideSupply } from "./fill.ts";
+import type { WithoutOverlays } from "./leaving.ts";
 import { buildPaths, isBuildOf, type TreePaths, treePaths } from "./paths.ts";
 import { sourceKey } from "./source.ts";
 
@@ -65,7 +66,7 @@ async function recordBuild(
 ): Promise<Marker> {
   const { files } = context.host;
   const { root, manifest, marker: path } = buildPaths(folder);
-  const digest = await recordManifest(root, manifest, [], context);
+  const digest = await recordManifest(root, manifest, { leaveOut: [], originals: [] }, context);
   files.syncFilesystem(folder);
   const marker = newMarker(resource, root, digest, context);
   const told = { ...marker, details: { ...marker.details, ...filled } };
@@ -77,14 +78,14 @@ async function recordBuild(
 export async function recordManifest(
   root: string,
   manifest: string,
-  leaveOut: readonly string[],
+  { leaveOut, originals }: WithoutOverlays,
   context: ApplyContext,
 ): Promise<string> {
   const { files, jobs } = context.host;
   context.progress("recording what it holds");
   const recorded = await jobs.run(
     "record",
-    { path: root, identity: files.filesystemIdentity(root), cache: context.cache, manifest, leaveOut },
+    { path: root, identity: files.filesystemIdentity(root), cache: context.cache, manifest, leaveOut, originals },
     { signal: context.signal },
   );
   return recorded.digest;

@@ -1,8 +1,13 @@
 import type { TreePath } from "../../core/entry.ts";
 import type { TreeResource } from "../../core/resource.ts";
-import { readLaid } from "../overlay/laid.ts";
+import type { KeptOriginal } from "../../host/jobs.ts";
+import type { TreeHandle } from "../../host/ports.ts";
+import { OWN_FOLDER } from "../marker.ts";
+import { type LaidEntry, readLaid } from "../overlay/laid.ts";
 import { standsAsLaid } from "../overlay/observe.ts";
+import { isKept } from "../overlay/originals.ts";
 import type { ObserveContext, Places } from "../types.ts";
+import { leftOut } from "./observe.ts";
 
 /**
  * What overlays laid and removed in a tree and what still is so, declared or not: their overlay puts it right in this
@@ -25,31 +30,50 @@ export function laidAsListed(
   }
 }
 
-/**
- * What is in a tree only because an overlay laid it: it goes when its overlay does, so that a manifest that is recorded
- * now must not hold it. A directory is among it only while all that it holds is.
- */
-export function broughtByOverlays(
+/** How a manifest comes to hold what a tree would without its overlays: they may go, and then that is what is there. */
+export interface WithoutOverlays {
+  readonly leaveOut: readonly TreePath[];
+  readonly originals: readonly KeptOriginal[];
+}
+
+export function withoutOverlays(
   resource: TreeResource,
   context: Places & Pick<ObserveContext, "host">,
-): readonly TreePath[] {
+): WithoutOverlays {
   const { files } = context.host;
   const place = { treePath: resource.path, volumePath: resource.volumePath, tree: resource.name, overlay: "" };
-  const laid = Object.values(readLaid(files, place, context.instance).overlays).flatMap(({ entries }) => entries);
+  const overlays = Object.values(readLaid(files, place, context.instance).overlays);
   const tree = files.openTree(resource.path);
   try {
-    const brought = new Set<TreePath>();
-    // Deepest first: what a directory holds has been looked at before it.
-    for (const entry of laid.toSorted((one, other) => (one.path < other.path ? 1 : -1))) {
-      const at = tree.resolve(entry.path);
-      if (at === undefined || !entry.made || entry.original !== undefined || !standsAsLaid(tree, entry)) continue;
-      if (entry.type === "directory" && tree.list(at).some((name) => !brought.has(`${at}/${name}`))) continue;
-      brought.add(at);
-    }
-    return [...brought];
+    const laid = overlays.flatMap(({ entries }) => entries.filter((entry) => entry.made && standsAsLaid(tree, entry)));
+    const deleted = overlays.flatMap(({ deletions }) => deletions.filter((each) => isDeleted(tree, each.path)));
+    const originals = [...laid, ...deleted].flatMap(({ path, original }) => {
+      if (original === undefined || !isKept(files, place, original)) return [];
+      const file = original.file === "" ? "" : `${resource.volumePath}/${OWN_FOLDER}/${original.file}`;
+      return [{ ...original, path: tree.resolve(path) ?? path, file }];
+    });
+    return { leaveOut: [...leftOut(resource), ...broughtBy(laid, tree)], originals };
   } finally {
     tree.close();
   }
+}
+
+function isDeleted(tree: TreeHandle, path: TreePath): boolean {
+  const at = tree.resolve(path);
+  return at === undefined || tree.stat(at) === undefined;
+}
+
+/** What is in a tree only because an overlay laid it. A directory is among it only while all that it holds is. */
+function broughtBy(laid: readonly LaidEntry[], tree: TreeHandle): readonly TreePath[] {
+  const brought = new Set<TreePath>();
+  // Deepest first: what a directory holds has been looked at before it.
+  for (const entry of laid.toSorted((one, other) => (one.path < other.path ? 1 : -1))) {
+    const at = tree.resolve(entry.path);
+    if (at === undefined || entry.original !== undefined) continue;
+    if (entry.type === "directory" && tree.list(at).some((name) => !brought.has(`${at}/${name}`))) continue;
+    brought.add(at);
+  }
+  return [...brought];
 }
 
 /** Those of added paths that are something's mount point: by a record, or now, should a kill have lost the record. */

@@ -3,8 +3,7 @@ import { writeMarker } from "../marker.ts";
 import type { ApplyContext } from "../types.ts";
 import { requireOurs } from "./apply.ts";
 import { makeOwnFolders, recordManifest } from "./build.ts";
-import { broughtByOverlays } from "./leaving.ts";
-import { leftOut } from "./observe.ts";
+import { withoutOverlays } from "./leaving.ts";
 import { treePaths } from "./paths.ts";
 
 /** Writes down what a managed root holds after it was changed on purpose: drift is what differs from this. */
@@ -14,7 +13,6 @@ export async function recordChanged(resource: TreeResource, context: ApplyContex
   const { marker } = requireOurs(resource, context, "record");
   const paths = treePaths(resource.volumePath, resource.name);
   makeOwnFolders(paths, files);
-  const leaveOut = [...leftOut(resource), ...broughtByOverlays(resource, context)];
-  const manifest = await recordManifest(resource.path, paths.manifest, leaveOut, context);
+  const manifest = await recordManifest(resource.path, paths.manifest, withoutOverlays(resource, context), context);
   writeMarker(files, paths.marker, { ...marker, details: { ...marker.details, manifest } });
 }
