@@ -3,7 +3,7 @@ import type { Compression, OverlayEntry } from "../core/resource.ts";
 import type { Collected, CollectInput } from "../pack/collect.ts";
 import type { Seen, SeenShare } from "../pack/remembered.ts";
 import type { RemoveInput } from "../pack/remove.ts";
-import type { PackEntry } from "../pack/types.ts";
+import type { KeptOriginal, PackEntry } from "../pack/types.ts";
 import type { JobContext } from "./ports.ts";
 
 /** What a tree is read from in its own place: it holds what the tree held at one moment, and carries the same inodes and times. */
@@ -77,13 +77,6 @@ export interface ManifestDifference {
   readonly changed: number;
   /** The first of them, at most 20, as `+ path`, `- path`, `~ path (mode)`; readable by people. */
   readonly lines: readonly string[];
-}
-
-/** What stood in a tree before it was changed on purpose, and where its content is kept. */
-export interface KeptOriginal
-  extends Pick<Entry, "path" | "type" | "mode" | "owner" | "group" | "modified_s" | "target" | "major" | "minor"> {
-  /** Path of a file's content, or of a directory that was taken out whole; empty where the attributes say it all. */
-  readonly file: string;
 }
 
 /** Long work, one entry a job. Functions stand in `src/pack` and run in a worker thread on the real side. */

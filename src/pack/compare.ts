@@ -1,5 +1,5 @@
 import { showPath, type TreePath } from "../core/entry.ts";
-import type { JobMap, KeptOriginal, ManifestDifference, PackInput } from "../host/jobs.ts";
+import type { JobMap, ManifestDifference, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { compose } from "./compose.ts";
 import { type Change, differences, whatDiffers, whatDiffersAtAll } from "./differences.ts";
@@ -12,7 +12,7 @@ import { readManifest, writeManifest } from "./manifest.ts";
 import { isWithin, joinPath, sortByPath } from "./paths.ts";
 import { remembered, type Seen } from "./remembered.ts";
 import { scanLayer } from "./scan-layer.ts";
-import type { ManifestEntry, PackEntry } from "./types.ts";
+import type { KeptOriginal, ManifestEntry, PackEntry } from "./types.ts";
 
 /** What a correction is told of a file whose extended attributes differ. */
 export const ATTRIBUTES = "extended attributes";

@@ -32,3 +32,10 @@ export interface Layer {
   readonly entries: PackEntry[];
   readonly notes: readonly string[];
 }
+
+/** What stood in a tree before it was changed on purpose, and where its content is kept. */
+export interface KeptOriginal
+  extends Pick<Entry, "path" | "type" | "mode" | "owner" | "group" | "modified_s" | "target" | "major" | "minor"> {
+  /** Path of a file's content, or of a directory that was taken out whole; empty where the attributes say it all. */
+  readonly file: string;
+}

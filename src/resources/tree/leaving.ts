@@ -1,7 +1,7 @@
 import type { TreePath } from "../../core/entry.ts";
 import type { TreeResource } from "../../core/resource.ts";
-import type { KeptOriginal } from "../../host/jobs.ts";
 import type { TreeHandle } from "../../host/ports.ts";
+import type { KeptOriginal } from "../../pack/types.ts";
 import { OWN_FOLDER } from "../marker.ts";
 import { type LaidEntry, readLaid } from "../overlay/laid.ts";
 import { standsAsLaid } from "../overlay/observe.ts";
