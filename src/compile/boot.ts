@@ -1,5 +1,6 @@
 import { toTreePath } from "../core/entry.ts";
 import type { ArtifactResource, BootCheck, BootForm, KernelSource, MicrocodeSource } from "../core/resource.ts";
+import { imageSymbols } from "../documents/kconfig.ts";
 import type { BootCheckSpec, BootFormSpec } from "../documents/types-image.ts";
 import { parseInterval, parseSize } from "../documents/units.ts";
 import { type CompileContext, type Expanded, findDocument, resolvePath, resourceId } from "./context.ts";
@@ -13,11 +14,15 @@ const TIMEOUT_S = 300;
 export function compileBoot(
   document: Expanded<"Image">,
   context: CompileContext,
-): Pick<ArtifactResource, "kernel" | "boot" | "bootCheck"> {
+): Pick<ArtifactResource, "kernel" | "symbols" | "boot" | "bootCheck"> {
   const { boot, check } = document.spec;
   const kernel = kernelOf(document, context);
   return {
     ...(kernel === undefined ? {} : { kernel }),
+    // One that is built was asked by Kconfig.
+    ...(kernel === undefined || kernel.type === "built"
+      ? {}
+      : { symbols: Object.fromEntries(imageSymbols(document.spec)) }),
     ...(boot === undefined ? {} : { boot: compileForm(document, boot, context) }),
     ...(check?.boot === undefined ? {} : { bootCheck: compileCheck(check.boot) }),
   };
@@ -74,9 +79,13 @@ export function compileCheck({ expect, timeout, memory, machine, cmdline = "", f
 }
 
 function kernelOf(document: Expanded<"Image">, context: CompileContext): KernelSource | undefined {
-  const { kernelImage } = document.spec;
-  if (kernelImage === undefined) return undefined;
-  if (kernelImage.kernel !== undefined) return builtKernel(document, kernelImage.kernel, context);
+  const { kernelImage, kernel: named, boot, check } = document.spec;
+  if (kernelImage === undefined) {
+    const isStarted = boot !== undefined || check?.boot !== undefined;
+    return named === undefined || !isStarted ? undefined : builtKernel(document, named, ["spec", "kernel"], context);
+  }
+  if (kernelImage.kernel !== undefined)
+    return builtKernel(document, kernelImage.kernel, ["spec", "kernelImage", "kernel"], context);
   const { root: name, path } = kernelImage;
   const clean = path === undefined ? "" : resolvePath("/", path);
   if (name === undefined) return { type: "file", path: clean };
@@ -89,7 +98,12 @@ function kernelOf(document: Expanded<"Image">, context: CompileContext): KernelS
   return undefined;
 }
 
-function builtKernel(document: Expanded<"Image">, name: string, context: CompileContext): KernelSource | undefined {
+function builtKernel(
+  document: Expanded<"Image">,
+  name: string,
+  at: readonly string[],
+  context: CompileContext,
+): KernelSource | undefined {
   const declared = findDocument(context, "KernelConfig", name);
   if (declared === undefined) return undefined;
   if (declared.spec.source !== undefined) {
@@ -97,6 +111,6 @@ function builtKernel(document: Expanded<"Image">, name: string, context: Compile
     return { type: "built", kernel: resourceId("kernel", name), path };
   }
   const message = `cannot boot Image ${document.name} with kernel ${name}: that is not built`;
-  context.report(document, ["spec", "kernelImage", "kernel"], message, "give the KernelConfig a `source`");
+  context.report(document, at, message, "give the KernelConfig a `source`");
   return undefined;
 }

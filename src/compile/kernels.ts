@@ -99,7 +99,8 @@ function symbolsOf(
   { name, spec }: KernelDocument,
   context: CompileContext,
 ): Pick<KernelResource, "added" | "required"> {
-  const isFor = (image: Expanded<"Image">) => image.name === spec.initramfs || image.spec.kernel === name;
+  const isFor = ({ name: image, spec: its }: Expanded<"Image">) =>
+    image === spec.initramfs || its.kernel === name || its.kernelImage?.kernel === name;
   const needed = ofKind(context, "Image")
     .filter(isFor)
     .flatMap((image) => [...imageSymbols(image.spec)]);

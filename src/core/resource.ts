@@ -387,6 +387,8 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   /** Variables of the target that end up in names; part of the inputs. */
   readonly target: string | undefined;
   readonly kernel?: KernelSource | undefined;
+  /** What the image needs of that kernel, by symbol without CONFIG_; asked of one that is there where anything tells it. */
+  readonly symbols?: Readonly<Record<string, string>> | undefined;
   readonly boot?: BootForm | undefined;
   readonly bootCheck?: BootCheck | undefined;
   readonly modules?: PickedModules | undefined;

@@ -22,9 +22,10 @@ export function requiredSymbols(image: ImageSpec, kernel: KernelConfigSpec): Rea
 }
 
 /** What an image needs of any kernel. */
-export function imageSymbols({ format = "initramfs", compression }: ImageSpec): ReadonlyMap<string, string> {
+export function imageSymbols({ format = "initramfs", compression, boot }: ImageSpec): ReadonlyMap<string, string> {
   const symbols = formatSymbols(format, compression?.codec ?? FORMATS[format].defaultCodec);
-  return new Map([...symbols, "BINFMT_ELF"].map((symbol) => [symbol, "y"]));
+  const isEfi = boot?.form === "uki" || boot?.sign !== undefined;
+  return new Map([...symbols, "BINFMT_ELF", ...(isEfi ? ["EFI_STUB"] : [])].map((symbol) => [symbol, "y"]));
 }
 
 /** What a KernelConfig itself requires. */

@@ -12,12 +12,12 @@ export function checkBoot(spec: ImageSpec, report: Report): void {
   if (check?.boot !== undefined) checkBootCheck(check.boot, spec, report);
 }
 
-function checkBootable({ format = "initramfs", kernelImage }: ImageSpec, at: Path, report: Report): void {
+function checkBootable({ format = "initramfs", kernelImage, kernel }: ImageSpec, at: Path, report: Report): void {
   if (format !== "initramfs") {
     const hint = `take \`${at.join(".")}\` away, or take format initramfs`;
     report(at, `cannot boot an image of format ${format}: the kernel starts from an initramfs`, hint);
   }
-  if (kernelImage === undefined) {
+  if (kernelImage === undefined && kernel === undefined) {
     const hint =
       "name one: `kernelImage: { path: /srv/vmlinuz }`, `{ root: NAME }` for the one in its /boot, or `{ kernel: NAME }` for one that is built";
     report(at, "cannot boot the image: it has no kernel", hint);

@@ -20,7 +20,9 @@ export const imageSchema: JsonSchema = fields(
     root: text("The Root that is its lowest layer."),
     overlays: texts("Overlays beside common: hardware/NAME, secret-sauce/NAME."),
     common: flag("Whether the overlay common is laid, too. Default true."),
-    kernel: text("The KernelConfig whose symbols are checked for what the image needs."),
+    kernel: text(
+      "The KernelConfig whose symbols are checked for what the image needs; with `boot` or `check`, and without `kernelImage`, also the kernel that starts it.",
+    ),
     target: text("The ArchTarget it is for."),
     format: choice(["initramfs", "squashfs", "erofs"], "What is built. Default initramfs."),
     compression: fields(

@@ -18,6 +18,7 @@ import {
 } from "./generations.ts";
 import { requireHealthy } from "./health.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
+import { checkKernelSymbols } from "./kernel-symbols.ts";
 import { packedGeneration } from "./observe.ts";
 import { packGeneration, whileNobodyIsIn } from "./pack.ts";
 import { pickedLayers } from "./picked.ts";
@@ -69,7 +70,8 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   sweepBuilds(files, resource.path);
   const older = removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [];
   const tree = report.files === undefined ? [] : [`for the system partition: ${resource.path}/${CURRENT}/${BOOT_TREE}`];
-  const notes = [...report.notes, ...tree, ...[health ?? []].flat(), ...older];
+  const unknown = checkKernelSymbols(resource, files);
+  const notes = [...report.notes, ...unknown, ...tree, ...[health ?? []].flat(), ...older];
   return outcome(resource, report, context, `packed as generation ${report.generation}`, notes);
 }
 

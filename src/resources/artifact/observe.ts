@@ -19,6 +19,7 @@ import {
 } from "./generations.ts";
 import { observeCheck } from "./health.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
+import { checkKernelSymbols } from "./kernel-symbols.ts";
 import { pickedLayers } from "./picked.ts";
 import { signProblem } from "./sign.ts";
 import { provideBase } from "./tarball.ts";
@@ -81,6 +82,7 @@ export async function observeArtifact(
   const refusal = problem === undefined ? {} : { problem: { ...problem, condition: "Refused" as const } };
   if (!isBaseThere(resource, context)) return { ...found, ...refusal };
   try {
+    checkKernelSymbols(resource, host.files);
     const inputs = await observeInputs(resource, found, context);
     const observed = { ...found, ...inputs, check: observeCheck(resource, inputs.wanted, host) };
     // One that is whole and up to date needs no tool.
