@@ -17,6 +17,7 @@ import {
 } from "./context.ts";
 import { imagePlace } from "./image-place.ts";
 import { kernelPlace } from "./kernel-place.ts";
+import { rootPlace } from "./root-place.ts";
 import { tarballSource } from "./sources.ts";
 import { volumePath } from "./volumes.ts";
 
@@ -34,6 +35,7 @@ export function compileKernel(document: KernelDocument, context: CompileContext)
   if (spec.source === undefined || merged === undefined) return undefined;
   const source = sourceOf(document, spec.source, context);
   const initramfs = initramfsOf(document, context);
+  const buildIn = buildRootOf(document, context);
   const { jobs, memory_bytes } = context.policy;
   const path = kernelPlace(document, context);
   return {
@@ -41,7 +43,11 @@ export function compileKernel(document: KernelDocument, context: CompileContext)
     kind: "kernel",
     name,
     identity: `path:${path}`,
-    dependsOn: [...source.dependsOn, ...(initramfs === undefined ? [] : [initramfs.artifact])],
+    dependsOn: [
+      ...source.dependsOn,
+      ...(initramfs === undefined ? [] : [initramfs.artifact]),
+      ...(buildIn === undefined ? [] : [buildIn.tree, resourceId("provision", spec.buildIn ?? "")]),
+    ],
     origin: originOf(document),
     protect: spec.protect ?? false,
     onDelete: spec.onDelete ?? "retain",
@@ -52,6 +58,7 @@ export function compileKernel(document: KernelDocument, context: CompileContext)
     ...symbolsOf(document, context),
     ...targetOf(document, context),
     ...(initramfs === undefined ? {} : { initramfs }),
+    ...(buildIn === undefined ? {} : { buildIn }),
     ...(spec.modules === undefined ? {} : { modules: { strip: spec.modules.strip ?? false } }),
     ...(spec.maxSize === undefined ? {} : { maxSize_bytes: parseSize(spec.maxSize) }),
     ...(spec.check?.boot === undefined ? {} : { bootCheck: compileCheck(spec.check.boot) }),
@@ -128,6 +135,16 @@ function targetOf(
     context.report(document, ["spec", "target"], message, "kernels are built for cpu x86_64, i686 and aarch64");
   }
   return { architecture, triplet, crossPrefix };
+}
+
+function buildRootOf(document: KernelDocument, context: CompileContext): KernelResource["buildIn"] {
+  const { buildIn } = document.spec;
+  const root = findDocument(context, "Root", buildIn);
+  const place = root === undefined ? undefined : rootPlace(root, context);
+  if (place !== undefined) return { tree: place.tree, path: place.path };
+  const message = `cannot build kernel ${document.name} in Root ${buildIn}: it has no volume`;
+  if (root !== undefined) context.report(document, ["spec", "buildIn"], message, "give the root a volume");
+  return undefined;
 }
 
 function initramfsOf(document: KernelDocument, context: CompileContext): KernelResource["initramfs"] {

@@ -433,6 +433,8 @@ export interface KernelResource extends ResourceBase<"kernel"> {
   readonly crossPrefix: string | undefined;
   /** The image whose current generation is embedded; `path` is its directory. */
   readonly initramfs?: { readonly artifact: ResourceId; readonly path: string; readonly file: string } | undefined;
+  /** A root whose programs make it; `path` is its top. undefined: the host's. */
+  readonly buildIn?: { readonly tree: ResourceId; readonly path: string } | undefined;
   /** Its modules are made, too, and kept with it. */
   readonly modules?: { readonly strip: boolean } | undefined;
   readonly bootCheck?: BootCheck | undefined;

@@ -90,11 +90,12 @@ function referencesOf(document: ExpandedDocument): readonly Reference[] {
     ];
   }
   if (document.kind === "KernelConfig") {
-    const { source, target, initramfs } = document.spec;
+    const { source, target, initramfs, buildIn } = document.spec;
     return [
       ...refer("Volume", source?.volume?.name, ["source", "volume", "name"]),
       ...refer("ArchTarget", target, ["target"]),
       ...refer("Image", initramfs, ["initramfs"]),
+      ...refer("Root", buildIn, ["buildIn"]),
     ];
   }
   return [];

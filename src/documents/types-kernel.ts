@@ -15,6 +15,8 @@ export interface KernelConfigSpec {
   readonly target?: string;
   /** An Image. */
   readonly initramfs?: string;
+  /** A Root whose make and compilers are used. */
+  readonly buildIn?: string;
   readonly modules?: { readonly strip?: boolean };
   /** Of the built kernel, with the image in it where one is. */
   readonly maxSize?: Size;

@@ -36,6 +36,7 @@ const OF_BUILDS = [
   "patches",
   "target",
   "initramfs",
+  "buildIn",
   "modules",
   "maxSize",
   "check",

@@ -125,6 +125,18 @@ describe("a kernel configuration", () => {
     ]);
   });
 
+  it("is built by a root once that is provisioned; by one that stands on the host", () => {
+    const provisioned = `${head("Root", "r")}  volume: v\n  source: {mmdebstrap: {suite: s}}\n  provision: {steps: [{name: one, run: "true"}]}\n`;
+    const { found } = kernels(`${DIRECTORY}  buildIn: r\n`, "k", { "roots/r.yaml": provisioned });
+    expect(found).toMatchObject([
+      { dependsOn: ["provision/r", "tree/r"], buildIn: { tree: "tree/r", path: "/state/volumes/v/root" } },
+    ]);
+    const tarball = `${head("Root", "r")}  source: {tarball: {path: r.tar, sha256: ${"a".repeat(64)}}}\n`;
+    expect(kernels(`${DIRECTORY}  buildIn: r\n`, "k", { "roots/r.yaml": tarball }).problems).toEqual([
+      "8: cannot build kernel k in Root r: it has no volume: give the root a volume",
+    ]);
+  });
+
   it("is one kernel a target, for the architecture that the target tells", () => {
     const { found } = kernels(`${DIRECTORY}  matrix: {targets: [i686, arm]}\n`, `k-${TARGET_NAME}`);
     expect(found).toMatchObject([

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type FileTree, fingerprint, makeSite, type Ran, type Site, sha256Of } from "../kit.ts";
+import { type FileTree, fingerprint, fixtures, makeSite, type Ran, type Site, sha256Of } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
 import { document, leftovers, type PlanJson, processesOf, small } from "./small-site.ts";
 import { runAllowed, toyFiles, writeToy } from "./toy-kernel.ts";
@@ -40,6 +40,18 @@ function makeToySite(spec: object = {}, extra: FileTree = {}): string {
   site.commit(files({ source: { directory: source }, ...spec }, extra));
   return source;
 }
+
+/** make and its libraries, beside busybox. */
+const ROOT_WITH_MAKE = `mkdir "$0"
+tar -xf "$1" -C "$0"
+mkdir -p "$0/usr/bin"
+for name in $(busybox --list); do [ "$name" = busybox ] || ln -s busybox "$0/bin/$name"; done
+for file in $(command -v make) $(ldd "$(command -v make)" | grep -o '/[^ ]*'); do
+  real=$(realpath "$file")
+  mkdir -p "$0$(dirname "$real")" && cp "$real" "$0$real"
+  case $file in */ld-linux*) mkdir -p "$0/lib64"; cp "$real" "$0/lib64/$(basename "$file")";; *.so*) cp "$real" "$0$(dirname "$real")/$(basename "$file")";; esac
+done
+mkdir -p "$0/mnt" "$0/proc" "$0/dev" "$0/tmp"`;
 
 const applied = (...words: readonly string[]): string => {
   const ran = runAllowed(site, "apply", ...words);
@@ -263,6 +275,54 @@ describe("a kernel with an image in it", () => {
     applied();
     expect(kernelBytes().endsWith(image())).toBe(true);
     expect(planned()?.action).toBe("keep");
+  });
+});
+
+describe("a kernel that a root builds", () => {
+  /** A root with a shell and make, and a compiler of its own, which only says that it was there. */
+  function rootWithTools(tools: readonly string[]): string {
+    const [folder, path] = [join(site.directory, "tools"), join(site.directory, "tools.tar")];
+    execFileSync("sh", ["-ec", ROOT_WITH_MAKE, folder, join(fixtures, "busybox-bookworm.tar")]);
+    const compiler =
+      '#!/bin/sh\ncase $1 in -dumpmachine) echo x86_64-linux-gnu; exit;; --version) echo "gcc of the root"; exit;; esac\n' +
+      "if touch /usr/written 2>/dev/null; then echo error: the root can be written; exit 1; fi\n" +
+      'while [ "$1" != -o ]; do shift; done\necho object > "$2"\nls -l /dev/null /proc/self/exe > /mnt/build/seen\n';
+    for (const name of tools) writeFileSync(join(folder, "usr/bin", name), compiler, { mode: 0o755 });
+    execFileSync("tar", ["-cf", path, "-C", folder, "."]);
+    return document("Root", "tools", { volume: "tools", source: { tarball: { path, sha256: sha256Of(path) } } });
+  }
+  const begin = (tools: readonly string[]): void => {
+    site = makeSite({ ...empty, "desired/volumes/tools.yaml": document("Volume", "tools", { backend: "directory" }) });
+    const source = writeToy(join(site.directory, "linux"), toyFiles());
+    const root = { "desired/roots/tools.yaml": rootWithTools(tools) };
+    site.commit(files({ source: { directory: source }, buildIn: "tools" }, root));
+  };
+
+  it("is made by the root's programs, in one pass with it, as nobody, with the root only to be read, where the host allows no commands", () => {
+    begin(["gcc", "flex", "bison", "bc"]);
+    const ran = site.run("apply");
+    expect(ran.exitCode, ran.stdout + ran.stderr).toBe(0);
+    expect(built()).toContain("CONFIG_CHILD=y");
+    const tree = join(site.cache, "kernels/builds/toy/tree");
+    expect(readFileSync(join(tree, "main.o"), "utf8")).toBe("object\n");
+    expect([readFileSync(join(tree, "who"), "utf8"), readFileSync(join(tree, "networks"), "utf8")]).toEqual([
+      "65534\n",
+      "lo\n",
+    ]);
+    expect(readFileSync(join(tree, "seen"), "utf8")).toContain("/dev/null");
+    const report = JSON.parse(built("report.json")) as { readonly inputs: { readonly compiler: string } };
+    expect(report.inputs.compiler).toBe("tree/tools: gcc: gcc of the root");
+    expect(existsSync(join(site.state, "volumes/tools/root/usr/written"))).toBe(false);
+    const before = fingerprint(site.state);
+    expect(site.run("apply").exitCode).toBe(0);
+    expect(fingerprint(site.state)).toBe(before);
+    expect(leftovers(site)).toEqual([]);
+  });
+
+  it("waits for a program that the root does not have, and says which", () => {
+    begin(["gcc", "flex"]);
+    expect(site.run("apply").stdout).toContain("cannot build kernel toy: bison is not installed in tree/tools");
+    expect(existsSync(join(place(), "current"))).toBe(false);
   });
 });
 

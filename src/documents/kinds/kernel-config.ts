@@ -54,6 +54,7 @@ export const kernelConfigSchema: JsonSchema = fields(
     patches: texts("Patches below the folder of the documents, applied in this order with `patch -p1`."),
     target: text("The ArchTarget that it is built for. Default: the host's own architecture."),
     initramfs: text("An Image of format initramfs that is embedded in the kernel."),
+    buildIn: text("A Root whose make and compilers are used; it can only be read meanwhile. Default: the host's."),
     modules: fields(
       { strip: flag("Whether what only debuggers need is taken out of them. Default false.") },
       "Makes the kernel's modules, too, for images that name them: `modules: { kernel: NAME }`.",

@@ -1,6 +1,7 @@
 import { RootloomError } from "../../core/error.ts";
 import type { KernelResource, OwnedRecord } from "../../core/resource.ts";
 import { whoseIs } from "../artifact/observe.ts";
+import { takeLease } from "../lease.ts";
 import { checkHostPath } from "../limits.ts";
 import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
@@ -26,8 +27,8 @@ let last: Promise<unknown> = Promise.resolve();
 /** Configures, checks and makes a kernel. What stands whole from the same inputs is not made again. */
 export const buildKernel: Executor<"kernel.build"> = async (step, context) => {
   const turn = last.then(
-    () => build(step.arguments.resource, context),
-    () => build(step.arguments.resource, context),
+    () => whileRootStands(step.arguments.resource, context, build),
+    () => whileRootStands(step.arguments.resource, context, build),
   );
   last = turn;
   return turn;
@@ -59,6 +60,28 @@ export async function recoverKernel(open: OpenEffect, context: ApplyContext): Pr
   if (path === "" || checkHostPath(context.host.files, path, context.limits, context.state) !== undefined) return;
   await sweepTemporaries({ name: record?.name ?? "", path }, context);
   if (whoseIs(path, context).state === "ours") await sweepBuilds(path, context);
+}
+
+/** The root that builds is entered and changed by nobody meanwhile. */
+async function whileRootStands(
+  resource: KernelResource,
+  context: ApplyContext,
+  body: (resource: KernelResource, context: ApplyContext) => Promise<Outcome>,
+): Promise<Outcome> {
+  const { buildIn, name } = resource;
+  if (buildIn === undefined) return body(resource, context);
+  const lease = await takeLease(context.host, context.state, buildIn.tree.slice("tree/".length), "shared");
+  if ("holders" in lease)
+    throw new RootloomError(`cannot build kernel ${name}: somebody is in ${buildIn.tree}: ${lease.holders}`, {
+      hint: "it is built as soon as they leave",
+      retry: "waiting",
+      condition: "Waiting",
+    });
+  try {
+    return await body(resource, context);
+  } finally {
+    lease.release();
+  }
 }
 
 async function build(resource: KernelResource, context: ApplyContext): Promise<Outcome> {

@@ -43,7 +43,7 @@ export async function kernelInputs(
     patches: patchesKey(resource),
     config: digestOf({ config: config.sha256, added: { ...added }, required: { ...required } }),
     architecture: toolchain.architecture,
-    compiler: `${toolchain.prefix}gcc: ${toolchain.version}`,
+    compiler: `${resource.buildIn === undefined ? "" : `${resource.buildIn.tree}: `}${toolchain.prefix}gcc: ${toolchain.version}`,
     sourceDate: String(sourceDate_s),
     ...(modules === undefined ? {} : { modules: modules.strip ? "stripped" : "whole" }),
     ...(resource.initramfs === undefined ? {} : { initramfs: initramfs?.sha256 ?? "" }),

@@ -33,8 +33,8 @@ export async function makeKernel(
     const { target } = ARCHITECTURES[workshop.toolchain.architecture];
     const { modules } = resource;
     const targets = [target, ...(modules === undefined ? [] : ["modules"])];
-    const make = makeWords(workshop, host, [`--jobs=${resource.jobs}`, ...targets]);
-    const install = modules === undefined ? [] : installCommands(makeWords(workshop, host, []), modules);
+    const make = makeWords(workshop, [`--jobs=${resource.jobs}`, ...targets]);
+    const install = modules === undefined ? [] : installCommands(makeWords(workshop, []), modules);
     for (const words of [make, ...install])
       await step(`cannot build kernel ${resource.name}`, words, { workshop, log, context });
     return { log: log.path, config };
@@ -50,11 +50,11 @@ export async function configureInside(
   log: Pick<StepLog, "line" | "path">,
   context: ApplyContext,
 ): Promise<void> {
-  const copy = ["cp", "--no-preserve=all", `${INSIDE.input}/config`, `${INSIDE.build}/.config`];
+  const copy = ["cp", `${INSIDE.input}/config`, `${INSIDE.build}/.config`];
   const failure = `cannot configure kernel ${name}`;
   await step(failure, copy, { workshop, log, context });
   for (const target of ["olddefconfig", "savedefconfig"])
-    await step(failure, makeWords(workshop, context.host, [target]), { workshop, log, context });
+    await step(failure, makeWords(workshop, [target]), { workshop, log, context });
 }
 
 interface At {

@@ -72,15 +72,15 @@ export async function observeKernel(
 
 /** The host's limits have the last word: on where it is put, and on whether anything of the commit's is run outside of a root. */
 export function whyForbidden(
-  { name, path }: Pick<KernelResource, "name" | "path">,
+  { name, path, buildIn }: Pick<KernelResource, "name" | "path" | "buildIn">,
   { host, limits, state }: Pick<ObserveContext, "host" | "limits" | "state">,
 ): { readonly message: string; readonly hint: string } | undefined {
   const refused = checkHostPath(host.files, path, limits, state);
   if (refused !== undefined) return { message: refused.message, hint: refused.hint ?? "" };
-  if (limits.hostCommands) return undefined;
+  if (limits.hostCommands || buildIn !== undefined) return undefined;
   const file = limits.file === "" ? "/etc/rootloom/limits.yaml" : limits.file;
   const message = `cannot build kernel ${name}: it is made on the host, and this host's limits do not allow that`;
-  return { message, hint: `set \`hostCommands: true\` in ${file}` };
+  return { message, hint: `build it inside of a root (\`buildIn\`), or set \`hostCommands: true\` in ${file}` };
 }
 
 async function observeRemovedKernel(record: OwnedRecord, context: ObserveContext): Promise<ObservedKernel> {

@@ -12,7 +12,9 @@ function plan(
   context: PlanContext,
 ): Draft {
   const action: Action = observed.current === "" ? "create" : "update";
-  const below = resource.dependsOn.find((id) => changes(context.actionOf(id)));
+  const changing = resource.dependsOn.filter((id) => changes(context.actionOf(id)));
+  // A volume with the source is looked at when the step is run; an image, and a root with compilers, are inputs.
+  const below = changing.find((id) => !id.startsWith("volume/")) ?? changing[0];
   const refusal = refusalOf(resource, observed, below !== undefined);
   if (refusal !== undefined) return { ...build(resource, action, "intentional", refusal.message), blocked: refusal };
   const draft = planBuild(resource, observed, owned, below);
@@ -28,7 +30,7 @@ function planBuild(
 ): Draft {
   const action: Action = observed.current === "" ? "create" : "update";
   const image = resource.initramfs?.artifact;
-  if (below !== undefined && below === image) {
+  if (below !== undefined && !below.startsWith("volume/")) {
     const follows = owned === undefined ? {} : { follows: below };
     return { ...build(resource, action, "intentional", `${below} changes in this pass`), ...follows };
   }

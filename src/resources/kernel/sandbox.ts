@@ -1,5 +1,6 @@
 import type { Host } from "../../host/ports.ts";
 import { withoutRights } from "../tree/unprivileged.ts";
+import { inRoot } from "./in-root.ts";
 import { type BuildPaths, compilerCachePath, INSIDE } from "./paths.ts";
 import type { Toolchain } from "./toolchain.ts";
 
@@ -8,6 +9,8 @@ export interface Workshop {
   readonly source: string;
   readonly paths: BuildPaths;
   readonly toolchain: Toolchain;
+  /** Top of the root whose programs are used; undefined: the host's. */
+  readonly root: string | undefined;
   readonly cache: string;
   /** Seconds since the epoch: the date that is built in. */
   readonly sourceDate_s: number;
@@ -44,27 +47,41 @@ export async function runInside(
     onLine,
   }: { readonly host: Host; readonly signal: AbortSignal; readonly onLine: (line: string) => void },
 ): Promise<number> {
-  const { source, paths, cache } = workshop;
-  const places = [source, paths.tree, paths.input, compilerCachePath(cache)];
-  const alone = ["unshare", "--net", "--", ...withoutRights(host.processes.userId)];
   const { exitCode } = await host.processes.run({
-    file: "sh",
-    arguments: ["-c", SCRIPT, "sh", ...places, ...alone, ...words],
-    directory: "/",
+    ...commandOf(workshop, words, host),
     environment: environmentOf(workshop),
-    privateNamespace: true,
     accept: ANY_EXIT_CODE,
-    timeout_ms: 0,
     onLine,
     signal,
   });
   return exitCode;
 }
 
-/** The words of make for this workshop. ccache is used where the host has it. */
-export function makeWords({ toolchain }: Workshop, host: Host, words: readonly string[]): readonly string[] {
-  const { architecture, prefix } = toolchain;
-  const compiler = `${host.processes.find("ccache") === undefined ? "" : "ccache "}${prefix}gcc`;
+function commandOf({ source, paths, cache, root }: Workshop, words: readonly string[], host: Host) {
+  if (root !== undefined) {
+    const places = [
+      { path: source, name: "source", isReadOnly: true },
+      { path: paths.tree, name: "build", isReadOnly: false },
+      { path: paths.input, name: "input", isReadOnly: true },
+      { path: compilerCachePath(cache), name: "ccache", isReadOnly: false },
+    ];
+    return inRoot(root, places, ["/bin/sh", "-c", 'cd /mnt/build && exec "$@"', "sh", ...words], host);
+  }
+  const places = [source, paths.tree, paths.input, compilerCachePath(cache)];
+  const alone = ["unshare", "--net", "--", ...withoutRights(host.processes.userId)];
+  return {
+    file: "sh",
+    arguments: ["-c", SCRIPT, "sh", ...places, ...alone, ...words],
+    directory: "/",
+    privateNamespace: true,
+    timeout_ms: 0,
+  };
+}
+
+/** The words of make for this workshop. ccache is used where it stands beside the compiler. */
+export function makeWords({ toolchain }: Workshop, words: readonly string[]): readonly string[] {
+  const { architecture, prefix, hasCache } = toolchain;
+  const compiler = `${hasCache ? "ccache " : ""}${prefix}gcc`;
   const fixed = [`O=${INSIDE.build}`, `ARCH=${architecture}`, `CROSS_COMPILE=${prefix}`, `CC=${compiler}`];
   return ["make", "--no-print-directory", `--directory=${INSIDE.source}`, ...fixed, ...words];
 }

@@ -2,7 +2,7 @@ import { RootloomError } from "../../core/error.ts";
 import { architectureOf } from "../../core/kernel.ts";
 import type { KernelArchitecture, KernelResource } from "../../core/resource.ts";
 import type { Host } from "../../host/ports.ts";
-import { requireTool } from "../tree/unprivileged.ts";
+import { type Programs, programsOf } from "./programs.ts";
 
 /** What a kernel is compiled with. */
 export interface Toolchain {
@@ -11,6 +11,8 @@ export interface Toolchain {
   readonly prefix: string;
   /** First line of what the compiler says of itself. */
   readonly version: string;
+  /** Whether there is a ccache beside it. */
+  readonly hasCache: boolean;
 }
 
 /** What each architecture's compiler is called on Debian where nothing else is declared. */
@@ -23,42 +25,44 @@ const TRIPLETS: Readonly<Record<KernelArchitecture, string>> = {
 /** Tools of every build, and their Debian packages. */
 const TOOLS = ["make", "flex", "bison", "bc"] as const;
 
-type Wanted = Pick<KernelResource, "name" | "architecture" | "triplet" | "crossPrefix">;
+type Wanted = Pick<KernelResource, "name" | "architecture" | "triplet" | "crossPrefix" | "buildIn">;
 
 /**
- * The compiler for a kernel: the one of the declared prefix or triplet, the host's own where that makes the same code
- * (x86_64 makes i386 too), else the one of the architecture's usual triplet.
- * @throws RootloomError (waiting) that names the package.
+ * The compiler for a kernel: the one of the declared prefix or triplet, the own one of the host or the root that builds
+ * where that makes the same code (x86_64 makes i386 too), else the one of the architecture's usual triplet.
+ * @throws RootloomError (waiting) that names the package, or the root that is not there.
  */
 export async function findToolchain(wanted: Wanted, host: Host, signal: AbortSignal | undefined): Promise<Toolchain> {
-  const what = `build kernel ${wanted.name}`;
-  for (const tool of TOOLS) requireTool(tool, what, tool, { host });
-  const native = host.processes.find("gcc") === undefined ? "" : await firstLine(host, "gcc", "-dumpmachine", signal);
+  const programs = programsOf(wanted, host, signal);
+  for (const tool of TOOLS) await requireProgram(tool, tool, wanted, programs);
+  const native = (await programs.has("gcc")) ? await programs.firstLine("gcc", "-dumpmachine") : "";
   const architecture = wanted.architecture ?? architectureOf(native);
   if (architecture === undefined)
     throw new RootloomError(
-      `cannot ${what}: the host's own compiler is for ${native === "" ? "nothing: gcc is not installed" : native}`,
+      `cannot build kernel ${wanted.name}: the own compiler ${programs.place} is for ${native === "" ? "nothing: gcc is not installed" : native}`,
       {
         hint: "name an ArchTarget as `target`: kernels are built for x86_64, i686 and aarch64",
         retry: "waiting",
         condition: "ToolMissing",
       },
     );
-  const prefix = prefixFor({ ...wanted, architecture }, native, host);
-  requireTool(`${prefix}gcc`, what, packageOf(prefix), { host });
-  return { architecture, prefix, version: await firstLine(host, `${prefix}gcc`, "--version", signal) };
+  const prefix = await prefixFor({ ...wanted, architecture }, native, programs);
+  await requireProgram(`${prefix}gcc`, packageOf(prefix), wanted, programs);
+  const version = await programs.firstLine(`${prefix}gcc`, "--version");
+  return { architecture, prefix, version, hasCache: await programs.has("ccache") };
 }
 
-function prefixFor(
+async function prefixFor(
   { crossPrefix, triplet, architecture }: Wanted & { readonly architecture: KernelArchitecture },
   native: string,
-  host: Host,
-): string {
+  programs: Programs,
+): Promise<string> {
   if (crossPrefix !== undefined) return crossPrefix;
   const usual = TRIPLETS[architecture];
-  const found = [triplet, usual].find(
-    (each) => each !== undefined && each !== native && host.processes.find(`${each}-gcc`) !== undefined,
-  );
+  let found: string | undefined;
+  for (const each of [triplet, usual])
+    if (found === undefined && each !== undefined && each !== native && (await programs.has(`${each}-gcc`)))
+      found = each;
   if (triplet !== undefined && found === triplet) return `${triplet}-`;
   return makes(architectureOf(native), architecture) ? "" : `${found ?? triplet ?? usual}-`;
 }
@@ -67,11 +71,16 @@ function makes(native: KernelArchitecture | undefined, wanted: KernelArchitectur
   return native === wanted || (native === "x86_64" && wanted === "i386");
 }
 
-function packageOf(prefix: string): string {
-  return `gcc${prefix === "" ? "" : `-${prefix.slice(0, -1).replaceAll("_", "-")}`}`;
+async function requireProgram(tool: string, debian: string, { name }: Wanted, programs: Programs): Promise<void> {
+  if (await programs.has(tool)) return;
+  const where = programs.place === "of the host" ? "" : ` ${programs.place.replace(/^of/, "in")}`;
+  throw new RootloomError(`cannot build kernel ${name}: ${tool} is not installed${where}`, {
+    hint: `apt-get install ${debian}${where}`,
+    retry: "waiting",
+    condition: "ToolMissing",
+  });
 }
 
-async function firstLine(host: Host, file: string, argument: string, signal: AbortSignal | undefined): Promise<string> {
-  const { stdout } = await host.processes.run({ file, arguments: [argument], signal });
-  return stdout.split("\n")[0]?.trim() ?? "";
+function packageOf(prefix: string): string {
+  return `gcc${prefix === "" ? "" : `-${prefix.slice(0, -1).replaceAll("_", "-")}`}`;
 }

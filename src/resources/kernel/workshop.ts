@@ -43,7 +43,7 @@ export async function openWorkshop(
   }
   files.setAttributes(paths.input, { owner: processes.userId, group: 0, mode: 0o755 });
   writeNote(files, paths.note, { key, running: context.runId });
-  return { source, paths, toolchain, cache, sourceDate_s: resource.sourceDate_s };
+  return { source, paths, toolchain, root: resource.buildIn?.path, cache, sourceDate_s: resource.sourceDate_s };
 }
 
 /** Make has ended by itself: what it left can be gone on with. */

@@ -101,6 +101,21 @@ describe("a declared kernel", () => {
     expect(plan(whole, checked).reason).toBe("no boot check is declared any more");
   });
 
+  it("is looked at again behind the root that builds it, and not behind a volume that its source is in", () => {
+    const built = { ...resource, dependsOn: ["provision/r", "tree/r", "volume/sources"] as const };
+    const planned = (actions: Record<string, Action>) =>
+      kernelPlanner.plan(
+        built,
+        whole,
+        { ...record, dependsOn: built.dependsOn },
+        { actionOf: (id) => actions[id], adoptions: new Set() },
+      );
+    expect(planned({ "provision/r": "update" })).toMatchObject({ operation: "kernel.build", follows: "provision/r" });
+    const both = planned({ "volume/sources": "create", "provision/r": "update", "tree/r": "keep" });
+    expect(both.reason).toBe("provision/r changes in this pass");
+    expect(planned({ "volume/sources": "update" }).operation).toBe("keep");
+  });
+
   it("follows the image that it embeds, and waits for one that is not packed", () => {
     const follows = { follows: "artifact/a" };
     expect(plan(whole, record, { "artifact/a": "update" })).toEqual({
