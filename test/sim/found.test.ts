@@ -300,6 +300,26 @@ describe("found by the simulation", () => {
     },
   );
 
+  it("what was extracted to restore a path goes with the next pass, though that finds nothing to restore any more", async () => {
+    const top = `${STATE}/volumes/builds/root`;
+    const builds = `${STATE}/volumes/builds/.rootloom/build`;
+    const host = exampleHost();
+    expect((await pass(host, "apply")).result).toBe("converged");
+    host.outside.writeFile(`${top}/etc/hostname`, "edited\n");
+    const second = host.restart({
+      faults: {
+        before: (call) => {
+          if (call.name === "files/removing" && call.arguments[0]?.startsWith(builds)) throw new Crash("kill");
+        },
+      },
+    });
+    await expect(pass(second, "apply")).rejects.toThrow("crashed");
+    expect(second.outside.files.readText(`${top}/etc/hostname`)).not.toBe("edited\n");
+    const third = second.restart({ faults: {} });
+    expect((await pass(third, "apply")).result).toBe("converged");
+    expect(third.files.list(builds)).toEqual([]);
+  });
+
   it("an image that begins as the one before is written from that one, by the process that wrote it alone", async () => {
     const change = (text: string) => ({ "desired/overlays/secret-sauce/demo/etc/rootloom/secret": `${text}\n` });
     const packed = async (on: FakeHost): Promise<number> => {

@@ -46,7 +46,8 @@ export async function restoreTree(resource: TreeResource, context: ApplyContext)
     const found = JSON.stringify(drift);
     if (found === before) throw notRestored(resource, drift);
     before = found;
-    const done = await context.effect("tree.restore", { path: resource.path, count: drift.count }, () =>
+    const { name, path, volumePath } = resource;
+    const done = await context.effect("tree.restore", { name, path, volumePath, count: drift.count }, () =>
       restoreRound(resource, drift, tarball, aside, context),
     );
     laid += done.laid;

@@ -5,7 +5,9 @@ import type { Files } from "../../host/ports.ts";
 import { writeMarker } from "../marker.ts";
 import { removeDirectory } from "../remove.ts";
 import type { ApplyContext, OpenEffect } from "../types.ts";
+import { sweepBuilds } from "./build.ts";
 import { type Built, readBuilt } from "./built.ts";
+import { standing } from "./observe.ts";
 import { buildPaths, treePaths } from "./paths.ts";
 
 interface Place {
@@ -66,9 +68,11 @@ export async function recoverTree(open: OpenEffect, context: ApplyContext): Prom
   if (open.effect === "tree.build") return sweepRollback(open, context);
   const { files } = context.host;
   const text = (key: string) => (typeof open.details[key] === "string" ? open.details[key] : "");
-  if (/^tree\.(place|swap\.place-new)$/.test(open.effect)) sweepPlaced(text("path"), text("build"), files);
-  if (!open.effect.startsWith("tree.swap.")) return;
+  if (open.effect === "tree.place") sweepPlaced(text("path"), text("build"), files);
+  if (!/^tree\.(swap\.|restore$)/.test(open.effect)) return;
   const tree = { name: text("name"), path: text("path"), volumePath: text("volumePath") };
+  if (open.effect === "tree.restore") return sweepRestore(tree, context);
+  if (open.effect === "tree.swap.place-new") sweepPlaced(tree.path, text("build"), files);
   if (tree.path === "" || files.stat(tree.volumePath) === undefined || files.stat(tree.path) !== undefined) return;
   const built = readBuilt(text("build"), context, files);
   if (built !== undefined) return placeBuilt(tree, built, files);
@@ -80,6 +84,12 @@ export async function recoverTree(open: OpenEffect, context: ApplyContext): Prom
     const note = posix.join(text("kept"), `${part}.json`);
     if (files.stat(note) !== undefined) files.rename(note, treePaths(tree.volumePath, tree.name)[part]);
   }
+}
+
+/** What was extracted to be laid: from the next pass on it is extracted anew. In a copy of our volume nothing is ours. */
+async function sweepRestore(tree: Place, context: ApplyContext): Promise<void> {
+  if (tree.path === "" || standing(tree, context, context.host.files).state !== "ours") return;
+  await sweepBuilds(treePaths(tree.volumePath, tree.name), tree.name, undefined, context.host);
 }
 
 /** The folder of a build whose top is in its place already. */
