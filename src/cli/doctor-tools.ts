@@ -75,7 +75,11 @@ function purposesOfOne(resource: Resource): readonly string[] {
   if (resource.kind === "volume")
     return [resource.backend, resource.filesystem ?? [], resource.thinPool === undefined ? [] : "thin"].flat();
   if (resource.kind === "artifact") return purposesOfImage(resource);
-  if (resource.kind === "publish") return resource.place.type === "ssh" ? ["publish"] : [];
+  if (resource.kind === "publish")
+    return [
+      ...(resource.place.type === "ssh" ? ["publish"] : []),
+      ...(resource.sign?.tool === "minisign" ? ["minisign"] : []),
+    ];
   if (resource.kind !== "tree" && resource.kind !== "kernel") return [];
   const { source } = resource;
   return [...(resource.kind === "kernel" ? purposesOfKernel(resource) : []), ...purposesOfSource(source)];
