@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileTree, makeSite, type Site } from "../kit.ts";
@@ -169,5 +178,10 @@ describe("modules and firmware of a root in an image", () => {
     });
     applied();
     expect(held("lib/firmware")).toEqual({ "deep/a.bin": "one more" });
+    const picked = join(site.cache, "picked/a");
+    expect([runAllowed(site, "gc").exitCode, existsSync(picked)]).toEqual([0, true]);
+    site.commit(image({}));
+    expect(runAllowed(site, "gc").stdout).toContain("1 sources, builds and picked modules of nothing declared removed");
+    expect(existsSync(picked)).toBe(false);
   });
 });

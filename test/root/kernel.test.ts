@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileTree, fingerprint, fixtures, makeSite, type Ran, type Site, sha256Of } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
+import { openPublisher } from "./publisher.ts";
 import { document, leftovers, type PlanJson, processesOf, small } from "./small-site.ts";
 import { runAllowed, toyFiles, writeToy } from "./toy-kernel.ts";
 
@@ -231,6 +232,26 @@ describe("a kernel's source", () => {
     expect(leftovers(site)).toEqual([]);
   });
 
+  it("is vouched for by the signature of the archive before it was compressed, as kernels are signed", async () => {
+    const publisher = await openPublisher();
+    try {
+      site = makeSite(empty);
+      const path = pack();
+      const signature = path.replace(/\.xz$/, ".sign");
+      const signed = execFileSync("xz", ["-dc", path]);
+      const keys = { "desired/keys/release.asc": publisher.keyring("release") };
+      writeFileSync(signature, publisher.sign("other", signed));
+      site.commit(files({ source: { tarball: { path, signature, keyring: "keys/release.asc" } } }, keys));
+      expect(failed().stdout).toContain("is not in the keyring");
+      writeFileSync(signature, publisher.sign("release", readFileSync(path)));
+      expect(runAllowed(site, "trigger", "kernel/toy").stdout).toContain("is not of this content");
+      writeFileSync(signature, publisher.sign("release", signed));
+      expect(runAllowed(site, "trigger", "kernel/toy").stdout).toContain("kernel toy has been built");
+    } finally {
+      await publisher.remove();
+    }
+  });
+
   it("that was changed in the cache is unpacked anew", () => {
     site = makeSite(empty);
     const path = pack();
@@ -344,5 +365,21 @@ describe("`rootloom kernel-config update`", () => {
     expect(runAllowed(site, "gc").stdout).toContain(
       "cache kernels: 1 sources, builds and picked modules of nothing declared removed",
     );
+  });
+
+  it("carries a whole answer to a newer kernel: what that knows is added, what it no longer knows goes", () => {
+    const source = makeToySite();
+    const whole = `#\n# Automatically generated file; DO NOT EDIT.\n${config}CONFIG_GONE=y\n`;
+    site.commit({ "desired/kernels/toy.kconfig": whole });
+    const newer =
+      "sed -i '/^CONFIG_GONE=/d' $(O)/.config; grep -q CONFIG_NEWER $(O)/.config || echo CONFIG_NEWER=y >> $(O)/.config";
+    const { Makefile = "" } = toyFiles();
+    writeToy(source, { Makefile: Makefile.replace("olddefconfig:\n", `olddefconfig:\n\t@${newer}\n`) });
+    const shown = runAllowed(site, "kernel-config", "update", "toy", "--write");
+    expect(shown.stdout.split("\n").slice(0, 2)).toEqual(["- GONE=y", "+ NEWER=y"]);
+    const written = readFileSync(join(site.directory, "desired/kernels/toy.kconfig"), "utf8");
+    expect(written).toBe(whole.replace("CONFIG_GONE", "CONFIG_NEWER"));
+    const again = runAllowed(site, "kernel-config", "update", "toy");
+    expect([again.exitCode, again.stdout]).toEqual([0, expect.stringContaining("nothing changes")]);
   });
 });

@@ -11,6 +11,8 @@ export interface Signed {
   /** The detached signature; undefined where the file itself is clearsigned. */
   readonly signature: string | undefined;
   readonly keyring: DesiredFile;
+  /** What unpacks the file where its content, and not the file, was signed. */
+  readonly unpacker?: string | undefined;
 }
 
 export interface Signature {
@@ -28,9 +30,10 @@ const KEYRING_UNREADABLE = 97;
  */
 const SCRIPT = `
 exec 3<"$1" 4<"$2" || exit 1
+unpacker=$4
 kind=clearsigned
 if [ -n "$3" ]; then kind=detached; exec 5<"$3" || exit 1; fi
-shift 3
+shift 4
 mount -t tmpfs -o mode=0755,nosuid,nodev,noexec,size=64m rootloom /tmp || exit 1
 mkdir -m 0700 /tmp/home && chown ${NOBODY}:${NOBODY} /tmp/home && cd /tmp/home || exit 1
 exec "$@" sh -c '
@@ -38,11 +41,15 @@ exec "$@" sh -c '
   $gpg --import <&3 || exit ${KEYRING_UNREADABLE}
   if [ "$1" = detached ]; then
     cat <&5 >/tmp/home/signature || exit 1
+    if [ -n "$2" ]; then
+      "$2" -dc <&4 | $gpg --trust-model always --status-fd 2 --verify /tmp/home/signature -
+      exit
+    fi
     exec $gpg --trust-model always --status-fd 2 --verify /tmp/home/signature - <&4
   fi
   cat <&4 >/tmp/home/signed || exit 1
   exec $gpg --trust-model always --status-fd 2 --output - --verify /tmp/home/signed
-' sh "$kind"
+' sh "$kind" "$unpacker"
 `;
 
 /**
@@ -52,11 +59,12 @@ exec "$@" sh -c '
  */
 export async function checkSignature(signed: Signed, context: ApplyContext): Promise<Signature> {
   const { processes } = context.host;
-  const { path, signature, keyring } = signed;
+  const { path, signature, keyring, unpacker } = signed;
   requireTool("gpg", `check the signature of ${signed.what}`, "gpg", context);
+  const places = [keyring.content, path, signature ?? "", unpacker ?? ""];
   const finished = await processes.run({
     file: "sh",
-    arguments: ["-c", SCRIPT, "sh", keyring.content, path, signature ?? "", ...withoutRights(processes.userId)],
+    arguments: ["-c", SCRIPT, "sh", ...places, ...withoutRights(processes.userId)],
     environment: { HOME: "/tmp/home" },
     timeout_ms: 0,
     signal: context.signal,

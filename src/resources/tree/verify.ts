@@ -74,9 +74,19 @@ function readList(source: TarballSource, digests: string, context: ApplyContext)
 function checkDetached(source: TarballSource, path: string, context: ApplyContext): Promise<Signature> {
   const { keyring, location } = source;
   if (keyring === undefined) throw new RootloomError(`cannot trust the tarball ${location}: no keyring is declared`);
+  const unpacker = unpackerOf(location, source.signature ?? "");
   return withNote(source.signature, context, (signature) =>
-    checkSignature({ what: `the tarball ${location}`, path, signature, keyring }, context),
+    checkSignature({ what: `the tarball ${location}`, path, signature, keyring, unpacker }, context),
   );
+}
+
+const UNPACKERS = { ".xz": "xz", ".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd" } as const;
+
+/** `linux-6.1.tar.sign` beside `linux-6.1.tar.xz` is the signature of the archive before it was compressed, as kernel.org makes them. */
+function unpackerOf(location: string, signature: string): string | undefined {
+  const signed = nameOf(signature).replace(/\.(sign|sig|asc)$/, "");
+  const found = Object.entries(UNPACKERS).find(([ending]) => nameOf(location) === `${signed}${ending}`);
+  return found?.[1];
 }
 
 /** Gives a short file beside the tarball to `use`: the one at its path, or one fetched anew, since it may be another by now. */
