@@ -299,6 +299,26 @@ describe("a kernel with an image in it", () => {
   });
 });
 
+describe("a size that is the most", () => {
+  it("keeps an image from being embedded before anything is compiled, and what came out larger from being current", () => {
+    const source = makeToySite({ maxSize: 100 }, small);
+    expect(failed().stdout).toMatch(/cannot take kernel toy: it has \d+ bytes, and its maxSize is 100/);
+    expect([existsSync(join(place(), "current")), leftovers(site)]).toEqual([false, []]);
+    const spec = { source: { directory: source }, initramfs: "a", needs: "add", maxSize: "1KiB" };
+    site.commit(files(spec, { "desired/kernels/toy.kconfig": "CONFIG_BINFMT_ELF=y\n" }));
+    expect(failed().stdout).toMatch(/the image to embed alone has \d+ bytes, and its maxSize is 1024/);
+    expect(lastLog()).not.toContain("bzImage");
+    site.commit(files({ ...spec, maxSize: "64MiB" }, { "desired/kernels/toy.kconfig": "CONFIG_BINFMT_ELF=y\n" }));
+    applied();
+    const image = { root: "small", overlays: ["hardware/one"] };
+    const [before] = readdirSync(join(site.state, "artifacts/a")).filter((name) => /^[0-9a-f]{16}$/.test(name));
+    const smaller = document("Image", "a", { ...image, maxSize: "1KiB", init: "/bin/busybox" });
+    site.commit({ "desired/images/a.yaml": smaller });
+    expect(failed().stdout).toMatch(/cannot take image a: it has \d+ bytes, and its maxSize is 1024/);
+    expect(readlinkSync(join(site.state, "artifacts/a/current"))).toBe(before);
+  });
+});
+
 describe("a kernel that a root builds", () => {
   /** A root with a shell and make, and a compiler of its own, which only says that it was there. */
   function rootWithTools(tools: readonly string[]): string {

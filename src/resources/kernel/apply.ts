@@ -117,7 +117,11 @@ async function build(resource: KernelResource, context: ApplyContext): Promise<O
     }),
   );
   requireUnchanged(resource, inputs, (await kernelInputs(resource, context)).inputs);
-  const report = await placeKernel(resource, { generation, inputs, config: made.config }, workshop, context);
+  const what = { generation, inputs, config: made.config };
+  const report = await placeKernel(resource, what, workshop, context).catch(async (thrown: unknown) => {
+    if (!context.signal.aborted) await sweepBuilds(resource.path, context);
+    throw thrown;
+  });
   const health = await requireHealthyKernel(resource, report, initramfs, context);
   await switchKernel(resource, generation, context);
   const notes = [
