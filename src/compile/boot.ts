@@ -19,10 +19,10 @@ export function compileBoot(
   const kernel = kernelOf(document, context);
   return {
     ...(kernel === undefined ? {} : { kernel }),
-    // One that is built was asked by Kconfig.
+    // One that is built was asked by Kconfig, and what firmware can start says so in its header.
     ...(kernel === undefined || kernel.type === "built"
       ? {}
-      : { symbols: Object.fromEntries(imageSymbols(document.spec)) }),
+      : { symbols: Object.fromEntries([...imageSymbols(document.spec)].filter(([symbol]) => symbol !== "EFI_STUB")) }),
     ...(boot === undefined ? {} : { boot: compileForm(document, boot, context) }),
     ...(check?.boot === undefined ? {} : { bootCheck: compileCheck(check.boot) }),
   };

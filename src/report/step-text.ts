@@ -34,7 +34,7 @@ const done: { readonly [O in Operation]: (step: StepOf<O>) => string } = {
   "artifact.delete": (step) => `deleted with its generations (${step.destroys ?? step.arguments.record.identity})`,
   "kernel.build": () => "built",
   "kernel.delete": (step) => `deleted with all that was built (${step.destroys ?? step.arguments.record.identity})`,
-  "publish.upload": (step) => `published to ${publishedTo(step.arguments.resource)}`,
+  "publish.upload": (step) => `uploaded to ${publishedTo(step.arguments.resource)}`,
   forget: () => "forgotten: its data and its marker stay",
   keep: () => "kept as it is",
 };

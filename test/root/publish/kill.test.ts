@@ -13,14 +13,14 @@ const place = (...names: readonly string[]): string => join(site.state, "publish
 const deaths = (): string => join(site.directory, "deaths");
 
 /** Lives until one life comes to its end; what is offered is whole after each. */
-function live(): void {
+function live(only: string): void {
   for (let life = 0; life < 20; life++) {
     const victim = join(project, "test/kills/victim.ts");
     const flags = ["--desired", join(site.directory, "desired"), "--mount-namespace", "/proc/self/ns/mnt"];
     const ran = spawnSync(process.execPath, ["--no-warnings", victim, ...flags, "apply"], {
       env: {
         ...{ ...process.env, ROOTLOOM_STATE: site.state, ROOTLOOM_CACHE: site.cache, NO_COLOR: "1" },
-        ...{ KILLS_FILE: deaths(), KILLS_ONLY: "^(step )?publish\\." },
+        ...{ KILLS_FILE: deaths(), KILLS_ONLY: only },
       },
       encoding: "utf8",
     });
@@ -43,12 +43,12 @@ it("a publication that dies by SIGKILL before and after every effect shows nothi
   writeFileSync(deaths(), "");
   const image = { root: "small", overlays: ["hardware/one"], publish: { directory: place(), keep: 2 } };
   site.commit({ "desired/images/a.yaml": document("Image", "a", image) });
-  live();
+  live("^(step )?publish\\.");
   expect(readFileSync(deaths(), "utf8").split("\n")).toEqual(expect.arrayContaining([...pointsOf(OF_PUBLISHING)]));
   // Once more, with something that is offered already.
   writeFileSync(deaths(), "");
   site.commit({ "desired/overlays/hardware/one/etc/one.conf": "two\n" });
-  live();
+  live("^publish\\.(place|switch|prune) ");
   const images = readdirSync(place("current")).filter((name) => name.endsWith(".cpio.gz"));
   expect(images).toHaveLength(2);
   expect(readdirSync(place()).sort()).toEqual([".rootloom.json", "current", "releases"]);
