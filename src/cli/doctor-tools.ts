@@ -90,9 +90,11 @@ function purposesOfImage({ format, bootCheck, modules, boot }: ArtifactResource)
   return [format, ...sign, ...(bootCheck === undefined ? [] : ["boot"]), ...(modules === undefined ? [] : ["modules"])];
 }
 
-function purposesOfKernel({ bootCheck, architecture }: KernelResource): readonly string[] {
-  if (bootCheck === undefined) return ["kernel"];
-  return ["kernel", architecture === "arm64" ? "bootarm64" : "boot"];
+function purposesOfKernel({ bootCheck, architecture, buildIn, patches }: KernelResource): readonly string[] {
+  // A root that builds has compilers of its own; patches are applied by the host.
+  const made = buildIn === undefined || patches.length > 0 ? ["kernel"] : [];
+  if (bootCheck === undefined) return made;
+  return [...made, architecture === "arm64" ? "bootarm64" : "boot"];
 }
 
 function purposesOfSource(source: TreeSource | KernelTree): readonly string[] {

@@ -96,3 +96,19 @@ it("asks for the tools of backends, filesystems, sources and formats that are de
     squashfs: "artifact/a",
   });
 });
+
+it("asks for compilers where the host builds kernels, for guests of each architecture, and for an index of modules", () => {
+  const kernel = { kind: "kernel", source: { type: "directory" }, patches: [] };
+  const check = { expect: "UP" };
+  const resources = [
+    { ...kernel, id: "kernel/root", buildIn: { tree: "tree/a" }, bootCheck: check, architecture: "arm64" },
+    { ...kernel, id: "kernel/host", bootCheck: check, architecture: "i386" },
+    { kind: "artifact", id: "artifact/a", format: "initramfs", modules: {} },
+  ] as unknown as readonly Resource[];
+  expect(Object.fromEntries(purposesOf(resources))).toMatchObject({
+    bootarm64: "kernel/root",
+    kernel: "kernel/host",
+    boot: "kernel/host",
+    modules: "artifact/a",
+  });
+});
