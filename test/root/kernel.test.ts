@@ -52,6 +52,7 @@ for file in $(command -v make) $(ldd "$(command -v make)" | grep -o '/[^ ]*'); d
   mkdir -p "$0$(dirname "$real")" && cp "$real" "$0$real"
   case $file in */ld-linux*) mkdir -p "$0/lib64"; cp "$real" "$0/lib64/$(basename "$file")";; *.so*) cp "$real" "$0$(dirname "$real")/$(basename "$file")";; esac
 done
+mkdir -m 777 "$0/usr/open"
 mkdir -p "$0/mnt" "$0/proc" "$0/dev" "$0/tmp"`;
 
 const applied = (...words: readonly string[]): string => {
@@ -326,7 +327,7 @@ describe("a kernel that a root builds", () => {
     execFileSync("sh", ["-ec", ROOT_WITH_MAKE, folder, join(fixtures, "busybox-bookworm.tar")]);
     const compiler =
       '#!/bin/sh\ncase $1 in -dumpmachine) echo x86_64-linux-gnu; exit;; --version) echo "gcc of the root"; exit;; esac\n' +
-      "if touch /usr/written 2>/dev/null; then echo error: the root can be written; exit 1; fi\n" +
+      "if touch /usr/open/written 2>/dev/null; then echo error: the root can be written; exit 1; fi\n" +
       'while [ "$1" != -o ]; do shift; done\necho object > "$2"\nls -l /dev/null /proc/self/exe > /mnt/build/seen\n';
     for (const name of tools) writeFileSync(join(folder, "usr/bin", name), compiler, { mode: 0o755 });
     execFileSync("tar", ["-cf", path, "-C", folder, "."]);
@@ -353,7 +354,7 @@ describe("a kernel that a root builds", () => {
     expect(readFileSync(join(tree, "seen"), "utf8")).toContain("/dev/null");
     const report = JSON.parse(built("report.json")) as { readonly inputs: { readonly compiler: string } };
     expect(report.inputs.compiler).toBe("tree/tools: gcc: gcc of the root");
-    expect(existsSync(join(site.state, "volumes/tools/root/usr/written"))).toBe(false);
+    expect(existsSync(join(site.state, "volumes/tools/root/usr/open/written"))).toBe(false);
     const before = fingerprint(site.state);
     expect(site.run("apply").exitCode).toBe(0);
     expect(fingerprint(site.state)).toBe(before);
