@@ -39,6 +39,17 @@ const OTHERS: readonly (readonly [magic: string, what: string, hint: string])[] 
   ["303730373037", "a cpio archive in the old portable form, which no kernel reads", "cpio -itv < FILE"],
 ];
 
+export interface MembersOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly limit_bytes: number;
+  /** Where in the file the reader begins: a tool is given the file itself. */
+  readonly begin_bytes: number;
+}
+
+function extentOf(file: string, begin_bytes: number, position: number, end: number) {
+  return { file, position: begin_bytes + position, end: begin_bytes + end };
+}
+
 /**
  * The members of an initramfs one after another, as the kernel finds them: raw archives, compressed ones, zeros between.
  * @throws RootloomError for a file that is none, and for damage.
@@ -47,7 +58,7 @@ export async function* readMembers(
   host: Pick<Host, "processes">,
   file: string,
   reader: Reader,
-  { signal, limit_bytes }: { readonly signal?: AbortSignal | undefined; readonly limit_bytes: number },
+  { signal, limit_bytes, begin_bytes }: MembersOptions,
 ): AsyncGenerator<Member> {
   const budget = { left_bytes: limit_bytes };
   const bytes = new PulledBytes((position) => partsOf(reader, position));
@@ -71,7 +82,7 @@ export async function* readMembers(
         ? inflateMember(bytes)
         : form === "zstd"
           ? decodeFrame(bytes)
-          : decodeByTool(host, form, { file, position, end }, signal);
+          : decodeByTool(host, form, extentOf(file, begin_bytes, position, end ?? reader.stat().size), signal);
     const content = new PulledBytes(() => bounded(decoded, budget));
     try {
       yield { number, form: typeof form === "object" ? form.tool : form, position, content };

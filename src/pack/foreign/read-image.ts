@@ -3,6 +3,7 @@ import { type Entry, type EntryType, showPath, type TreePath } from "../../core/
 import { RootloomError } from "../../core/error.ts";
 import type { Host, Reader } from "../../host/ports.ts";
 import { HEADER_BYTES, NAME_BYTES_MAX, TRAILER, TYPE_BITS } from "../newc.ts";
+import { initramfsIn } from "./efi-program.ts";
 import { type MemberForm, readMembers, skipZeros, unreadable } from "./members.ts";
 import type { PulledBytes } from "./pulled-bytes.ts";
 
@@ -42,10 +43,15 @@ export async function* readImage(
 ): AsyncGenerator<ForeignEntry> {
   const opened = host.files.openReader(file);
   if (opened === undefined) throw unreadable(file, "it does not exist");
-  const reader = counted(opened, options.progress);
+  const { reader: whole, begin_bytes } = initramfsIn(opened);
+  const reader = counted(whole, options.progress);
   const { signal, limit_bytes = LIMIT_BYTES } = options;
   try {
-    for await (const { number, form, content } of readMembers(host, file, reader, { signal, limit_bytes })) {
+    for await (const { number, form, content } of readMembers(host, file, reader, {
+      signal,
+      limit_bytes,
+      begin_bytes,
+    })) {
       const isRaw = form === "cpio";
       const member = `${number} (${form})`;
       for await (const entry of readArchives(content, isRaw, options.hash)) {

@@ -128,6 +128,9 @@ describe("microcode", () => {
     expect(readFileSync(join(out, "kernel/x86/microcode/AuthenticAMD.bin")).equals(amd)).toBe(true);
     expect(readFileSync(join(out, "kernel/x86/microcode/GenuineIntel.bin")).equals(intel)).toBe(true);
     expect((await shop.plan(artifact, resource({ microcode: both() }))).operation).toBe("keep");
+    const said = execFileSync(join(project, "src/rootloom"), ["ls", program()], { encoding: "utf8", cwd: at() });
+    expect(said).toContain("kernel/x86/microcode/AuthenticAMD.bin");
+    expect(said).toMatch(/ \/?init$/m);
   });
 
   it("is the first initrd of an entry, is listed by `rootloom ls`, and its change makes another generation", async () => {
