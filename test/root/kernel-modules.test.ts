@@ -94,6 +94,8 @@ describe("modules of a built kernel in an image", () => {
     expect(modulesIn()).toEqual(["0.1.0/kernel/lib/other.ko"]);
     site.commit(image({ modules: { kernel: "toy", only: ["top", "missing"] } }));
     expect(failed()).toContain("cannot pack a: kernel 0.1.0 has no module missing");
+    const halves = readdirSync(join(site.cache, "picked/a/modules")).filter((name) => name.startsWith("."));
+    expect(halves).toEqual([]);
     site.commit({ ...kernel({ modules: { strip: true } }), ...image({ modules: { kernel: "toy", only: ["other"] } }) });
     const [before] = Object.values(held("lib/modules")).map((text) => text.length);
     applied();

@@ -75,9 +75,14 @@ async function provide(
     await sweep(parent, folder, context);
     await removeDirectory(context.host, beside);
     files.makeDirectory(beside, { owner: 0, group: 0, mode: 0o755 });
-    await fill(beside);
-    files.syncFilesystem(beside);
-    files.rename(beside, folder);
+    try {
+      await fill(beside);
+      files.syncFilesystem(beside);
+      // Another process may have made the same meanwhile.
+      if (files.stat(folder) === undefined) files.rename(beside, folder);
+    } finally {
+      if (context.signal?.aborted !== true) await removeDirectory(context.host, beside);
+    }
     const made: Note = { sight: await sightOf(folder, context), entries: readEntries(folder, context) };
     files.writeFile(note, JSON.stringify(made), { owner: 0, group: 0, mode: 0o600 });
     return { type: "overlay", name, entries: made.entries, deletions: [], sourceDate_s, digest: id };
