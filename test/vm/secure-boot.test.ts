@@ -25,12 +25,14 @@ function keyFiles(): { readonly key: string; readonly certificate: string } {
 const image = (sign: object): string =>
   document("Image", "a", {
     ...{ root: "small", overlays: ["hardware/one"], kernelImage: { path: join(fixtures, "vmlinuz") } },
-    boot: { form: "uki", cmdline: "console=ttyS0 panic=-1", stub, ...sign },
+    // Its form is that of microcode, its content is not: the kernel leaves it, and unpacks what is behind it.
+    boot: { form: "uki", cmdline: "console=ttyS0 panic=-1", stub, microcode: "ucode/amd.bin", ...sign },
     check: { boot: { expect: "GUEST-42", timeout: "2m", firmware } },
   });
 
-it("an EFI program that is signed boots where firmware starts only what is signed, and one that is not does not", () => {
-  site = makeSite({ ...small, "desired/overlays/common/init": { text: init, executable: true } });
+it("an EFI program that is signed, with microcode in front of its initramfs, boots where firmware starts only what is signed, and one that is not does not", () => {
+  const microcode = { "desired/ucode/amd.bin": "DMA\0no microcode" };
+  site = makeSite({ ...small, ...microcode, "desired/overlays/common/init": { text: init, executable: true } });
   const sign = keyFiles();
   site.commit({ "desired/images/a.yaml": image({ sign }) });
   const ran = site.run("apply");
