@@ -68,7 +68,7 @@ describe("the boot check of an image", () => {
 
   it("gives a guest up after its time, has no current generation then, and asks anew when the check is another", () => {
     const silent: FileTree = {
-      "desired/overlays/common/init": { text: "#!/bin/busybox sh\nsleep 1000\n", executable: true },
+      "desired/overlays/common/init": { text: "#!/bin/busybox sh\n/bin/busybox sleep 1000\n", executable: true },
     };
     site = makeSite({ ...small, ...silent, ...image({ timeout: "6s" }) });
     const ran = site.run("apply");
