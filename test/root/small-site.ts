@@ -60,7 +60,7 @@ export function keptOf(site: Site): string {
 }
 
 /** Names of what a kill or a failure may leave beside: none of them may outlive the next success. */
-const TEMPORARY = /^(\.rootloom-|\.build-|\.damaged-|\.check-|\.tmp|build\/.)|~$/;
+const TEMPORARY = /^(\.rootloom-|\.build-|\.damaged-|\.check-|\.publish-|\.tmp|build\/.)|~$/;
 
 /** Temporary objects below the state directory; those of the cache, which others may be writing, go by age with `gc`. */
 export function leftovers(site: Site): readonly string[] {

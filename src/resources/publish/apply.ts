@@ -1,6 +1,6 @@
 import { RootloomError } from "../../core/error.ts";
 import type { PublishResource } from "../../core/resource.ts";
-import { requireOurs, shortRun } from "../artifact/directory.ts";
+import { requireOurs, shortRun, sweepBuilds } from "../artifact/directory.ts";
 import { removeDirectory } from "../artifact/generations.ts";
 import { recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
@@ -39,7 +39,8 @@ export const uploadImage: Executor<"publish.upload"> = async (step, context) => 
       hint: "name a directory that is empty, or not there yet",
     });
   const work = `${resource.images}/.publish-${shortRun(context.runId)}`;
-  removeDirectory(files, work);
+  // Also what killed ones left: the image's own step has ended.
+  sweepBuilds(files, resource.images);
   files.makeDirectories(work, 0o700);
   try {
     const prepared = prepareRelease(resource, chosen, { seen, work }, context);
