@@ -12,9 +12,9 @@ export default function setup(): () => void {
   const directory = mkdtempSync(join(tmpdir(), "rootloom-run-"));
   chmodSync(directory, 0o711); // tests of ordinary users go through it
   process.env.TMPDIR = directory;
-  const before = new Set([...mounts(), ...loops()]);
+  const before = new Set([...mounts(), ...loops(directory)]);
   return () => {
-    const after = new Set([...mounts(), ...loops()]);
+    const after = new Set([...mounts(), ...loops(directory)]);
     const left = [
       ...[...after].filter((item) => !before.has(item)).map((item) => `+ ${item}`),
       ...[...before].filter((item) => !after.has(item)).map((item) => `- ${item}`),
@@ -36,12 +36,14 @@ function mounts(): readonly string[] {
   );
 }
 
-function loops(): readonly string[] {
+function loops(directory: string): readonly string[] {
   const columns = ["--list", "--noheadings", "--output", "NAME,BACK-FILE"];
   const output = execFileSync("losetup", columns, { encoding: "utf8" });
+  // Another suite may run beside this one, and finds its own.
+  const isAnothers = (line: string) => line.includes("/rootloom-run-") && !line.includes(`${directory}/`);
   return output
     .split("\n")
-    .filter(Boolean)
+    .filter((line) => line !== "" && !isAnothers(line))
     .map((line) => `loop ${line.trim()}`);
 }
 

@@ -28,8 +28,11 @@ beforeEach(() => {
   );
   writeFileSync(join(directory, "package-lock.json"), "{}");
   standIn("src/rootloom", 'echo "rootloom $*" >>"$CALLS"');
-  standIn("test/prepare", 'echo "prepare" >>"$CALLS"');
-  standIn("bin/npm", 'echo "npm $*" >>"$CALLS"; mkdir -p node_modules');
+  standIn("test/prepare", 'echo "prepare" >>"$CALLS"; [ "$FAILS" != prepare ] || exit 1');
+  standIn(
+    "bin/npm",
+    `echo "npm $*" >>"$CALLS"; mkdir -p node_modules; [ "$3" != "$FAILS" ] || { echo "$3 is red"; exit 1; }`,
+  );
   standIn("bin/apt-get", 'echo "apt-get $*" >>"$CALLS"; exit "$APT_EXIT"');
   standIn("bin/id", "echo 0");
   standIn("bin/node", 'if [ "$1" = -p ]; then echo "$NODE_MAJOR"; else echo "v$NODE_MAJOR.0.0"; fi');
@@ -49,6 +52,7 @@ function setUp(purpose: string, environment: Readonly<Record<string, string>> = 
     CALLS: calls,
     APT_EXIT: "0",
     NODE_MAJOR: "20",
+    FAILS: "nothing",
     ...environment,
   };
   const ran = spawnSync("sh", [join(directory, "src/setup"), purpose], {
@@ -113,14 +117,25 @@ describe("setup test", () => {
     const { calls } = setUp("test");
     expect(calls).toContain("apt-get install -y -qq --no-install-recommends other-package some-package");
     const run = (name: string) => `npm run --silent ${name}`;
-    expect(calls.slice(-6)).toEqual([
-      run("check"),
-      run("unit"),
-      run("sim -- --seeds 2000 --jobs 2"),
-      "prepare",
-      run("root"),
-      run("long"),
-    ]);
+    const parts = [run("check"), run("unit"), run("sim -- --seeds 2000 --jobs 2"), "prepare", run("root"), run("long")];
+    const tests = calls.slice(-parts.length);
+    expect(tests.toSorted()).toEqual(parts.toSorted());
+    // The fixtures are made beside the first parts, and stand before what needs them.
+    expect(tests[0]).toBe(run("check"));
+    expect(tests.slice(-2).toSorted()).toEqual([run("long"), run("root")]);
+  });
+
+  it.each(["unit", "sim", "root", "long"])("goes on to the end where %s fails, says so, and fails", (part) => {
+    const { exitCode, stdout, calls } = setUp("test", { FAILS: part });
+    expect(stdout).toContain(`${part} is red`);
+    expect(calls).toEqual(expect.arrayContaining(["npm run --silent root", "npm run --silent long"]));
+    expect(exitCode).toBe(1);
+  });
+
+  it.each(["check", "prepare"])("ends where %s fails: nothing behind it could tell more", (part) => {
+    const { exitCode, calls } = setUp("test", { FAILS: part });
+    expect(calls).not.toContain("npm run --silent root");
+    expect(exitCode).toBe(1);
   });
 });
 
