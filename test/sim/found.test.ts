@@ -320,6 +320,61 @@ describe("found by the simulation", () => {
     expect(third.files.list(builds)).toEqual([]);
   });
 
+  it("what is exchanged for somebody else's while its removal is written down is not removed", async () => {
+    const target = `${STATE}/targets/arm.env`;
+    const link = `${STATE}/links/a`;
+    const volumeOf = (links: string): string =>
+      `${HEAD}kind: Volume\nmetadata: {name: builds}\nspec: {backend: directory, links: [${links}]}\n`;
+    const root = `${HEAD}kind: Root\nmetadata: {name: debian}\nspec: {volume: builds, onDelete: destroy, source: {mmdebstrap: {suite: bookworm}}}\n`;
+    const image = `${HEAD}kind: Image\nmetadata: {name: debian}\nspec: {root: debian, onDelete: destroy}\n`;
+    const files = {
+      [VOLUME]: volumeOf(`{path: ${link}, to: /elsewhere}`),
+      "desired/roots/debian.yaml": root,
+      "desired/images/debian.yaml": image,
+      "desired/targets/arm.yaml": `${HEAD}kind: ArchTarget\nmetadata: {name: arm}\nspec: {variables: {A: "1"}, environmentFile: ${target}}\n`,
+    };
+    const [tree, artifact] = [`${STATE}/volumes/builds/root`, `${STATE}/artifacts/debian`];
+    const theirs: Readonly<Record<string, (on: FakeHost) => void>> = {
+      "tree.delete": (on) => exchange(on, tree),
+      "artifact.delete": (on) => exchange(on, artifact),
+      "link.delete": ({ outside }) => {
+        outside.files.removeFile(link);
+        outside.files.writeLink(link, "/theirs");
+      },
+      "environment.delete": ({ outside }) => outside.writeFile(target, "A='theirs'\n"),
+    };
+    const exchange = ({ outside }: FakeHost, path: string): void => {
+      outside.files.rename(path, `${path}.moved`);
+      outside.files.makeDirectories(path);
+      outside.writeFile(`${path}/theirs`, "theirs\n");
+    };
+    const host = exampleHost({}, { ...files, "desired/host.yaml": policy(50) });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    host.repository.commit({
+      [VOLUME]: volumeOf(""),
+      ...Object.fromEntries(Object.keys(files).flatMap((path) => (path === VOLUME ? [] : [[path, null]]))),
+    });
+    const done: string[] = [];
+    const next: FakeHost = host.restart({
+      faults: {
+        before: ({ name, arguments: [sql, ...values] }) => {
+          const effect = values.find((value) => theirs[value] !== undefined);
+          if (name !== "stores.run" || !sql?.startsWith("insert into effects") || effect === undefined) return;
+          if (done.includes(effect)) return;
+          done.push(effect);
+          theirs[effect]?.(next);
+        },
+      },
+    });
+    for (const _ of [1, 2, 3]) await pass(next, "apply", { approveAll: true });
+    expect(done.toSorted()).toEqual(Object.keys(theirs).toSorted());
+    const { outside } = next;
+    expect(outside.files.readText(`${tree}/theirs`)).toBe("theirs\n");
+    expect(outside.files.readText(`${artifact}/theirs`)).toBe("theirs\n");
+    expect(outside.files.readLink(link)).toBe("/theirs");
+    expect(outside.files.readText(target)).toBe("A='theirs'\n");
+  });
+
   it("an image that begins as the one before is written from that one, by the process that wrote it alone", async () => {
     const change = (text: string) => ({ "desired/overlays/secret-sauce/demo/etc/rootloom/secret": `${text}\n` });
     const packed = async (on: FakeHost): Promise<number> => {

@@ -143,9 +143,10 @@ async function retain(resource: ArtifactResource, current: string, context: Appl
   const present = { instance: context.instance, current, now_ms: clock.now_ms() };
   const retention = retentionOf(resource);
   if (listOutdated(files, path, retention, present).length === 0) return [];
-  return context.effect("artifact.remove-old", { path, current }, () =>
-    removeOutdated(files, path, retention, present),
-  );
+  return context.effect("artifact.remove-old", { path, current }, () => {
+    requireOurs(path, context);
+    return removeOutdated(files, path, retention, present);
+  });
 }
 
 function outcome(

@@ -6,7 +6,7 @@ import { takeLease } from "../lease.ts";
 import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import { type BootParts, readBootParts, writeBootTree } from "./boot-tree.ts";
-import { attributesIn, shortRun } from "./directory.ts";
+import { attributesIn, requireOurs, shortRun } from "./directory.ts";
 import {
   damageOf,
   type GenerationReport,
@@ -141,9 +141,10 @@ async function packWithRoom(
   } catch (thrown) {
     if (asRootloomError(thrown).condition !== "NoSpace" || signal.aborted) throw thrown;
     const present = { instance: context.instance, current, now_ms: host.clock.now_ms() };
-    const removed = await context.effect("artifact.make-room", { path: resource.path }, () =>
-      removeOutdated(host.files, resource.path, { ...retentionOf(resource), count: 1, failed: 0 }, present),
-    );
+    const removed = await context.effect("artifact.make-room", { path: resource.path }, () => {
+      requireOurs(resource.path, context);
+      return removeOutdated(host.files, resource.path, { ...retentionOf(resource), count: 1, failed: 0 }, present);
+    });
     if (removed.length === 0) throw thrown;
     context.log(`removed ${removed.length} older generations of ${resource.name} to make room`);
     const isSecret = resource.overlays.some((overlay) => overlay.secret);

@@ -36,7 +36,17 @@ function removeWhole(path: string, name: string, context: ApplyContext): void {
       retry: "waiting",
       condition: "Mounted",
     });
-  files.rename(path, temporaryPlace({ path, name }, context));
+  requireOurs(path, context);
+  const aside = temporaryPlace({ path, name }, context);
+  files.rename(path, aside);
+  const { state, whose } = whoseIs(aside, context);
+  if (state !== "ours") {
+    // It was exchanged between the look and the rename.
+    files.rename(aside, path);
+    throw new RootloomError(`cannot delete ${path}: it is ${whose}`, {
+      hint: "look at it; the next pass observes it again",
+    });
+  }
   sweepTemporaries(files, { path, name }, context.instance);
 }
 

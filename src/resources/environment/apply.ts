@@ -57,10 +57,17 @@ function check(path: string, context: ApplyContext): void {
 
 async function removeOwn(path: string, name: string, content: string, context: ApplyContext): Promise<boolean> {
   const { files } = context.host;
-  const found = environmentAt(path, name, context, files);
-  if (found.state !== "ours" || found.sha256 !== content) return false;
-  await context.effect("environment.delete", { path }, () => files.removeFile(path));
-  return true;
+  const isOwn = (): boolean => {
+    const found = environmentAt(path, name, context, files);
+    return found.state === "ours" && found.sha256 === content;
+  };
+  if (!isOwn()) return false;
+  return context.effect("environment.delete", { path }, () => {
+    // While that was written down, another may have taken its place.
+    if (!isOwn()) return false;
+    files.removeFile(path);
+    return true;
+  });
 }
 
 function cannotWrite(resource: EnvironmentResource, why: string, hint: string): RootloomError {

@@ -104,6 +104,7 @@ export async function switchKernel(
   const old = others.slice(Math.max(0, generations - 1));
   if (old.length === 0) return;
   await context.effect("kernel.remove-old", { path, generations: old.map((report) => report.generation) }, async () => {
+    requireOurs(path, context);
     for (const report of old) await removeDirectory(context.host, posix.join(path, report.generation));
   });
 }
@@ -111,8 +112,18 @@ export async function switchKernel(
 /** Moves the directory out of its place before anything of it goes. */
 export async function deleteKernelDirectory(resource: Subject, context: ApplyContext): Promise<void> {
   await context.effect("kernel.delete", { path: resource.path }, async () => {
+    requireOurs(resource.path, context);
     context.host.files.rename(resource.path, `${temporaryPrefix(resource, context)}${shortRun(context.runId)}`);
     await sweepTemporaries(resource, context);
+  });
+}
+
+/** Also that it is still the directory that was marked: it may have been exchanged while the intent was written down. */
+function requireOurs(path: string, context: ApplyContext): void {
+  const { state, whose } = whoseIs(path, context);
+  if (state === "ours") return;
+  throw new RootloomError(`cannot change ${path}: it is ${state === "absent" ? "gone" : whose}`, {
+    hint: "look at it; the next pass observes it again",
   });
 }
 

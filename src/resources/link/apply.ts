@@ -52,8 +52,15 @@ function check(path: string, context: ApplyContext): void {
 
 async function removeOwn(path: string, target: string, context: ApplyContext): Promise<boolean> {
   const { files } = context.host;
-  const found = linkAt(files, path);
-  if (found.type !== "symlink" || found.target !== target) return false;
-  await context.effect("link.delete", { path, target }, () => files.removeFile(path));
-  return true;
+  const isOwn = (): boolean => {
+    const found = linkAt(files, path);
+    return found.type === "symlink" && found.target === target;
+  };
+  if (!isOwn()) return false;
+  return context.effect("link.delete", { path, target }, () => {
+    // While that was written down, another may have taken its place.
+    if (!isOwn()) return false;
+    files.removeFile(path);
+    return true;
+  });
 }

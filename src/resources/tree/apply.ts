@@ -116,6 +116,9 @@ export const deleteTree: Executor<"tree.delete"> = async (step, context) => {
     await context.effect("tree.delete", { path: tree.path, inode: found.inode }, async () => {
       await sweepBuilds(paths, tree.name, undefined, context.host);
       files.makeDirectory(folder, { owner: 0, group: 0, mode: 0o700 });
+      // Sweeping may have taken a while, and another root may stand there by now.
+      requireOurs(tree, context, "delete");
+      requireNothingMounted(tree, context);
       files.rename(tree.path, `${folder}/root`);
     });
   }
