@@ -6,6 +6,8 @@ import type { Files } from "../../src/host/ports.ts";
 import { STATE } from "./site.ts";
 
 const ARTIFACTS = `${STATE}/artifacts`;
+/** The moment at which a process begins. */
+export const RESTART = "a restart";
 
 /** Whether each artifact's `current` is absent or a complete generation, whenever it is another one than before. */
 export interface ArtifactWatch {
@@ -25,6 +27,8 @@ export function createArtifactWatch(outside: Outside, report: (rule: string, wha
   const { files } = outside;
   const watched = ["i1", "i2", "i3"].map((name) => ({ name, follower: outside.follower() }));
   const tainted = new Set<string>();
+  /** What others last made of each: a power cut may bring it back, as long as what we did about it was not synced. */
+  const madeByOthers = new Map<string, string>();
   /** Digests that were found whole: bytes are looked at once. */
   const whole = new Set<string>();
   const images = new Map<string, string>();
@@ -34,8 +38,9 @@ export function createArtifactWatch(outside: Outside, report: (rule: string, wha
     const place = `${ARTIFACTS}/${name}/${current}`;
     const damage = current === undefined ? undefined : damageAt(files, place, whole, images);
     if (damage === undefined) tainted.delete(name);
-    else if (!tainted.has(name))
-      report("artifact", `current of ${name} was no complete generation after ${moment}: ${damage}`);
+    else if (tainted.has(name)) madeByOthers.set(name, damage);
+    else if (moment === RESTART && madeByOthers.get(name) === damage) tainted.add(name);
+    else report("artifact", `current of ${name} was no complete generation after ${moment}: ${damage}`);
     const parts = ["report.json", "manifest", images.get(place) ?? "report.json"];
     follower.follow([`${ARTIFACTS}/${name}/current`, ...parts.map((part) => `${place}/${part}`)]);
   }

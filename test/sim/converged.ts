@@ -53,8 +53,10 @@ function leftovers(world: World): readonly string[] {
       name.startsWith(".rootloom-new-") ? [`${directory}/${name} is left`] : [],
     ),
   );
+  // Where a disk did not let it be removed, it goes with the next root that is built there.
+  const stays = world.counts.has("permanent error: jobs.run");
   const builds = Object.values(world.site.roots).flatMap(({ volume }) => {
-    if (volume === undefined) return [];
+    if (volume === undefined || stays) return [];
     const directory = `${volumePath(volume)}/.rootloom/build`;
     return (files.list(directory) ?? []).map((name) => `${directory}/${name} is left`);
   });

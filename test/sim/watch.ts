@@ -1,6 +1,6 @@
 import type { Call, FaultPlan } from "../../src/host/fake/faults.ts";
 import type { FakeHost } from "../../src/host/fake/host.ts";
-import { createArtifactWatch } from "./artifacts.ts";
+import { createArtifactWatch, RESTART } from "./artifacts.ts";
 import { createJournalWatch } from "./journal.ts";
 import { checkMarkers } from "./markers.ts";
 import { OTHERS, STATE } from "./site.ts";
@@ -109,7 +109,7 @@ export function createWatch(observer: FakeHost): Watch {
     }),
     started: () => {
       journal.unsure();
-      artifacts.check("a restart");
+      artifacts.check(RESTART);
       checkMarkers(observer, report);
     },
     person: (command) => {
