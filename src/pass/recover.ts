@@ -4,6 +4,7 @@ import { isTemporary } from "../core/temporary.ts";
 import type { Files, Host } from "../host/ports.ts";
 import { recoveries } from "../resources/index.ts";
 import type { ApplyContext, Places } from "../resources/types.ts";
+import { sweepNotes } from "../resources/volume/index.ts";
 import type { OpenedState } from "../state/state.ts";
 import { now } from "./journal.ts";
 import type { PassRequest } from "./types.ts";
@@ -21,6 +22,9 @@ export async function recover(
   runId: string,
 ): Promise<boolean> {
   const open = state.openEffects();
+  // First of all: once the steps are closed, nothing says any more that somebody was killed.
+  if (state.openSteps().length > 0)
+    for (const record of state.records()) if (record.kind === "volume") sweepNotes(record, places, host.files);
   for (const [step, effects] of Map.groupBy(open, (effect) => effect.step)) {
     const context = contextOf(state, host, places, request, runId);
     try {

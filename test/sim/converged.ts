@@ -57,8 +57,13 @@ function leftovers(world: World): readonly string[] {
   const stays = world.counts.has("permanent error: jobs.run");
   const builds = Object.values(world.site.roots).flatMap(({ volume }) => {
     if (volume === undefined || stays) return [];
-    const directory = `${volumePath(volume)}/.rootloom/build`;
-    return (files.list(directory) ?? []).map((name) => `${directory}/${name} is left`);
+    const own = `${volumePath(volume)}/.rootloom`;
+    const halves = [own, `${own}/trees`].flatMap((directory) =>
+      (files.list(directory) ?? []).flatMap((name) =>
+        name.startsWith(".rootloom-new-") ? [`${directory}/${name} is left`] : [],
+      ),
+    );
+    return [...halves, ...(files.list(`${own}/build`) ?? []).map((name) => `${own}/build/${name} is left`)];
   });
   return [...own, ...builds];
 }

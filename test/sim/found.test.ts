@@ -375,6 +375,22 @@ describe("found by the simulation", () => {
     expect(outside.files.readText(target)).toBe("A='theirs'\n");
   });
 
+  it("a note in a volume that a kill left half written goes with the next pass", async () => {
+    const trees = `${STATE}/volumes/builds/.rootloom/trees`;
+    const host = exampleHost({
+      faults: {
+        after: (call) => {
+          if (call.name === "files/written" && call.arguments[0]?.startsWith(trees)) throw new Crash("kill");
+        },
+      },
+    });
+    await expect(pass(host, "apply")).rejects.toThrow("crashed");
+    expect(host.outside.files.list(trees)?.filter((name) => name.startsWith(".rootloom-new-"))).toHaveLength(1);
+    const next = host.restart({ faults: {} });
+    expect((await pass(next, "apply")).result).toBe("converged");
+    expect(next.files.list(trees)?.filter((name) => name.startsWith(".rootloom-new-"))).toEqual([]);
+  });
+
   it("an image that begins as the one before is written from that one, by the process that wrote it alone", async () => {
     const change = (text: string) => ({ "desired/overlays/secret-sauce/demo/etc/rootloom/secret": `${text}\n` });
     const packed = async (on: FakeHost): Promise<number> => {

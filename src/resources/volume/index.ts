@@ -1,4 +1,5 @@
 export { volumeExecutors } from "./apply.ts";
+export { sweepNotes } from "./notes.ts";
 export { volumeObserver } from "./observe.ts";
 export { volumePlanner } from "./plan.ts";
 export { recoverVolume, sweepVolume } from "./recover.ts";
