@@ -6,6 +6,7 @@ import { execute } from "../../src/pass/commands.ts";
 import { openState } from "../../src/state/state.ts";
 import { exampleHost, STATE } from "../host/fake/example.ts";
 import { pass, sessionOf } from "../pass/session.ts";
+import { runSeed } from "./run.ts";
 
 const HEAD = "apiVersion: rootloom/v1\n";
 const VOLUME = "desired/volumes/builds.yaml";
@@ -389,6 +390,10 @@ describe("found by the simulation", () => {
     const next = host.restart({ faults: {} });
     expect((await pass(next, "apply")).result).toBe("converged");
     expect(next.files.list(trees)?.filter((name) => name.startsWith(".rootloom-new-"))).toEqual([]);
+  });
+
+  it("a mode that a power cut takes back is seen, though the times of the directory are the same as before it", async () => {
+    expect((await runSeed(218_367)).violations).toEqual([]);
   });
 
   it("an image that begins as the one before is written from that one, by the process that wrote it alone", async () => {

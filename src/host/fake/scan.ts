@@ -36,7 +36,8 @@ function lookAtFakeTree(kernel: Kernel, treePath: string, options: LookOptions):
   let changed_ms = top.changed_ms;
   for (const entry of scanned) {
     if (leaveOut?.(entry.path) === true) continue;
-    hash.update(`${entry.path}\0${entry.mountPoint}\0${entry.stamp}\n`);
+    const { path, mountPoint, mode, owner, group, links, stamp } = entry;
+    hash.update(`${path}\0${mountPoint}\0${mode} ${owner} ${group} ${links}\0${stamp}\n`);
     changed_ms = Math.max(changed_ms, entry.changed_ms);
   }
   return { upper: hash.digest("hex"), parts: [], expected: 0, changed_ms };

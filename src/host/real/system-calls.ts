@@ -163,15 +163,18 @@ function lookUnderMount(directory: number, name: string): void {
 }
 
 /** What `writeRawFacts` writes, in words of 4 bytes. */
-export const rawFactWords = 10;
+export const rawFactWords = 14;
 
-/** Writes what the stamp of the node last visited is made of. */
+/** Writes what the stamp of the node last visited is made of, and its attributes. */
 export function writeRawFacts(into: Uint32Array, offset: number): void {
   for (let index = 0; index < rawFactWords; index++) into[offset + index] = factWords[stampWords[index] ?? 0] ?? 0;
 }
 
-/** Inode and size, ctime, mtime: where they stand in the facts, in words of 4 bytes. */
-const stampWords = [8, 9, 10, 11, 24, 25, 26, 28, 29, 30] as const;
+/**
+ * Where they stand in the facts, in words of 4 bytes: names, owner, group and mode, which a power cut may take back
+ * without the ctime of the same tick; inode and size, ctime, mtime.
+ */
+const stampWords = [4, 5, 6, 7, 8, 9, 10, 11, 24, 25, 26, 28, 29, 30] as const;
 
 /**
  * lstat of what a mount on `name` in an open directory covers: seen through a copy of the directory's own mount that hangs
