@@ -3,10 +3,11 @@ import type { DesiredGraph } from "../core/resource.ts";
 import { hashCachePath } from "../pack/hash-cache.ts";
 import { plainTarballPath } from "../pack/plain-tarball.ts";
 import { sizeText } from "../report/paint.ts";
-import { CURRENT, listOutdated, removeDirectory, retentionOf } from "../resources/artifact/generations.ts";
-import { whoseIs } from "../resources/artifact/observe.ts";
+import { CURRENT, listOutdated, retentionOf } from "../resources/artifact/generations.ts";
 import { collectKernels } from "../resources/kernel/collect.ts";
 import { packageKey } from "../resources/kernel/package.ts";
+import { whoseIs } from "../resources/marked.ts";
+import { removeDirectory } from "../resources/remove.ts";
 import { keptPaths } from "../resources/tree/kept.ts";
 import { keptKey } from "../resources/tree/source.ts";
 import type { State } from "../state/types.ts";
@@ -41,7 +42,7 @@ export async function collect(
     ...(await collectCaches(session, graph, given)),
     ...(await collectKernels(session.host, session.configuration.cache, graph, given.dryRun)),
   ];
-  const lines = [...caches, ...collectGenerations(session, state, graph, given)];
+  const lines = [...caches, ...(await collectGenerations(session, state, graph, given))];
   const kept = await listKept(session, state);
   const going = given.keptRoots ? kept.filter((each) => each.removable) : [];
   const isAgreed = given.yes && !given.dryRun;
@@ -83,7 +84,7 @@ export async function collectForRoom(session: Session, state: State, graph: Desi
   const given = { age_days: HOUR_DAYS, limit_bytes: Number.MAX_SAFE_INTEGER, dryRun: false };
   try {
     await collectCaches(session, graph, given);
-    collectGenerations(session, state, graph, given);
+    await collectGenerations(session, state, graph, given);
   } catch (thrown) {
     asRootloomError(thrown);
   }
@@ -133,23 +134,25 @@ function inUse({ host, configuration }: Session, graph: DesiredGraph): readonly 
 }
 
 /** Packing keeps as many generations as are declared; a smaller number takes effect here. The current one always stays. */
-function collectGenerations(
+async function collectGenerations(
   { host }: Session,
   state: State,
   graph: DesiredGraph,
   { dryRun }: Pick<CommandArguments["gc"], "dryRun">,
-): readonly string[] {
+): Promise<readonly string[]> {
   const { files, clock } = host;
-  return graph.resources.flatMap((resource) => {
-    if (resource.kind !== "artifact") return [];
+  const lines: string[] = [];
+  for (const resource of graph.resources) {
+    if (resource.kind !== "artifact") continue;
     const { id, path } = resource;
-    if (whoseIs(path, { host, instance: state.instance }).state !== "ours") return [];
+    if (whoseIs(path, { host, instance: state.instance }).state !== "ours") continue;
     const current = files.readLink(`${path}/${CURRENT}`) ?? "";
     const present = { instance: state.instance, current, now_ms: clock.now_ms() };
-    return listOutdated(files, path, retentionOf(resource), present).map((report) => {
-      if (!dryRun) removeDirectory(files, `${path}/${report.generation}`);
+    for (const { generation, createdAt, size_bytes } of listOutdated(files, path, retentionOf(resource), present)) {
+      if (!dryRun) await removeDirectory(host, `${path}/${generation}`);
       const verb = dryRun ? "would be removed" : "removed";
-      return `${id}: generation ${report.generation} of ${report.createdAt}, ${sizeText(report.size_bytes)}, ${verb}`;
-    });
-  });
+      lines.push(`${id}: generation ${generation} of ${createdAt}, ${sizeText(size_bytes)}, ${verb}`);
+    }
+  }
+  return lines;
 }

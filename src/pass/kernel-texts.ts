@@ -4,7 +4,7 @@ import { type TreePath, toTreePath } from "../core/entry.ts";
 import { expandDocuments } from "../documents/expand.ts";
 import type { Document, DocumentOf } from "../documents/types.ts";
 import type { Host } from "../host/ports.ts";
-import { sha256, writePrivate } from "../source/blobs.ts";
+import { keepMerged } from "../source/blobs.ts";
 import type { Snapshot } from "../source/types.ts";
 
 /**
@@ -17,7 +17,7 @@ export function kernelTexts(
   documents: readonly Document[],
   snapshot: Snapshot,
 ): MergedContents {
-  const found = new Map<string, { readonly sha256: string; readonly size: number; readonly content: string }>();
+  const found = new Map<string, ReturnType<typeof keepMerged>>();
   const isBuilt = (document: Document) => document.kind === "KernelConfig" && document.spec.source !== undefined;
   if (!documents.some(isBuilt)) return found;
   for (const document of expandDocuments(documents).documents) {
@@ -28,11 +28,7 @@ export function kernelTexts(
       return text === undefined ? [] : [text.endsWith("\n") ? text : `${text}\n`];
     });
     if (texts.length !== fragments.length + 1) continue;
-    const joined = Buffer.from(texts.join(""));
-    const digest = sha256(joined);
-    const content = `${cache}/merged/${digest}`;
-    if (host.files.stat(content)?.size !== joined.length) writePrivate(host, cache, content, joined);
-    found.set(kernelConfigKey(document.name), { sha256: digest, size: joined.length, content });
+    found.set(kernelConfigKey(document.name), keepMerged(host, cache, Buffer.from(texts.join(""))));
   }
   return found;
 }

@@ -3,7 +3,7 @@ import { toTreePath } from "../core/entry.ts";
 import { expandDocuments } from "../documents/expand.ts";
 import type { Document } from "../documents/types.ts";
 import type { Host } from "../host/ports.ts";
-import { sha256, writePrivate } from "../source/blobs.ts";
+import { keepMerged } from "../source/blobs.ts";
 import type { Snapshot } from "../source/types.ts";
 
 /** A configuration file of a root is a text for people; anything larger belongs into an overlay. */
@@ -19,7 +19,7 @@ export function mergeFiles(
   documents: readonly Document[],
   snapshot: Snapshot,
 ): MergedContents {
-  const found = new Map<string, { readonly sha256: string; readonly size: number; readonly content: string }>();
+  const found = new Map<string, ReturnType<typeof keepMerged>>();
   if (!documents.some((document) => document.kind === "Root" && document.spec.provision?.files !== undefined))
     return found;
   const sources = new Map(snapshot.files.map((file) => [file.path, file]));
@@ -35,10 +35,7 @@ export function mergeFiles(
       const parts = from.flatMap((path) => read(path) ?? []);
       const joined = Buffer.concat(parts);
       if (parts.length !== from.length || joined.length > MERGED_MAX_BYTES) continue;
-      const digest = sha256(joined);
-      const content = `${cache}/merged/${digest}`;
-      if (host.files.stat(content)?.size !== joined.length) writePrivate(host, cache, content, joined);
-      found.set(mergedKey(from), { sha256: digest, size: joined.length, content });
+      found.set(mergedKey(from), keepMerged(host, cache, joined));
     }
   }
   return found;

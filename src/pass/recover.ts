@@ -1,8 +1,8 @@
 import { asRootloomError } from "../core/error.ts";
 import type { ResourceKind } from "../core/resource.ts";
-import { isTemporary } from "../core/temporary.ts";
-import type { Files, Host } from "../host/ports.ts";
+import type { Host } from "../host/ports.ts";
 import { recoveries } from "../resources/index.ts";
+import { removeTemporaries } from "../resources/remove.ts";
 import type { ApplyContext, Places } from "../resources/types.ts";
 import { sweepNotes } from "../resources/volume/index.ts";
 import type { OpenedState } from "../state/state.ts";
@@ -43,15 +43,9 @@ export async function recover(
     }
   }
   closeIdle(state, host);
-  for (const directory of [places.state, `${places.state}/reports`]) sweepTemporaries(host.files, directory);
+  // The installation's id, and the reports.
+  for (const directory of [places.state, `${places.state}/reports`]) removeTemporaries(host.files, directory);
   return open.length > 0;
-}
-
-/** Files of the state's own that a kill left half written: the reports, the installation's id. */
-function sweepTemporaries(files: Files, directory: string): void {
-  for (const name of files.list(directory) ?? [])
-    if (isTemporary(name) && files.stat(`${directory}/${name}`)?.type === "file")
-      files.removeFile(`${directory}/${name}`);
 }
 
 function kindOf(stepId: string): ResourceKind {

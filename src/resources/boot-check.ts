@@ -1,12 +1,14 @@
+import { createHash } from "node:crypto";
 import { chooseAccelerator } from "../boot/accelerator.ts";
 import { bootGuest } from "../boot/guest.ts";
 import { judge } from "../boot/judge.ts";
 import { GUESTS, type KernelStart, type Machine } from "../boot/machine.ts";
+import { canonicalJson } from "../core/digest.ts";
 import { RootloomError } from "../core/error.ts";
 import type { BootCheck, KernelArchitecture } from "../core/resource.ts";
 import type { Host } from "../host/ports.ts";
-import { attributesIn } from "./artifact/directory.ts";
 import { BOOT_LOG, readVerdict, VERDICT, type Verdict } from "./artifact/verdict.ts";
+import { attributesIn } from "./marked.ts";
 import type { ApplyContext } from "./types.ts";
 
 /** What is known of a generation that is to be checked. */
@@ -14,6 +16,13 @@ export interface ObservedCheck {
   readonly state: "passed" | "failed" | "unchecked";
   /** Of one that failed: why. */
   readonly message: string;
+}
+
+/** What a verdict holds for: another check, or another kernel, and the generation is checked again. */
+export function checkKey(check: BootCheck, about: { readonly [fact: string]: string } = {}): string {
+  return createHash("sha256")
+    .update(canonicalJson({ check: { ...check }, ...about }))
+    .digest("hex");
 }
 
 /** What an earlier check, of that key, found of the generation in a directory. */
@@ -51,11 +60,31 @@ export interface Boot {
   readonly mode: number;
 }
 
+export interface Checked {
+  readonly verdict: Verdict;
+  /** The last of what the guest printed. */
+  readonly lines: readonly string[];
+}
+
+/**
+ * Checks a generation by `boot` unless that was done under the same key. Returns a line for the report.
+ * @throws RootloomError with condition "CheckFailed" for one that failed now or before.
+ */
+export async function checkOnce(
+  id: string,
+  about: Pick<Boot, "directory" | "generation" | "key">,
+  boot: () => Promise<Checked>,
+  { host }: Pick<ApplyContext, "host">,
+): Promise<string> {
+  const { verdict } = knownCheck(about.directory, about.key, host);
+  return requirePassed(id, about, verdict === undefined ? await boot() : { verdict, lines: [] });
+}
+
 /** Boots a generation, and keeps the verdict and the log of its console with it. */
 export async function bootForVerdict(
   { directory, generation, key, check, machine, probe, mode }: Boot,
   context: ApplyContext,
-): Promise<{ readonly verdict: Verdict; readonly lines: readonly string[] }> {
+): Promise<Checked> {
   const { host, cache, signal } = context;
   const { files, clock } = host;
   const accelerator = await chooseAccelerator(probe, machine.architecture, { host, cache, signal });
@@ -72,14 +101,10 @@ export async function bootForVerdict(
   return { verdict, lines: console.lastLines(12) };
 }
 
-/**
- * A line for the report on a generation that is well.
- * @throws RootloomError with condition "CheckFailed" for one that is not.
- */
-export function requirePassed(
+function requirePassed(
   id: string,
   { directory, generation }: Pick<Boot, "directory" | "generation">,
-  { verdict, lines }: { readonly verdict: Verdict; readonly lines: readonly string[] },
+  { verdict, lines }: Checked,
 ): string {
   if (verdict.healthy) return `boot check passed: ${verdict.message}; ${directory}/${BOOT_LOG}`;
   throw new RootloomError(`cannot make generation ${generation} current: in its boot check it ${verdict.message}`, {

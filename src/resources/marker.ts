@@ -1,6 +1,6 @@
 import type { Json } from "../core/digest.ts";
 import { RootloomError } from "../core/error.ts";
-import type { Files } from "../host/ports.ts";
+import type { Attributes, Files } from "../host/ports.ts";
 
 const MARKED_KINDS = ["volume", "tree", "artifact", "snapshot", "image", "kernel", "publish"] as const;
 
@@ -57,9 +57,14 @@ export function parseMarker(text: string): Marker | "invalid" {
   }
 }
 
-/** Durable when it returns; mode 0600. Its directory must exist. */
-export function writeMarker(files: Files, path: string, marker: Marker): void {
-  files.writeFile(path, `${JSON.stringify(marker, undefined, 2)}\n`, { owner: 0, group: 0, mode: 0o600 });
+/** Durable when it returns; root's and 0600 unless told otherwise. Its directory must exist. */
+export function writeMarker(
+  files: Files,
+  path: string,
+  marker: Marker,
+  attributes: Attributes = { owner: 0, group: 0, mode: 0o600 },
+): void {
+  files.writeFile(path, `${JSON.stringify(marker, undefined, 2)}\n`, attributes);
 }
 
 /** Says whether an object is the one that a marker means, and made by this installation. */

@@ -64,6 +64,18 @@ export function writePrivate(host: Host, cache: string, path: string, content: s
   files.writeFile(path, content, { owner: host.processes.userId, group: top?.group ?? 0, mode: 0o600 });
 }
 
+/** Keeps what was put together of texts of the tree, in `CACHE/merged/SHA256`. */
+export function keepMerged(
+  host: Host,
+  cache: string,
+  bytes: Uint8Array,
+): { readonly sha256: string; readonly size: number; readonly content: string } {
+  const digest = sha256(bytes);
+  const content = join(cache, "merged", digest);
+  if (host.files.stat(content)?.size !== bytes.length) writePrivate(host, cache, content, bytes);
+  return { sha256: digest, size: bytes.length, content };
+}
+
 /** git's id of a content; `length` tells a SHA-1 repository (40) from a SHA-256 one (64). */
 export function blobId(content: Uint8Array, length: number): string {
   return createHash(length === 64 ? "sha256" : "sha1")

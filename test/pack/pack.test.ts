@@ -74,6 +74,16 @@ function unpackCommand(codec: string, image: string): string {
   return `${codec === "zstd" ? "zstd -dc" : codec === "gzip" ? "gzip -dc" : "cat"} '${image}'`;
 }
 
+/** Does something each time before a file is read; `reads` counts them. */
+function whileRead(file: string, act: (reads: number) => void): typeof context {
+  let reads = 0;
+  const openTreeReader: typeof context.files.openTreeReader = (treePath, path) => {
+    if (path === file) act(++reads);
+    return context.files.openTreeReader(treePath, path);
+  };
+  return { ...context, files: { ...context.files, openTreeReader }, now_ms: () => 0 };
+}
+
 describe("an image", () => {
   for (const codec of ["gzip", "zstd", "none"] as const) {
     for (const tool of ["cpio -idm --no-absolute-filenames --quiet", "bsdcpio -idm --quiet"]) {
@@ -305,15 +315,7 @@ describe("packing is refused", () => {
   it("as transient when a file keeps changing while it is read", async () => {
     const work = temporaryDirectory();
     const root = makeRoot(work);
-    let reads = 0;
-    const files = {
-      ...context.files,
-      openTreeReader: (treePath: string, path: string) => {
-        if (path === "etc/hostname") writeFileSync(join(root, path), "x".repeat(++reads));
-        return context.files.openTreeReader(treePath, path);
-      },
-    };
-    const changing = { ...context, files, now_ms: () => 0 };
+    const changing = whileRead("etc/hostname", (reads) => writeFileSync(join(root, "etc/hostname"), "x".repeat(reads)));
     const packing = packTo(work, "image", packInput(join(work, "cache"), [treeLayer(root)]), changing);
     await expect(packing).rejects.toMatchObject({
       message: expect.stringContaining("/etc/hostname"),
@@ -327,15 +329,12 @@ describe("a file that changes once while it is read", () => {
     const work = temporaryDirectory();
     const root = makeRoot(work);
     let reads = 0;
-    const files = {
-      ...context.files,
-      openTreeReader: (treePath: string, path: string) => {
-        if (path === "etc/hostname" && ++reads === 1) writeFileSync(join(root, path), "what it is now");
-        return context.files.openTreeReader(treePath, path);
-      },
-    };
+    const changing = whileRead("etc/hostname", (number) => {
+      reads = number;
+      if (reads === 1) writeFileSync(join(root, "etc/hostname"), "what it is now");
+    });
     const input = packInput(join(work, "cache"), [treeLayer(root)], { compression: { codec: "none", level: 0 } });
-    const packed = await packTo(work, "image", input, { ...context, files, now_ms: () => 0 });
+    const packed = await packTo(work, "image", input, changing);
     expect(reads).toBeGreaterThan(1);
     expect(readFileSync(packed.image, "latin1")).toContain("what it is now");
   });

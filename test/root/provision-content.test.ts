@@ -10,22 +10,15 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type FileTree, makeSite, type Site } from "../kit.ts";
+import { makeSite, type Site } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
-import { changesOf, imageOf, leftovers, type PlannedStep, rootOf, small, tarballRoot } from "./small-site.ts";
+import { changesOf, imageOf, leftovers, type PlannedStep, provisioned, provisionedRoot, rootOf } from "./small-site.ts";
 import { dieUntilBuilt, runAllowed } from "./toy-kernel.ts";
 
 let site: Site;
 beforeEach(() => expect(whyNotMount()).toBeUndefined());
 afterEach(() => site.remove());
 
-const root = (provision: object, extra: object = {}): string =>
-  tarballRoot({ provision, mounts: [{ target: "/proc", type: "proc" }], ...extra });
-const files = (provision: object, extra: object = {}): FileTree => ({
-  ...small,
-  "desired/overlays/hardware/live/bin/sh": { link: "busybox" },
-  "desired/roots/small.yaml": root(provision, extra),
-});
 const applied = (...words: readonly string[]): string => {
   const ran = site.run("apply", ...words);
   expect(ran.exitCode, ran.stdout + ran.stderr).toBe(0);
@@ -47,7 +40,7 @@ const logText = (): string => {
 describe("what provisioning leaves in a managed root", () => {
   it("is no drift, and what is edited afterwards is", () => {
     site = makeSite(
-      files({ steps: [{ name: "make", run: "mkdir /opt/made; echo x > /opt/made/file; rm /etc/fstab" }] }),
+      provisioned({ steps: [{ name: "make", run: "mkdir /opt/made; echo x > /opt/made/file; rm /etc/fstab" }] }),
     );
     applied();
     expect(site.run("drift").exitCode).toBe(0);
@@ -62,7 +55,7 @@ describe("what provisioning leaves in a managed root", () => {
   it("is taken back to the snapshot before a step that changed or failed, so that nothing of its earlier text stays", () => {
     const snapshots = { before: ["provision"], keep: 5 };
     const two = (text: string): string =>
-      root(
+      provisionedRoot(
         {
           steps: [
             { name: "one", run: "echo 1 >> /etc/log" },
@@ -71,7 +64,7 @@ describe("what provisioning leaves in a managed root", () => {
         },
         { snapshots },
       );
-    site = makeSite(files({}, { snapshots }));
+    site = makeSite(provisioned({}, { snapshots }));
     site.commit({ "desired/roots/small.yaml": two("echo half >> /etc/log; exit 1") });
     expect(site.run("apply").exitCode).toBe(1);
     expect(inRoot("etc/log")).toBe("1\nhalf\n");
@@ -94,8 +87,8 @@ describe("what provisioning leaves in a managed root", () => {
   it("is whole again however often going back to a snapshot is killed: the step runs on what was there before it", () => {
     const snapshots = { before: ["provision"], keep: 40 };
     const step = (text: string): string =>
-      root({ steps: [{ name: "one", run: `echo ${text} >> /etc/log` }] }, { snapshots });
-    site = makeSite({ ...files({}, { snapshots }), "desired/roots/small.yaml": step("a") });
+      provisionedRoot({ steps: [{ name: "one", run: `echo ${text} >> /etc/log` }] }, { snapshots });
+    site = makeSite({ ...provisioned({}, { snapshots }), "desired/roots/small.yaml": step("a") });
     applied();
     site.commit({ "desired/roots/small.yaml": step("b") });
     const deaths = join(site.directory, "deaths");
@@ -110,9 +103,9 @@ describe("what provisioning leaves in a managed root", () => {
   it("is made again in a root that was rolled back by a person, once that is resumed", () => {
     const snapshots = { before: ["provision"], keep: 3 };
     const step = (text: string): object => ({ steps: [{ name: "one", run: `echo ${text} >> /etc/log` }] });
-    site = makeSite(files(step("a"), { snapshots, content: "live" }));
+    site = makeSite(provisioned(step("a"), { snapshots, content: "live" }));
     applied();
-    site.commit({ "desired/roots/small.yaml": root(step("b"), { snapshots, content: "live" }) });
+    site.commit({ "desired/roots/small.yaml": provisionedRoot(step("b"), { snapshots, content: "live" }) });
     expect(applied()).toMatch(/\S+-small was taken before/);
     expect(inRoot("etc/log")).toBe("a\nb\n");
     const { snapshots: taken } = site.json<{ snapshots: readonly { name: string; reason: string }[] }>(
@@ -137,7 +130,11 @@ describe("files put together from parts", () => {
       ],
       steps: [{ name: "see", run: "cat /etc/portage/make.conf > /etc/seen", inputs: ["parts/own.conf"] }],
     };
-    site = makeSite({ ...files(provision), "desired/parts/common.conf": "A=1\n", "desired/parts/own.conf": "B=2\n" });
+    site = makeSite({
+      ...provisioned(provision),
+      "desired/parts/common.conf": "A=1\n",
+      "desired/parts/own.conf": "B=2\n",
+    });
     applied();
     expect([inRoot("etc/portage/make.conf"), inRoot("etc/seen")]).toEqual(["A=1\nB=2\n", "A=1\nB=2\n"]);
     const { mode, gid } = lstatSync(rootOf(site, "etc/portage/make.conf"));
@@ -164,21 +161,23 @@ describe("the resolver file of the host", () => {
   });
 
   it("is seen by the steps wherever the root's own leads, and the root's own is as before", () => {
-    site = makeSite(files(seen("first"), { content: "live" }));
+    site = makeSite(provisioned(seen("first"), { content: "live" }));
     applied();
     writeFileSync(rootOf(site, "etc/resolv.conf"), "own\n");
-    site.commit({ "desired/roots/small.yaml": root(seen("plain"), { content: "live" }) });
+    site.commit({ "desired/roots/small.yaml": provisionedRoot(seen("plain"), { content: "live" }) });
     applied();
     expect([inRoot("etc/plain"), inRoot("etc/resolv.conf")]).toEqual([host, "own\n"]);
     rmSync(rootOf(site, "etc/resolv.conf"));
     symlinkSync("../run/resolver/stub.conf", rootOf(site, "etc/resolv.conf"));
-    site.commit({ "desired/roots/small.yaml": root(seen("dangling"), { content: "live" }) });
+    site.commit({ "desired/roots/small.yaml": provisionedRoot(seen("dangling"), { content: "live" }) });
     applied();
     expect(inRoot("etc/dangling")).toBe(host);
     expect(readlinkSync(rootOf(site, "etc/resolv.conf"))).toBe("../run/resolver/stub.conf");
     expect(existsSync(rootOf(site, "run"))).toBe(false);
     rmSync(rootOf(site, "etc/resolv.conf"));
-    site.commit({ "desired/roots/small.yaml": root(seen("kept", { resolvConf: "keep" }), { content: "live" }) });
+    site.commit({
+      "desired/roots/small.yaml": provisionedRoot(seen("kept", { resolvConf: "keep" }), { content: "live" }),
+    });
     applied();
     expect(inRoot("etc/kept")).toBe("none\n");
     expect(existsSync(rootOf(site, "etc/resolv.conf"))).toBe(false);
@@ -187,7 +186,7 @@ describe("the resolver file of the host", () => {
 
 describe("a secret of a step", () => {
   it("is read from the host, reaches the step, and is masked in its log and in what is told of a failure", () => {
-    site = makeSite(files({ steps: [{ name: "fetch", run: "true" }] }));
+    site = makeSite(provisioned({ steps: [{ name: "fetch", run: "true" }] }));
     applied();
     const secret = join(site.state, "token");
     writeFileSync(secret, "sesame-value\nsecond-line\n", { mode: 0o600 });
@@ -196,7 +195,7 @@ describe("a secret of a step", () => {
       run: 'test "$TOKEN" = "sesame-value\nsecond-line" && echo "got $TOKEN"; exit 3',
       secrets: { TOKEN: secret },
     };
-    site.commit({ "desired/roots/small.yaml": root({ steps: [step] }) });
+    site.commit({ "desired/roots/small.yaml": provisionedRoot({ steps: [step] }) });
     const ran = site.run("apply", "--log-level", "trace");
     expect(ran.exitCode).toBe(1);
     expect(logText()).toContain("got ****\n");
@@ -209,14 +208,16 @@ describe("a secret of a step", () => {
     ];
     expect(told.join("\n")).not.toMatch(/sesame-value|second-line\n/);
     writeFileSync(secret, "other", { mode: 0o600 });
-    site.commit({ "desired/roots/small.yaml": root({ steps: [{ ...step, run: "true" }] }) });
+    site.commit({ "desired/roots/small.yaml": provisionedRoot({ steps: [{ ...step, run: "true" }] }) });
     applied();
   });
 });
 
 describe("a step on the host", () => {
   it("is refused where the host's limits do not allow commands, and nothing runs", () => {
-    site = makeSite(files({ steps: [{ name: "outside", run: "touch $ROOTLOOM_ROOT/etc/made-outside", on: "host" }] }));
+    site = makeSite(
+      provisioned({ steps: [{ name: "outside", run: "touch $ROOTLOOM_ROOT/etc/made-outside", on: "host" }] }),
+    );
     const ran = site.run("apply");
     expect(ran.exitCode).toBe(1);
     expect(ran.stdout).toMatch(/step outside runs on the host, and this host's limits do not allow that/);
@@ -226,13 +227,13 @@ describe("a step on the host", () => {
   it("runs where they do, sees the host and not the root as its own, and runs again only when it changed", () => {
     const outside = (text: string): object => ({ steps: [{ name: "outside", run: text, on: "host" }] });
     const text = 'test -x "$ROOTLOOM_ROOT/bin/busybox"; readlink -f . >> "$ROOTLOOM_ROOT/etc/made-outside"';
-    site = makeSite(files(outside(text)));
+    site = makeSite(provisioned(outside(text)));
     const passes = [runAllowed(site, "apply"), runAllowed(site, "apply")];
     expect(passes.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
     const made = inRoot("etc/made-outside");
     expect(made).toBe("/\n");
     site.commit({
-      "desired/roots/small.yaml": root(outside(`${text}; echo two >> "$ROOTLOOM_ROOT/etc/made-outside"`)),
+      "desired/roots/small.yaml": provisionedRoot(outside(`${text}; echo two >> "$ROOTLOOM_ROOT/etc/made-outside"`)),
     });
     expect(runAllowed(site, "apply").exitCode).toBe(0);
     expect(inRoot("etc/made-outside")).toBe(`${made}${made}two\n`);
@@ -258,7 +259,7 @@ describe("a list of packages", () => {
     });
     const install = ["app-editors/vim", "dev-vcs/git"];
     site = makeSite({
-      ...files(step({ install })),
+      ...provisioned(step({ install })),
       "desired/overlays/hardware/live/bin/emerge": { text: FAKE_EMERGE, executable: true },
     });
     applied();
@@ -268,7 +269,9 @@ describe("a list of packages", () => {
     expect(planned()).toMatchObject({ cause: "corrective", reason: "step tools: dev-vcs/git is not installed" });
     applied();
     expect([inRoot("etc/log"), changesOf(site)]).toEqual(["after\n", []]);
-    site.commit({ "desired/roots/small.yaml": root(step({ install: ["dev-vcs/git"], remove: ["app-editors/vim"] })) });
+    site.commit({
+      "desired/roots/small.yaml": provisionedRoot(step({ install: ["dev-vcs/git"], remove: ["app-editors/vim"] })),
+    });
     applied();
     expect(inRoot("var/log-of-fake")).toMatch(/--unmerge app-editors\/vim\nemerge --ask=n --color=n --depclean\n$/);
     expect([readdirSync(rootOf(site, "var/db/pkg/app-editors")), changesOf(site)]).toEqual([[], []]);
@@ -283,7 +286,7 @@ describe("a list of packages", () => {
     const step = (more: object): object => ({
       steps: [{ name: "own", packages: { adapter: "command", commands, install: ["one", "two"], ...more } }],
     });
-    site = makeSite(files(step({})));
+    site = makeSite(provisioned(step({})));
     applied();
     expect(readdirSync(rootOf(site, "var/packages"))).toEqual(["one", "two"]);
     expect([existsSync(rootOf(site, "written-by-list")), changesOf(site)]).toEqual([false, []]);
@@ -291,7 +294,9 @@ describe("a list of packages", () => {
     expect(planned()).toMatchObject({ reason: "step own: two is not installed" });
     applied();
     site.commit({
-      "desired/roots/small.yaml": root(step({ commands: { ...commands, install: "true" }, install: ["three"] })),
+      "desired/roots/small.yaml": provisionedRoot(
+        step({ commands: { ...commands, install: "true" }, install: ["three"] }),
+      ),
     });
     const ran = site.run("apply");
     expect([ran.exitCode, ran.stdout]).toEqual([
@@ -304,7 +309,7 @@ describe("a list of packages", () => {
 describe("an image with `strip: packageManager`", () => {
   it("leaves databases and programs of package managers out, and plan and explain show what", () => {
     site = makeSite({
-      ...files({
+      ...provisioned({
         steps: [
           {
             name: "db",
@@ -328,7 +333,9 @@ describe("an image with `strip: packageManager`", () => {
 
 describe("a file that a step made in a managed root", () => {
   it("and that somebody edited is told and refused: nothing has it as it was, and nothing else is touched", () => {
-    site = makeSite(files({ steps: [{ name: "make", run: "echo made > /etc/made; echo by-step > /etc/hostname" }] }));
+    site = makeSite(
+      provisioned({ steps: [{ name: "make", run: "echo made > /etc/made; echo by-step > /etc/hostname" }] }),
+    );
     applied();
     writeFileSync(rootOf(site, "etc/made"), "edited\n");
     writeFileSync(rootOf(site, "etc/fstab"), "edited\n");
@@ -344,7 +351,9 @@ describe("a file that a step made in a managed root", () => {
       blocked: { condition: "Refused", hint: expect.stringMatching(/rootloom snapshots small/) },
     });
     expect(site.run("drift").exitCode).toBe(2);
-    site.commit({ "desired/roots/small.yaml": root({ steps: [{ name: "make", run: "echo again > /etc/made" }] }) });
+    site.commit({
+      "desired/roots/small.yaml": provisionedRoot({ steps: [{ name: "make", run: "echo again > /etc/made" }] }),
+    });
     site.run("apply");
     expect([inRoot("etc/made"), changesOf(site)]).toEqual(["again\n", []]);
   });

@@ -2,9 +2,9 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { eventually, type FileTree, fingerprint, makeSite, type Ran, type Site, sha256Of } from "../kit.ts";
+import { eventually, fingerprint, makeSite, type Ran, type Site, sha256Of } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
-import { changesOf, imageOf, leftovers, type PlanJson, processesOf, rootOf, small, tarballRoot } from "./small-site.ts";
+import { changesOf, imageOf, leftovers, type PlanJson, processesOf, provisioned, rootOf } from "./small-site.ts";
 
 let site: Site;
 beforeEach(() => expect(whyNotMount()).toBeUndefined());
@@ -14,12 +14,6 @@ afterEach(async () => {
   expect(left).toEqual([]);
 });
 
-/** The small root with a shell, and steps. */
-const provisioned = (provision: object, extra: object = {}): FileTree => ({
-  ...small,
-  "desired/overlays/hardware/live/bin/sh": { link: "busybox" },
-  "desired/roots/small.yaml": tarballRoot({ provision, mounts: [{ target: "/proc", type: "proc" }], ...extra }),
-});
 const steps = (...texts: readonly string[]): object => ({
   steps: texts.map((run, index) => ({ name: `step${index + 1}`, run })),
 });

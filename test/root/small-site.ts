@@ -43,6 +43,15 @@ export const small: FileTree = {
   }),
 };
 
+/** The same with a shell in the root, and its provisioning. */
+export const provisioned = (provision: object, extra: object = {}): FileTree => ({
+  ...small,
+  "desired/overlays/hardware/live/bin/sh": { link: "busybox" },
+  "desired/roots/small.yaml": provisionedRoot(provision, extra),
+});
+export const provisionedRoot = (provision: object, extra: object = {}): string =>
+  tarballRoot({ provision, mounts: [{ target: "/proc", type: "proc" }], ...extra });
+
 export const rootOf = (site: Site, path = ""): string => join(site.state, "volumes/small/root", path);
 export const imageOf = (site: Site, name = "a"): string =>
   join(site.state, "artifacts", name, "current/initramfs.cpio.gz");

@@ -1,3 +1,4 @@
+import { TEMPORARY_PREFIX } from "../../src/core/temporary.ts";
 import type { PassResult } from "../../src/pass/types.ts";
 import { openState } from "../../src/state/state.ts";
 import { checkImage } from "./image.ts";
@@ -48,24 +49,19 @@ export function checkConverged(world: World): void {
 /** What a kill left half written among the state's own files is gone. */
 function leftovers(world: World): readonly string[] {
   const { files } = world.observer.outside;
-  const own = [STATE, `${STATE}/reports`].flatMap((directory) =>
+  const halves = (directory: string) =>
     (files.list(directory) ?? []).flatMap((name) =>
-      name.startsWith(".rootloom-new-") ? [`${directory}/${name} is left`] : [],
-    ),
-  );
+      name.startsWith(TEMPORARY_PREFIX) ? [`${directory}/${name} is left`] : [],
+    );
   // Where a disk did not let it be removed, it goes with the next root that is built there.
   const stays = world.counts.has("permanent error: jobs.run");
   const builds = Object.values(world.site.roots).flatMap(({ volume }) => {
     if (volume === undefined || stays) return [];
     const own = `${volumePath(volume)}/.rootloom`;
-    const halves = [own, `${own}/trees`].flatMap((directory) =>
-      (files.list(directory) ?? []).flatMap((name) =>
-        name.startsWith(".rootloom-new-") ? [`${directory}/${name} is left`] : [],
-      ),
-    );
-    return [...halves, ...(files.list(`${own}/build`) ?? []).map((name) => `${own}/build/${name} is left`)];
+    const left = (files.list(`${own}/build`) ?? []).map((name) => `${own}/build/${name} is left`);
+    return [own, `${own}/trees`].flatMap(halves).concat(left);
   });
-  return [...own, ...builds];
+  return [STATE, `${STATE}/reports`].flatMap(halves).concat(builds);
 }
 
 function volumes(world: World): readonly string[] {

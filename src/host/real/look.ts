@@ -42,7 +42,7 @@ export function lookAtTree(treePath: string, options: readonly LookOptions[], tu
       const views = options.map((view) => new View(view));
       const parts: Part[] = [];
       const { stamp, changed_ms } = statDescriptor(tree);
-      lookInto({ treePath, path: "", held: openBelow(tree, "", toList, onlyDown), parts, depth: 0 }, views);
+      lookInto({ treePath, path: "", open: () => openBelow(tree, "", toList, onlyDown), parts, depth: 0 }, views);
       for (const view of views) view.endUpper(stamp, changed_ms);
       for (let own = 0, number = take(turn, own++); number < parts.length; number = take(turn, own++))
         lookAtPart(treePath, tree, parts[number] as Part, number);
@@ -59,12 +59,8 @@ function take(turn: Int32Array | undefined, own: number): number {
 }
 
 function lookAtPart(treePath: string, tree: number, { path, views }: Part, number: number): void {
-  attempt(treePath, path, () =>
-    lookInto(
-      { treePath, path, held: openBelow(tree, path, toList, onlyDown), parts: undefined, depth: part_depth },
-      views,
-    ),
-  );
+  const open = () => openBelow(tree, path, toList, onlyDown);
+  lookInto({ treePath, path, open, parts: undefined, depth: part_depth }, views);
   for (const view of views) view.endPart(number);
 }
 
@@ -72,19 +68,20 @@ interface Directory {
   readonly treePath: string;
   readonly path: TreePath;
   readonly depth: number;
-  /** Open to be listed; it is closed here. */
-  readonly held: number;
+  /** Opens it to be listed. */
+  readonly open: () => number;
   /** Takes up what is deep enough; undefined within a part. */
   readonly parts: Part[] | undefined;
 }
 
-function lookInto({ treePath, path, held, parts, depth }: Directory, views: readonly View[]): void {
+function lookInto({ treePath, path, open, parts, depth }: Directory, views: readonly View[]): void {
   const below: { readonly name: TreePath; readonly views: readonly View[] }[] = [];
   const prefix = path === "" ? "" : `${path}/`;
+  const held = attempt(treePath, path, open);
   try {
-    attempt(treePath, path, () => {
-      for (const view of views) view.begin(path);
-      const isPlain = views.every(({ isCareful }) => !isCareful);
+    for (const view of views) view.begin(path);
+    const isPlain = views.every(({ isCareful }) => !isCareful);
+    attempt(treePath, path, () =>
       visitNodes(held, (names, start, end, facts) => {
         if (isPlain && !facts.directory) {
           for (const view of views) view.add(names, start, end, facts);
@@ -96,16 +93,15 @@ function lookInto({ treePath, path, held, parts, depth }: Directory, views: read
         if (!facts.directory || facts.mountRoot) return;
         const entering = seeing.filter((view) => view.enters(prefix + name));
         if (entering.length > 0) below.push({ name, views: entering });
-      });
-    });
+      }),
+    );
     for (const { name, views: entering } of below) {
       const inside = prefix + name;
       if (parts !== undefined && depth + 1 === part_depth) parts.push({ path: inside, views: entering.map(expecting) });
-      else
-        attempt(treePath, inside, () => {
-          const there = openBelow(held, name, toList, onlyDown);
-          lookInto({ treePath, path: inside, held: there, parts, depth: depth + 1 }, entering);
-        });
+      else {
+        const openInside = () => openBelow(held, name, toList, onlyDown);
+        lookInto({ treePath, path: inside, open: openInside, parts, depth: depth + 1 }, entering);
+      }
     }
   } finally {
     closeSync(held);
@@ -118,9 +114,9 @@ function expecting(view: View): View {
 }
 
 /** Says of a failure where in the tree it was; a directory that is not there any more is the next pass's. */
-function attempt(treePath: string, path: TreePath, body: () => void): void {
+function attempt<T>(treePath: string, path: TreePath, body: () => T): T {
   try {
-    body();
+    return body();
   } catch (thrown) {
     if (path === "" || !isMissing(thrown)) throw failure("walk", show(treePath, path), thrown);
     throw new RootloomError(`cannot walk ${show(treePath, path)}: a directory in it vanished meanwhile`, {

@@ -1,11 +1,11 @@
 import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { PackInput } from "../../host/jobs.ts";
+import { makeMarked, requireAllowed, requireOurs, sweepWork } from "../marked.ts";
 import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { BOOT_TREE, readBootParts } from "./boot-tree.ts";
 import { confirmedLayers } from "./confirmed.ts";
-import { prepareDirectory, requireAllowed, requireOurs, sweepBuilds } from "./directory.ts";
 import {
   CURRENT,
   damageOf,
@@ -34,8 +34,8 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   const { host, cache } = context;
   const { files } = host;
   requireAllowed(resource.path, context);
-  await prepareDirectory(resource, context);
-  sweepBuilds(files, resource.path);
+  await makeMarked(resource, context);
+  await sweepWork(resource.path, context);
   await provideBase(resource, context);
   const input = packInput(files, resource, cache, await pickedLayers(resource, context));
   const { layers, confirm } = await confirmedLayers(resource, input, context);
@@ -67,7 +67,7 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   await switchTo(resource, report.generation, context);
   const removed = await retain(resource, report.generation, context);
   // A damaged one was only set aside until its successor stood.
-  sweepBuilds(files, resource.path);
+  await sweepWork(resource.path, context);
   const older = removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [];
   const tree = report.files === undefined ? [] : [`for the system partition: ${resource.path}/${CURRENT}/${BOOT_TREE}`];
   const unknown = checkKernelSymbols(resource, files);
@@ -138,14 +138,15 @@ async function switchTo(resource: ArtifactResource, generation: string, context:
 }
 
 async function retain(resource: ArtifactResource, current: string, context: ApplyContext): Promise<readonly string[]> {
-  const { files, clock } = context.host;
+  const { host, instance } = context;
+  const { files, clock } = host;
   const { path } = resource;
-  const present = { instance: context.instance, current, now_ms: clock.now_ms() };
+  const present = { instance, current, now_ms: clock.now_ms() };
   const retention = retentionOf(resource);
   if (listOutdated(files, path, retention, present).length === 0) return [];
   return context.effect("artifact.remove-old", { path, current }, () => {
     requireOurs(path, context);
-    return removeOutdated(files, path, retention, present);
+    return removeOutdated(host, path, retention, present);
   });
 }
 

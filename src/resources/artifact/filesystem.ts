@@ -6,9 +6,9 @@ import type { Host } from "../../host/ports.ts";
 import { requireSpace } from "../../pack/checks.ts";
 import { writeTar } from "../../pack/tar-writer.ts";
 import type { PackEntry } from "../../pack/types.ts";
+import { removeDirectory } from "../remove.ts";
 import type { ApplyContext } from "../types.ts";
 import { checkErofs, checkSquashfs } from "./filesystem-verify.ts";
-import { removeDirectory } from "./generations.ts";
 
 const PROGRESS_PAUSE_MS = 100;
 
@@ -149,7 +149,7 @@ async function makeErofs(
     timeout_ms: 0,
     signal,
   });
-  removeDirectory(host.files, stage);
+  await removeDirectory(host, stage);
 }
 
 /** The time of the making. No entry is later, so that none is clamped to it. */

@@ -1,5 +1,6 @@
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { Files, Host } from "../../host/ports.ts";
+import { removeDirectory } from "../remove.ts";
 import { mountedGenerations } from "./mounted.ts";
 import { readVerdict } from "./verdict.ts";
 
@@ -187,14 +188,13 @@ export function listOutdated(
 }
 
 /** Removes what is not to stay. Returns the names. */
-export function removeOutdated(files: Files, path: string, retention: Retention, present: Present): readonly string[] {
-  const outdated = listOutdated(files, path, retention, present).map(({ generation }) => generation);
-  for (const generation of outdated) removeDirectory(files, `${path}/${generation}`);
+export async function removeOutdated(
+  host: Pick<Host, "files" | "jobs">,
+  path: string,
+  retention: Retention,
+  present: Present,
+): Promise<readonly string[]> {
+  const outdated = listOutdated(host.files, path, retention, present).map(({ generation }) => generation);
+  for (const generation of outdated) await removeDirectory(host, `${path}/${generation}`);
   return outdated;
-}
-
-/** Removes a directory that was just listed as ours; gone already is fine. */
-export function removeDirectory(files: Files, path: string): void {
-  const stat = files.stat(path);
-  if (stat?.type === "directory") files.removeTree(path, stat.inode);
 }

@@ -1,15 +1,22 @@
-import { createHash } from "node:crypto";
 import { findFirmware } from "../../boot/firmware.ts";
 import { type Kernel, readKernel } from "../../boot/kernel.ts";
 import { type Machine, memoryFor } from "../../boot/machine.ts";
-import { canonicalJson } from "../../core/digest.ts";
 import type { ArtifactResource, BootCheck, KernelSource } from "../../core/resource.ts";
 import type { Host } from "../../host/ports.ts";
-import { bootForVerdict, knownCheck, type ObservedCheck, requireGuests, requirePassed } from "../boot-check.ts";
+import {
+  bootForVerdict,
+  type Checked,
+  checkKey,
+  checkOnce,
+  knownCheck,
+  type ObservedCheck,
+  requireGuests,
+} from "../boot-check.ts";
+import { attributesIn } from "../marked.ts";
+import { shortRun } from "../owned.ts";
+import { removeDirectory } from "../remove.ts";
 import type { ApplyContext } from "../types.ts";
-import { attributesIn, shortRun } from "./directory.ts";
-import { type GenerationReport, removeDirectory } from "./generations.ts";
-import type { Verdict } from "./verdict.ts";
+import type { GenerationReport } from "./generations.ts";
 
 interface DeclaredCheck {
   readonly check: BootCheck;
@@ -33,7 +40,7 @@ export function observeCheck(
   const declared = declaredCheck(resource);
   if (declared === undefined) return undefined;
   const kernel = readKernel(host.files, declared.kernel);
-  const known = knownCheck(`${resource.path}/${generation}`, keyOf(declared.check, kernel), host);
+  const known = knownCheck(`${resource.path}/${generation}`, checkKey(declared.check, { kernel: kernel.sha256 }), host);
   if (known.verdict !== undefined) return { state: known.state, message: known.message };
   if (resource.boot?.form === "uki") findFirmware(host.files, declared.check.firmware);
   requireGuests(resource.name, kernel.architecture, host);
@@ -52,14 +59,17 @@ export async function requireHealthy(
 ): Promise<string | undefined> {
   const declared = declaredCheck(resource);
   if (declared === undefined) return undefined;
-  const { files } = context.host;
-  const directory = `${resource.path}/${report.generation}`;
-  const kernel = readKernel(files, declared.kernel);
-  const key = keyOf(declared.check, kernel);
-  const { verdict } = knownCheck(directory, key, context.host);
-  const known = verdict === undefined ? undefined : { verdict, lines: [] };
-  const found = known ?? (await bootGeneration({ resource, report, kernel, check: declared.check, key }, context));
-  return requirePassed(resource.id, { directory, generation: report.generation }, found);
+  const { check } = declared;
+  const { generation } = report;
+  const kernel = readKernel(context.host.files, declared.kernel);
+  const key = checkKey(check, { kernel: kernel.sha256 });
+  const about = { directory: `${resource.path}/${generation}`, generation, key };
+  return checkOnce(
+    resource.id,
+    about,
+    () => bootGeneration({ resource, report, kernel, check, key }, context),
+    context,
+  );
 }
 
 interface Check {
@@ -73,13 +83,13 @@ interface Check {
 async function bootGeneration(
   { resource, report, kernel, check, key }: Check,
   context: ApplyContext,
-): Promise<{ readonly verdict: Verdict; readonly lines: readonly string[] }> {
+): Promise<Checked> {
   const { host, signal } = context;
   const { files } = host;
   const { generation } = report;
   const directory = `${resource.path}/${generation}`;
   const work = `${resource.path}/.check-${shortRun(context.runId)}`;
-  removeDirectory(files, work);
+  await removeDirectory(host, work);
   files.makeDirectories(work, 0o700);
   try {
     // The very bytes that the key names: what it was read from may change meanwhile.
@@ -96,7 +106,7 @@ async function bootGeneration(
     const booted = await bootForVerdict(boot, context);
     return { ...booted, lines: isSecret(resource) ? [] : booted.lines };
   } finally {
-    if (!signal.aborted) removeDirectory(files, work);
+    if (!signal.aborted) await removeDirectory(host, work);
   }
 }
 
@@ -126,10 +136,4 @@ function startOf(
 /** What a secret overlay makes a guest print is read in its log, by whoever may read the image. */
 function isSecret({ overlays }: ArtifactResource): boolean {
   return overlays.some(({ secret }) => secret);
-}
-
-function keyOf(check: BootCheck, { sha256 }: Pick<Kernel, "sha256">): string {
-  return createHash("sha256")
-    .update(canonicalJson({ check, kernel: sha256 }))
-    .digest("hex");
 }

@@ -2,7 +2,7 @@ import { asRootloomError } from "../../core/error.ts";
 import type { ArtifactResource, OwnedRecord } from "../../core/resource.ts";
 import type { ObservedCheck } from "../boot-check.ts";
 import { checkHostPath } from "../limits.ts";
-import { identityOf, ownership, readMarker } from "../marker.ts";
+import { type Whose, whoseIs } from "../marked.ts";
 import { detail } from "../owned.ts";
 import type { ObserveContext } from "../types.ts";
 import { readBootParts } from "./boot-tree.ts";
@@ -24,10 +24,7 @@ import { pickedLayers } from "./picked.ts";
 import { signProblem } from "./sign.ts";
 import { provideBase } from "./tarball.ts";
 
-export interface ObservedArtifact {
-  readonly state: "absent" | "foreign" | "ours";
-  /** Completes "it is ..." for a foreign directory. */
-  readonly whose: string;
+export interface ObservedArtifact extends Whose {
   /** Where `current` points; empty when it is not there. */
   readonly current: string;
   /** The generation that the record (or, where it was lost, `current`) tells of; empty when there is none. */
@@ -106,25 +103,6 @@ export async function observeRemovedArtifact(record: OwnedRecord, context: Obser
   const { state, whose } = whoseIs(path, context);
   const generations = listGenerations(context.host.files, path, context.instance).length;
   return { ...NOTHING, state, whose, generations };
-}
-
-/** Whose a directory is, by its marker and its own identity. */
-export function whoseIs(
-  path: string,
-  context: Pick<ObserveContext, "host" | "instance">,
-): Pick<ObservedArtifact, "state" | "whose"> {
-  const { files } = context.host;
-  const stat = files.stat(path);
-  if (stat === undefined) return { state: "absent", whose: "" };
-  if (stat.type !== "directory") return { state: "foreign", whose: `a ${stat.type}` };
-  const { filesystem, inode, born } = identityOf(files, path);
-  const marker = readMarker(files, markerPath(path));
-  const { verdict, reason } = ownership(marker, context.instance, inode, filesystem, born);
-  return verdict === "ours" ? { state: "ours", whose: "" } : { state: "foreign", whose: reason };
-}
-
-export function markerPath(path: string): string {
-  return `${path}/.rootloom.json`;
 }
 
 /** What the record holds of the packed generation; from its own report where the record was lost. */

@@ -3,17 +3,18 @@ import type { ArtifactResource } from "../../core/resource.ts";
 import { imageEstimate_bytes } from "../../core/space.ts";
 import type { JobMap, PackInput } from "../../host/jobs.ts";
 import { takeLease } from "../lease.ts";
+import { attributesIn, requireOurs } from "../marked.ts";
+import { shortRun } from "../owned.ts";
+import { removeDirectory } from "../remove.ts";
 import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import { type BootParts, readBootParts, writeBootTree } from "./boot-tree.ts";
-import { attributesIn, requireOurs, shortRun } from "./directory.ts";
 import {
   damageOf,
   type GenerationReport,
   MANIFEST,
   REPORT,
   readReport,
-  removeDirectory,
   removeOutdated,
   retentionOf,
 } from "./generations.ts";
@@ -41,10 +42,11 @@ export async function packGeneration(
   { current, confirm, content_bytes }: Packing,
   context: ApplyContext,
 ): Promise<GenerationReport | undefined> {
-  const { files } = context.host;
+  const { host } = context;
+  const { files } = host;
   const build = `${resource.path}/.build-${shortRun(context.runId)}`;
   const isSecret = resource.overlays.some((overlay) => overlay.secret);
-  removeDirectory(files, build);
+  await removeDirectory(host, build);
   files.makeDirectories(build, isSecret ? 0o700 : 0o755);
   try {
     const packed = await atOneMoment(resource, input, context, (whole) =>
@@ -63,11 +65,11 @@ export async function packGeneration(
       await place(resource, build, report, context);
       return report;
     }
-    removeDirectory(files, build);
+    await removeDirectory(host, build);
     return undefined;
   } catch (thrown) {
     // After a signal the job's thread may be ending still: the next start sweeps.
-    if (!context.signal.aborted) removeDirectory(files, build);
+    if (!context.signal.aborted) await removeDirectory(host, build);
     throw thrown;
   }
 }
@@ -143,12 +145,12 @@ async function packWithRoom(
     const present = { instance: context.instance, current, now_ms: host.clock.now_ms() };
     const removed = await context.effect("artifact.make-room", { path: resource.path }, () => {
       requireOurs(resource.path, context);
-      return removeOutdated(host.files, resource.path, { ...retentionOf(resource), count: 1, failed: 0 }, present);
+      return removeOutdated(host, resource.path, { ...retentionOf(resource), count: 1, failed: 0 }, present);
     });
     if (removed.length === 0) throw thrown;
     context.log(`removed ${removed.length} older generations of ${resource.name} to make room`);
     const isSecret = resource.overlays.some((overlay) => overlay.secret);
-    removeDirectory(host.files, build);
+    await removeDirectory(host, build);
     host.files.makeDirectories(build, isSecret ? 0o700 : 0o755);
     return run();
   }
@@ -170,7 +172,7 @@ async function place(
     const isOurs = standing?.instance === instance;
     const damage = isOurs ? await damageOf(host, path, report, { cache, trustCache: false, signal }) : "not ours";
     if (damage === undefined) {
-      removeDirectory(files, build);
+      await removeDirectory(host, build);
       return;
     }
     const aside = `${path}/.damaged-${shortRun(context.runId)}`;

@@ -1,8 +1,8 @@
 import { RootloomError } from "../../core/error.ts";
 import type { KernelResource, OwnedRecord } from "../../core/resource.ts";
-import { whoseIs } from "../artifact/observe.ts";
 import { takeLease } from "../lease.ts";
 import { checkHostPath } from "../limits.ts";
+import { makeMarked, removeMarked, requireAllowed, sweepTemporaries, sweepWork, whoseIs } from "../marked.ts";
 import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
 import { type KernelReport, kernelDamage, readKernel } from "./generations.ts";
@@ -10,14 +10,7 @@ import { requireHealthyKernel } from "./health.ts";
 import { kernelGeneration, kernelInputs } from "./inputs.ts";
 import { makeKernel } from "./make.ts";
 import { whyForbidden } from "./observe.ts";
-import {
-  deleteKernelDirectory,
-  placeKernel,
-  prepareKernelDirectory,
-  sweepBuilds,
-  sweepTemporaries,
-  switchKernel,
-} from "./place.ts";
+import { placeKernel, switchKernel } from "./place.ts";
 import { provideKernelSource } from "./source.ts";
 import { closeWorkshop, openWorkshop, removeWorkshop } from "./workshop.ts";
 
@@ -39,14 +32,9 @@ export const deleteKernel: Executor<"kernel.delete"> = async (step, context) => 
   const { record } = step.arguments;
   const { name } = record;
   const path = detail(record, "path");
-  const refused = checkHostPath(context.host.files, path, context.limits, context.state);
-  if (refused !== undefined) throw refused;
-  const { state, whose } = whoseIs(path, context);
-  if (state === "foreign")
-    throw new RootloomError(`cannot delete ${path}: it is ${whose}`, {
-      hint: "look at it; the next pass observes it again",
-    });
-  if (state === "ours") await deleteKernelDirectory({ name, path }, context);
+  requireAllowed(path, context);
+  if (whoseIs(path, context).state !== "absent")
+    await context.effect("kernel.delete", { path }, () => removeMarked({ kind: "kernel", name, path }, context));
   await removeWorkshop(name, context);
   return { record: undefined, result: "deleted" };
 };
@@ -58,8 +46,8 @@ export async function recoverKernel(open: OpenEffect, context: ApplyContext): Pr
   const record = context.owned(open.stepId);
   const path = detail(record, "path");
   if (path === "" || checkHostPath(context.host.files, path, context.limits, context.state) !== undefined) return;
-  await sweepTemporaries({ name: record?.name ?? "", path }, context);
-  if (whoseIs(path, context).state === "ours") await sweepBuilds(path, context);
+  await sweepTemporaries({ kind: "kernel", name: record?.name ?? "", path }, context);
+  if (whoseIs(path, context).state === "ours") await sweepWork(path, context);
 }
 
 /** The root that builds is entered and changed by nobody meanwhile. */
@@ -101,7 +89,8 @@ async function build(resource: KernelResource, context: ApplyContext): Promise<O
       },
     );
   const generation = kernelGeneration(inputs);
-  await prepareKernelDirectory(resource, context);
+  await makeMarked(resource, context);
+  await sweepWork(resource.path, context);
   const whole = await wholeKernel(resource, generation, context);
   if (whole !== undefined) {
     const health = await requireHealthyKernel(resource, whole, initramfs, context);
@@ -119,7 +108,7 @@ async function build(resource: KernelResource, context: ApplyContext): Promise<O
   requireUnchanged(resource, inputs, (await kernelInputs(resource, context)).inputs);
   const what = { generation, inputs, config: made.config };
   const report = await placeKernel(resource, what, workshop, context).catch(async (thrown: unknown) => {
-    if (!context.signal.aborted) await sweepBuilds(resource.path, context);
+    if (!context.signal.aborted) await sweepWork(resource.path, context);
     throw thrown;
   });
   const health = await requireHealthyKernel(resource, report, initramfs, context);

@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { memoryFor } from "../../boot/machine.ts";
-import { canonicalJson } from "../../core/digest.ts";
-import type { BootCheck, KernelArchitecture, KernelResource } from "../../core/resource.ts";
+import type { KernelArchitecture, KernelResource } from "../../core/resource.ts";
 import type { Host } from "../../host/ports.ts";
-import { bootForVerdict, knownCheck, type ObservedCheck, requireGuests, requirePassed } from "../boot-check.ts";
+import { bootForVerdict, checkKey, checkOnce, knownCheck, type ObservedCheck, requireGuests } from "../boot-check.ts";
 import type { ApplyContext } from "../types.ts";
 import { KERNEL, type KernelReport } from "./generations.ts";
 import type { EmbeddedImage } from "./inputs.ts";
@@ -20,7 +18,8 @@ export function observeKernelCheck(
   host: Pick<Host, "files" | "processes">,
 ): ObservedCheck | undefined {
   if (bootCheck === undefined) return undefined;
-  const { verdict, state, message } = knownCheck(posix.join(path, generation), keyOf(bootCheck), host);
+  // The kernel's own bytes are in its generation's name.
+  const { verdict, state, message } = knownCheck(posix.join(path, generation), checkKey(bootCheck), host);
   if (verdict === undefined) requireGuests(`kernel ${name}`, architecture, host);
   return { state, message };
 }
@@ -39,9 +38,8 @@ export async function requireHealthyKernel(
   if (check === undefined) return undefined;
   const { generation, size_bytes } = report;
   const directory = posix.join(path, generation);
-  const key = keyOf(check);
+  const key = checkKey(check);
   const kernel = posix.join(directory, KERNEL);
-  const { verdict } = knownCheck(directory, key, context.host);
   const machine = {
     architecture: report.architecture,
     memory_bytes: check.memory_bytes ?? memoryFor(size_bytes, initramfs?.uncompressed_bytes ?? 0),
@@ -49,13 +47,5 @@ export async function requireHealthyKernel(
     start: { type: "kernel", kernel, initramfs: undefined, cmdline: check.cmdline } as const,
   };
   const boot = { directory, generation, key, check, machine, probe: kernel, mode: 0o600 };
-  const known = verdict === undefined ? undefined : { verdict, lines: [] };
-  return requirePassed(id, boot, known ?? (await bootForVerdict(boot, context)));
-}
-
-/** The kernel's own bytes are in its generation's name. */
-function keyOf(check: BootCheck): string {
-  return createHash("sha256")
-    .update(canonicalJson({ ...check }))
-    .digest("hex");
+  return checkOnce(id, boot, () => bootForVerdict(boot, context), context);
 }

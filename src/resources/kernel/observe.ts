@@ -1,9 +1,9 @@
 import { posix } from "node:path";
 import { asRootloomError } from "../../core/error.ts";
 import type { KernelResource, OwnedRecord } from "../../core/resource.ts";
-import { whoseIs } from "../artifact/observe.ts";
 import type { ObservedCheck } from "../boot-check.ts";
 import { checkHostPath } from "../limits.ts";
+import { whoseIs } from "../marked.ts";
 import { detail } from "../owned.ts";
 import type { ObserveContext, Observer } from "../types.ts";
 import { CURRENT, kernelDamage, listKernels, readKernel } from "./generations.ts";

@@ -1,9 +1,7 @@
 import { posix } from "node:path";
-import { RootloomError } from "../../core/error.ts";
 import { ARCHITECTURES } from "../../core/kernel.ts";
 import type { KernelResource } from "../../core/resource.ts";
-import { markerPath, whoseIs } from "../artifact/observe.ts";
-import { identityOf, writeMarker } from "../marker.ts";
+import { requireOurs } from "../marked.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
 import { sha256Of } from "../tree/kept.ts";
@@ -13,30 +11,6 @@ import { copyOut } from "./copy-out.ts";
 import { CURRENT, KERNEL, type KernelReport, listKernels, REPORT } from "./generations.ts";
 import { placeModules } from "./modules.ts";
 import type { Workshop } from "./sandbox.ts";
-
-type Subject = Pick<KernelResource, "name" | "path">;
-
-/** Makes the directory of a kernel with its marker, or finds that the one there is ours. */
-export async function prepareKernelDirectory(resource: Subject, context: ApplyContext): Promise<void> {
-  const { files, clock } = context.host;
-  const { path, name } = resource;
-  const { state, whose } = whoseIs(path, context);
-  if (state === "ours") return sweepBuilds(path, context);
-  if (state === "foreign")
-    throw new RootloomError(`cannot build into ${path}: it is ${whose}`, {
-      hint: "move it away, or give the KernelConfig another name",
-    });
-  const temporary = `${temporaryPrefix(resource, context)}${shortRun(context.runId)}`;
-  await context.effect("kernel.make-directory", { path }, async () => {
-    await sweepTemporaries(resource, context);
-    files.makeDirectories(temporary);
-    const { instance, runId } = context;
-    const createdAt = new Date(clock.now_ms()).toISOString();
-    const marker = { instance, kind: "kernel", name, runId, createdAt, inputs: {}, details: {} } as const;
-    writeMarker(files, markerPath(temporary), { version: 1, identity: identityOf(files, temporary), ...marker });
-    files.rename(temporary, path);
-  });
-}
 
 /** Takes what make left into a folder beside, with a report, and gives it its name. */
 export async function placeKernel(
@@ -109,40 +83,6 @@ export async function switchKernel(
   });
 }
 
-/** Moves the directory out of its place before anything of it goes. */
-export async function deleteKernelDirectory(resource: Subject, context: ApplyContext): Promise<void> {
-  await context.effect("kernel.delete", { path: resource.path }, async () => {
-    requireOurs(resource.path, context);
-    context.host.files.rename(resource.path, `${temporaryPrefix(resource, context)}${shortRun(context.runId)}`);
-    await sweepTemporaries(resource, context);
-  });
-}
-
-/** Also that it is still the directory that was marked: it may have been exchanged while the intent was written down. */
-function requireOurs(path: string, context: ApplyContext): void {
-  const { state, whose } = whoseIs(path, context);
-  if (state === "ours") return;
-  throw new RootloomError(`cannot change ${path}: it is ${state === "absent" ? "gone" : whose}`, {
-    hint: "look at it; the next pass observes it again",
-  });
-}
-
-/** Removes what killed creations and removals left. */
-export async function sweepTemporaries(resource: Subject, context: ApplyContext): Promise<void> {
-  const prefix = temporaryPrefix(resource, context);
-  const parent = posix.dirname(resource.path);
-  for (const name of context.host.files.list(parent) ?? []) {
-    const path = posix.join(parent, name);
-    if (path.startsWith(prefix) && path.length === prefix.length + 8) await removeDirectory(context.host, path);
-  }
-}
-
-/** Removes what killed or failed builds left beside the kernels. */
-export async function sweepBuilds(path: string, { host }: ApplyContext): Promise<void> {
-  for (const name of host.files.list(path) ?? [])
-    if (/^\.(build|damaged)-/.test(name)) await removeDirectory(host, posix.join(path, name));
-}
-
 /** What was built under that name and is not whole makes room. */
 async function setAside(path: string, context: ApplyContext): Promise<void> {
   const { files } = context.host;
@@ -150,8 +90,4 @@ async function setAside(path: string, context: ApplyContext): Promise<void> {
   const aside = posix.join(posix.dirname(path), `.damaged-${shortRun(context.runId)}`);
   await context.effect("kernel.set-aside", { path }, () => files.rename(path, aside));
   await removeDirectory(context.host, aside);
-}
-
-function temporaryPrefix({ path, name }: Subject, { instance }: Pick<ApplyContext, "instance">): string {
-  return posix.join(posix.dirname(path), `.rootloom-${instance.slice(0, 8)}-${name}-`);
 }

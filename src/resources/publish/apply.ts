@@ -1,8 +1,8 @@
 import { RootloomError } from "../../core/error.ts";
 import type { PublishResource } from "../../core/resource.ts";
-import { requireOurs, shortRun, sweepBuilds } from "../artifact/directory.ts";
-import { removeDirectory } from "../artifact/generations.ts";
-import { recordOf } from "../owned.ts";
+import { requireOurs, sweepWork } from "../marked.ts";
+import { recordOf, shortRun } from "../owned.ts";
+import { removeDirectory } from "../remove.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { chooseGeneration } from "./current.ts";
 import { type FarEnd, openFarEnd, placeText } from "./far-end.ts";
@@ -40,14 +40,14 @@ export const uploadImage: Executor<"publish.upload"> = async (step, context) => 
     });
   const work = `${resource.images}/.publish-${shortRun(context.runId)}`;
   // Also what killed ones left: the image's own step has ended.
-  sweepBuilds(files, resource.images);
+  await sweepWork(resource.images, context);
   files.makeDirectories(work, 0o700);
   try {
     const prepared = prepareRelease(resource, chosen, { seen, work }, context);
     return await publish(resource, prepared, { end, seen, work }, context);
   } finally {
     forgetSeen(resource, context.instance);
-    if (!context.signal.aborted) removeDirectory(files, work);
+    if (!context.signal.aborted) await removeDirectory(context.host, work);
   }
 };
 

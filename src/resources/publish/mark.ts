@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { PublishResource } from "../../core/resource.ts";
-import { attributesIn } from "../artifact/directory.ts";
+import { attributesIn } from "../marked.ts";
 import { identityOf, type Marker } from "../marker.ts";
 import type { ApplyContext } from "../types.ts";
 import type { FarEnd } from "./far-end.ts";

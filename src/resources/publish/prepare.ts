@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import type { PublishResource } from "../../core/resource.ts";
-import { attributesIn } from "../artifact/directory.ts";
+import { attributesIn } from "../marked.ts";
 import type { ApplyContext } from "../types.ts";
 import { type Chosen, filesOf, isEntry, publishedEntry } from "./current.ts";
 import type { Looked } from "./look.ts";

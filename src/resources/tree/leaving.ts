@@ -3,7 +3,7 @@ import type { TreeResource } from "../../core/resource.ts";
 import type { TreeHandle } from "../../host/ports.ts";
 import type { KeptOriginal } from "../../pack/types.ts";
 import { OWN_FOLDER } from "../marker.ts";
-import { type LaidEntry, readLaid } from "../overlay/laid.ts";
+import { type LaidDeletion, type LaidEntry, type LaidPlace, readLaid } from "../overlay/laid.ts";
 import { standsAsLaid } from "../overlay/observe.ts";
 import { isKept } from "../overlay/originals.ts";
 import type { ObserveContext, Places } from "../types.ts";
@@ -17,17 +17,10 @@ export function laidAsListed(
   resource: TreeResource,
   context: Places & Pick<ObserveContext, "host">,
 ): ReadonlySet<TreePath> {
-  const { files } = context.host;
-  const place = { treePath: resource.path, volumePath: resource.volumePath, tree: resource.name, overlay: "" };
-  const overlays = Object.values(readLaid(files, place, context.instance).overlays);
-  const tree = files.openTree(resource.path);
-  try {
-    const laid = overlays.flatMap(({ entries }) => entries.filter((entry) => entry.made && standsAsLaid(tree, entry)));
-    const removed = overlays.flatMap(({ deletions }) => deletions.filter(({ path }) => tree.stat(path) === undefined));
+  return withOverlaid(resource, context, ({ tree, laid, deletions }) => {
+    const removed = deletions.filter(({ path }) => tree.stat(path) === undefined);
     return new Set([...laid, ...removed].flatMap(({ path }) => [path, tree.resolve(path) ?? path]));
-  } finally {
-    tree.close();
-  }
+  });
 }
 
 /** How a manifest comes to hold what a tree would without its overlays: they may go, and then that is what is there. */
@@ -40,19 +33,38 @@ export function withoutOverlays(
   resource: TreeResource,
   context: Places & Pick<ObserveContext, "host">,
 ): WithoutOverlays {
-  const { files } = context.host;
-  const place = { treePath: resource.path, volumePath: resource.volumePath, tree: resource.name, overlay: "" };
-  const overlays = Object.values(readLaid(files, place, context.instance).overlays);
-  const tree = files.openTree(resource.path);
-  try {
-    const laid = overlays.flatMap(({ entries }) => entries.filter((entry) => entry.made && standsAsLaid(tree, entry)));
-    const deleted = overlays.flatMap(({ deletions }) => deletions.filter((each) => isDeleted(tree, each.path)));
+  return withOverlaid(resource, context, ({ tree, place, laid, deletions }) => {
+    const deleted = deletions.filter(({ path }) => isDeleted(tree, path));
     const originals = [...laid, ...deleted].flatMap(({ path, original }) => {
-      if (original === undefined || !isKept(files, place, original)) return [];
+      if (original === undefined || !isKept(context.host.files, place, original)) return [];
       const file = original.file === "" ? "" : `${resource.volumePath}/${OWN_FOLDER}/${original.file}`;
       return [{ ...original, path: tree.resolve(path) ?? path, file }];
     });
     return { leaveOut: [...leftOut(resource), ...broughtBy(laid, tree)], originals };
+  });
+}
+
+interface Overlaid {
+  readonly tree: TreeHandle;
+  readonly place: LaidPlace;
+  /** What overlays made and what stands as they made it. */
+  readonly laid: readonly LaidEntry[];
+  readonly deletions: readonly LaidDeletion[];
+}
+
+/** Tells of all overlays of a tree while it is open. */
+function withOverlaid<T>(
+  { path, volumePath, name }: TreeResource,
+  { host: { files }, instance }: Places & Pick<ObserveContext, "host">,
+  body: (overlaid: Overlaid) => T,
+): T {
+  const place = { treePath: path, volumePath, tree: name, overlay: "" };
+  const overlays = Object.values(readLaid(files, place, instance).overlays);
+  const deletions = overlays.flatMap((overlay) => overlay.deletions);
+  const tree = files.openTree(path);
+  try {
+    const made = overlays.flatMap(({ entries }) => entries.filter((entry) => entry.made));
+    return body({ tree, place, laid: made.filter((entry) => standsAsLaid(tree, entry)), deletions });
   } finally {
     tree.close();
   }

@@ -1,8 +1,8 @@
 import type { OwnedRecord } from "../../core/resource.ts";
-import { isTemporary } from "../../core/temporary.ts";
 import type { Files } from "../../host/ports.ts";
 import { OWN_FOLDER } from "../marker.ts";
 import { detail } from "../owned.ts";
+import { removeTemporaries } from "../remove.ts";
 import type { Places } from "../types.ts";
 import { standing } from "./top.ts";
 
@@ -10,7 +10,5 @@ import { standing } from "./top.ts";
 export function sweepNotes(record: OwnedRecord, places: Pick<Places, "instance">, files: Files): void {
   const path = detail(record, "path");
   if (path === "" || standing(path, record.name, places, files).state !== "ours") return;
-  for (const folder of [`${path}/${OWN_FOLDER}`, `${path}/${OWN_FOLDER}/trees`])
-    for (const name of files.list(folder) ?? [])
-      if (isTemporary(name) && files.stat(`${folder}/${name}`)?.type === "file") files.removeFile(`${folder}/${name}`);
+  for (const folder of [`${path}/${OWN_FOLDER}`, `${path}/${OWN_FOLDER}/trees`]) removeTemporaries(files, folder);
 }
