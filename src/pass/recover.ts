@@ -2,6 +2,7 @@ import { asRootloomError } from "../core/error.ts";
 import type { ResourceKind } from "../core/resource.ts";
 import type { Host } from "../host/ports.ts";
 import { recoveries } from "../resources/index.ts";
+import { detail } from "../resources/owned.ts";
 import { removeTemporaries } from "../resources/remove.ts";
 import type { ApplyContext, Places } from "../resources/types.ts";
 import { sweepNotes } from "../resources/volume/index.ts";
@@ -24,7 +25,8 @@ export async function recover(
   const open = state.openEffects();
   // First of all: once the steps are closed, nothing says any more that somebody was killed.
   if (state.openSteps().length > 0)
-    for (const record of state.records()) if (record.kind === "volume") sweepNotes(record, places, host.files);
+    for (const record of state.records())
+      if (record.kind === "volume") sweepNotes({ name: record.name, path: detail(record, "path") }, places, host.files);
   for (const [step, effects] of Map.groupBy(open, (effect) => effect.step)) {
     const context = contextOf(state, host, places, request, runId);
     try {

@@ -6,6 +6,7 @@ import type { ApplyContext } from "../types.ts";
 import { backendOf } from "./backends/index.ts";
 import { type Correction, differences } from "./differences.ts";
 import { mountOf } from "./mounted.ts";
+import { sweepNotes } from "./notes.ts";
 import { type ObservedVolume, volumeObserver } from "./observe.ts";
 import { requireOwnership } from "./owner.ts";
 import { reasonNotToUpdate } from "./plan.ts";
@@ -26,7 +27,11 @@ export async function correct(resource: VolumeResource, context: ApplyContext): 
       throw new RootloomError(`cannot update volume ${resource.name}: ${again.reason}, also after its correction`, {
         hint: `look at ${observed.place} by hand`,
       });
-    if (found.length === 0) return observed;
+    if (found.length === 0) {
+      // Those that the recovery could not see, since it was not mounted then.
+      sweepNotes(resource, context, context.host.files);
+      return observed;
+    }
     for (const { reason } of found) done.add(reason);
     for (const correction of new Set(found.map((difference) => difference.correction)))
       await corrections[correction](resource, context);
