@@ -5,13 +5,18 @@ import { joinShares } from "../pack/look.ts";
 import type { Seen } from "../pack/remembered.ts";
 import { imageExcludes } from "./artifact/inputs.ts";
 
+/** What was seen of a tree, and when its walk began, in real time. */
+export interface Sight extends Seen {
+  readonly begun_ms: number;
+}
+
 /** What one pass sees of trees: each is walked once, for all who ask what it holds. */
 export interface Sights {
   /**
    * The sight of a tree with these parts left out. Undefined where nobody was expected to ask that, or the tree cannot be
    * walked: whoever needs it looks himself, and says why that fails.
    */
-  of(treePath: string, excludes: readonly string[]): Promise<Seen | undefined>;
+  of(treePath: string, excludes: readonly string[]): Promise<Sight | undefined>;
 }
 
 export interface BegunSights extends Sights {
@@ -26,6 +31,7 @@ type Views = Readonly<Record<string, readonly (readonly string[])[]>>;
 
 interface Walk {
   readonly views: readonly (readonly string[])[];
+  readonly begun_ms: number;
   /** One a view; undefined where the tree changed while it was walked. */
   readonly seen: Promise<readonly (Seen | undefined)[]>;
 }
@@ -43,9 +49,10 @@ export function beginSights(host: Host, cache: string, signal: AbortSignal | und
   let expected: Views = {};
   const walk = (path: string, views: readonly (readonly string[])[]): Walk => {
     const walkers = Math.min(host.jobs.width, WALKERS_MAX);
+    const begun_ms = host.clock.now_ms();
     const seen = lookOver(host.jobs, { path, views }, signal, walkers);
     seen.catch(() => undefined); // heard by who asks for it, if anybody does
-    const begun = { views, seen };
+    const begun = { views, begun_ms, seen };
     walks.set(path, begun);
     return begun;
   };
@@ -63,7 +70,8 @@ export function beginSights(host: Host, cache: string, signal: AbortSignal | und
       if (find(views) < 0) return undefined;
       const used = begun !== undefined && find(begun.views) >= 0 ? begun : walk(treePath, views);
       try {
-        return (await used.seen)[find(used.views)];
+        const seen = (await used.seen)[find(used.views)];
+        return seen && { ...seen, begun_ms: used.begun_ms };
       } catch {
         signal?.throwIfAborted();
         return undefined;

@@ -34,7 +34,8 @@ function begin(fails = false) {
     if (fails) throw new Error("it is gone");
     return asked.views.map((_, index) => share(asked.path, index));
   };
-  return { walks, sights: beginSights({ files, jobs: { run, width: 1 } } as unknown as Host, cache, undefined) };
+  const clock = { now_ms: () => 7000 };
+  return { walks, sights: beginSights({ files, clock, jobs: { run, width: 1 } } as unknown as Host, cache, undefined) };
 }
 
 /** A pass over these resources, of which the next one can guess. */
@@ -53,7 +54,7 @@ describe("what a pass sees of trees", () => {
   it("looks at no more of a live root than its images hold", async () => {
     const { walks, sights } = begin();
     sights.expect([tree("/a", "live"), image("/a", ["tmp/*"])]);
-    expect(await sights.of("/a", OF_IMAGE)).toEqual({ digest: sightOf("/a", 0), settled: true });
+    expect(await sights.of("/a", OF_IMAGE)).toEqual({ digest: sightOf("/a", 0), settled: true, begun_ms: 7000 });
     expect(walks).toEqual([{ path: "/a", views: [OF_IMAGE] }]);
     expect(await sights.of("/a", [])).toBeUndefined();
   });

@@ -5,7 +5,6 @@ import { makeMarked, requireAllowed, requireOurs, sweepWork } from "../marked.ts
 import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { BOOT_TREE, readBootParts } from "./boot-tree.ts";
-import { confirmedLayers } from "./confirmed.ts";
 import {
   CURRENT,
   damageOf,
@@ -22,6 +21,7 @@ import { checkKernelSymbols } from "./kernel-symbols.ts";
 import { packedGeneration } from "./observe.ts";
 import { packGeneration, whileNobodyIsIn } from "./pack.ts";
 import { pickedLayers } from "./picked.ts";
+import { seenLayers } from "./seen-layers.ts";
 import { provideBase } from "./tarball.ts";
 
 /** Packs what the inputs are now, unless exactly that is there, whole; then points `current` at it. */
@@ -38,12 +38,10 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   await sweepWork(resource.path, context);
   await provideBase(resource, context);
   const input = packInput(files, resource, cache, await pickedLayers(resource, context));
-  const { layers, confirm } = await confirmedLayers(resource, input, context);
-  const packAnew = () => packNow(resource, { ...context, sights: undefined });
+  const layers = await seenLayers(resource, input, context);
   const generation = generationOf(inputsOf(resource, layers, readBootParts(resource, files)));
   const standing = await wholeGeneration(resource, generation, context);
   if (standing !== undefined) {
-    if (!(await confirm())) return packAnew();
     const health = await requireHealthy(resource, standing, context);
     await switchTo(resource, standing.generation, context);
     // A kill may have come between the switch and the removal of older ones.
@@ -60,8 +58,7 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   const previous = await previousImage(resource, current, context);
   const whole = { ...input, previous, seen: layers[0]?.seen };
   const content_bytes = layers.reduce((sum, layer) => sum + layer.size_bytes, 0);
-  const report = await packGeneration(resource, whole, { current, confirm, content_bytes }, context);
-  if (report === undefined) return packAnew();
+  const report = await packGeneration(resource, whole, { current, content_bytes }, context);
   await keepDigests(host, resource.path, report, context);
   const health = await requireHealthy(resource, report, context);
   await switchTo(resource, report.generation, context);

@@ -9,8 +9,13 @@ import { type Accounts, noAccounts, readAccounts, resolveOwners } from "../overl
 import { type BootParts, bootInputs } from "./boot-tree.ts";
 
 /** Name of the lowest layer in inputs and reports: `root/debian`. */
-export function rootLayer(resource: ArtifactResource): string {
-  return resource.base.type === "tree" ? `root/${resource.base.tree.slice("tree/".length)}` : "root/tarball";
+export function rootLayer({ base }: ArtifactResource): string {
+  return base.type === "tree" ? `root/${rootOf(base)}` : "root/tarball";
+}
+
+/** Name of the root that an image is made of. */
+export function rootOf({ tree }: Extract<ArtifactResource["base"], { readonly type: "tree" }>): string {
+  return tree.slice("tree/".length);
 }
 
 /** What the packer is given; owners are resolved in the root's own accounts, and `picked` lies directly above the root. */

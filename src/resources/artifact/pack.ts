@@ -18,7 +18,7 @@ import {
   removeOutdated,
   retentionOf,
 } from "./generations.ts";
-import { generationOf, inputsOf, rootLayer } from "./inputs.ts";
+import { generationOf, inputsOf, rootLayer, rootOf } from "./inputs.ts";
 import { atOneMoment } from "./moment.ts";
 import { make } from "./rebuild.ts";
 import { toolsOf } from "./tools.ts";
@@ -26,22 +26,20 @@ import { toolsOf } from "./tools.ts";
 export interface Packing {
   /** Name of the generation that stands now. */
   readonly current: string;
-  readonly confirm: () => Promise<boolean>;
   /** Of all layers together, uncompressed. */
   readonly content_bytes: number;
 }
 
 /**
  * Packs into a directory beside, and renames it to its generation when it is whole and synced. The
- * generation is named by what was really packed, should the root have changed since it was looked at. Undefined, with nothing
- * left, where `confirm` says that it is not as the pass saw it.
+ * generation is named by what was really packed, should the root have changed since it was looked at.
  */
 export async function packGeneration(
   resource: ArtifactResource,
   input: PackInput,
-  { current, confirm, content_bytes }: Packing,
+  { current, content_bytes }: Packing,
   context: ApplyContext,
-): Promise<GenerationReport | undefined> {
+): Promise<GenerationReport> {
   const { host } = context;
   const { files } = host;
   const build = `${resource.path}/.build-${shortRun(context.runId)}`;
@@ -61,12 +59,8 @@ export async function packGeneration(
       `${JSON.stringify(report, undefined, 2)}\n`,
       attributesIn(files, build, 0o644),
     );
-    if (await confirm()) {
-      await place(resource, build, report, context);
-      return report;
-    }
-    await removeDirectory(host, build);
-    return undefined;
+    await place(resource, build, report, context);
+    return report;
   } catch (thrown) {
     // After a signal the job's thread may be ending still: the next start sweeps.
     if (!context.signal.aborted) await removeDirectory(host, build);
@@ -111,7 +105,7 @@ export async function whileNobodyIsIn<T>(
 ): Promise<T> {
   if (resource.base.type !== "tree") return body();
   const { host, state } = context;
-  const lease = await takeLease(host, state, resource.base.tree.slice("tree/".length), "shared");
+  const lease = await takeLease(host, state, rootOf(resource.base), "shared");
   if ("holders" in lease)
     throw new RootloomError(
       `cannot pack ${resource.name}: somebody is in the ${rootLayer(resource).replace("/", " ")}: ${lease.holders}`,
@@ -128,7 +122,7 @@ export async function whileNobodyIsIn<T>(
 async function packWithRoom(
   resource: ArtifactResource,
   input: PackInput,
-  { build, current, content_bytes }: Omit<Packing, "confirm"> & { readonly build: string },
+  { build, current, content_bytes }: Packing & { readonly build: string },
   context: ApplyContext,
 ): Promise<JobMap["pack"]["output"]> {
   const { host, signal } = context;
