@@ -2,9 +2,9 @@ import { canonicalJson, type Digest } from "./digest.ts";
 import type { ArtifactResource, DesiredGraph, KernelResource, Resource, ResourceId } from "./resource.ts";
 
 /**
- * Digest of all that the commit says of an image: its own declaration, and those of its roots and of what stands or is
- * laid in them. How many generations are kept, when it is packed and where it is written down is no part of it. undefined
- * for what is no declared image.
+ * Digest of all that the commit says of an image: its own declaration, those of its roots, of what stands, is laid and is
+ * done in them, and that of its kernel. How many generations are kept, when it is packed and where it is written down is
+ * no part of it. undefined for what is no declared image.
  */
 export function declarationDigest(graph: DesiredGraph, id: ResourceId, digest: Digest): string | undefined {
   const image = graph.resources.find((resource) => resource.id === id);
@@ -26,11 +26,14 @@ function declarationBelow(resource: Resource): object {
   const { id } = resource;
   if (resource.kind === "tree") return { id, source: resource.source, content: resource.content };
   if (resource.kind === "overlay") return { id, overlay: resource.overlay.digest };
+  if (resource.kind === "provision") return { id, steps: resource.steps.map(({ key }) => key) };
   return resource.kind === "kernel" ? kernelDeclaration(resource) : { id };
 }
 
 function kernelDeclaration(kernel: KernelResource): object {
-  const { id, source, config, added, required, architecture, sourceDate_s } = kernel;
+  const { id, source, added, required, architecture, triplet, crossPrefix, sourceDate_s } = kernel;
+  const { initramfs, buildIn, modules, bootCheck } = kernel;
   const patches = kernel.patches.map(({ sha256 }) => sha256);
-  return { id, source, patches, config: config.sha256, added, required, architecture, sourceDate_s };
+  const made = { id, source, patches, config: kernel.config.sha256, added, required, sourceDate_s };
+  return { ...made, architecture, triplet, crossPrefix, initramfs, buildIn, modules, bootCheck };
 }

@@ -1,5 +1,8 @@
-import type { OwnedRecord, Resource, ResourceId } from "./resource.ts";
+import type { OwnedRecord, Resource, ResourceId, ResourceKind } from "./resource.ts";
 import type { Blocked, Draft } from "./step.ts";
+
+/** Kinds that have a directory of their own, with all that is in it. */
+const DIRECTORIES: readonly ResourceKind[] = ["volume", "tree", "artifact", "kernel", "publish"];
 
 /** What would be lost with another's data. */
 interface Held {
@@ -33,11 +36,12 @@ export function refuseToTakeAlong(
 function placeOf(resource: Resource): readonly Held[] {
   const { id, kind } = resource;
   if (kind === "publish") return resource.place.type === "directory" ? [{ id, path: resource.place.path }] : [];
-  return kind === "volume" || kind === "tree" || kind === "artifact" ? [{ id, path: resource.path }] : [];
+  const stands = kind === "volume" || kind === "tree" || kind === "artifact" || kind === "kernel";
+  return stands ? [{ id, path: resource.path }] : [];
 }
 
 function placeToKeep({ id, kind, onDelete, protect, details }: OwnedRecord): readonly Held[] {
-  const isDirectory = kind === "volume" || kind === "tree" || kind === "artifact" || kind === "publish";
+  const isDirectory = DIRECTORIES.includes(kind);
   const isKept = onDelete === "retain" || protect;
   return isDirectory && isKept && typeof details.path === "string" ? [{ id, path: details.path }] : [];
 }

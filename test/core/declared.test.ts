@@ -18,12 +18,17 @@ const tree = {
   origin: { line: 1 },
 };
 const live = { id: "overlay/live@r", kind: "overlay", overlay: { digest: "l1" } };
+const steps = { id: "provision/r", kind: "provision", steps: [{ name: "a", key: "k1" }] };
+const kernel = {
+  ...{ id: "kernel/k", kind: "kernel", source: { type: "package", name: "linux-source" }, patches: [{ sha256: "p1" }] },
+  ...{ config: { sha256: "c1", path: "k.kconfig" }, added: {}, required: {}, sourceDate_s: 0, jobs: 2, generations: 3 },
+};
 const mount = { id: "mount/r:/x", kind: "mount", options: [] };
 
 function digestOf(...resources: readonly object[]): string | undefined {
   return declarationDigest({ resources: resources as unknown as Resource[], policy }, "artifact/a", (text) => text);
 }
-const first = digestOf(image, tree, live, mount);
+const first = () => digestOf(image, tree, live, mount);
 
 describe("what a commit says of an image", () => {
   it.each<[string, readonly object[]]>([
@@ -35,7 +40,7 @@ describe("what a commit says of an image", () => {
     ["the source of its root", [image, { ...tree, source: { type: "existing" } }, live, mount]],
     ["an overlay that is laid into its root", [image, tree, { ...live, overlay: { digest: "l2" } }, mount]],
     ["a mount that goes", [{ ...image, dependsOn: ["tree/r", "overlay/live@r"] }, tree, live]],
-  ])("is another with %s", (_what, resources) => expect(digestOf(...resources)).not.toBe(first));
+  ])("is another with %s", (_what, resources) => expect(digestOf(...resources)).not.toBe(first()));
 
   it.each<[string, readonly object[]]>([
     ["another number of generations", [{ ...image, generations: 1, pinned: ["x"] }, tree, live, mount]],
@@ -46,7 +51,39 @@ describe("what a commit says of an image", () => {
     ["another place in its file", [{ ...image, origin: { line: 7 } }, { ...tree, origin: { line: 9 } }, live, mount]],
     ["another copy of the same content", [{ ...image, overlays: [{ ...overlay, entries: [] }] }, tree, live, mount]],
     ["a root that it does not use", [image, tree, live, mount, { ...tree, id: "tree/s" }]],
-  ])("is the same with %s", (_what, resources) => expect(digestOf(...resources)).toBe(first));
+  ])("is the same with %s", (_what, resources) => expect(digestOf(...resources)).toBe(first()));
+
+  const above = { ...image, dependsOn: ["tree/r", "provision/r", "kernel/k"] };
+  const built = () => digestOf(above, tree, steps, kernel);
+
+  it.each<[string, object]>([
+    ["its source", { source: { type: "directory", path: "/srv/linux" } }],
+    ["a patch", { patches: [{ sha256: "p2" }] }],
+    ["its configuration", { config: { sha256: "c2", path: "k.kconfig" } }],
+    ["a symbol that is added", { added: { EXT4_FS: "y" } }],
+    ["a symbol that must hold", { required: { EXT4_FS: "y" } }],
+    ["its architecture", { architecture: "arm64" }],
+    ["the triplet of its compiler", { triplet: "aarch64-linux-gnu" }],
+    ["the prefix of its tools", { crossPrefix: "aarch64-none-" }],
+    ["the image in it", { initramfs: { artifact: "artifact/b" } }],
+    ["the root that builds it", { buildIn: { tree: "tree/b" } }],
+    ["its modules", { modules: { strip: true } }],
+    ["its boot check", { bootCheck: { expect: "UP" } }],
+    ["its date", { sourceDate_s: 1 }],
+  ])("is another with %s of a kernel that is built for it", (_what, more) =>
+    expect(digestOf(above, tree, steps, { ...kernel, ...more })).not.toBe(built()),
+  );
+
+  it("is another with a step of its root, and the same with one that is only called differently", () => {
+    const changed = (step: object) => digestOf(above, tree, { ...steps, steps: [step] }, kernel);
+    expect(changed({ name: "a", key: "k2" })).not.toBe(built());
+    expect(changed({ name: "b", key: "k1", timeout_s: 9 })).toBe(built());
+  });
+
+  it("is the same with another way of making the same kernel", () => {
+    const config = { ...kernel.config, path: "moved.kconfig" };
+    expect(digestOf(above, tree, steps, { ...kernel, config, jobs: 8, generations: 1 })).toBe(built());
+  });
 
   it("is nothing for what is not declared, or no image", () => {
     expect(digestOf(tree)).toBeUndefined();

@@ -20,28 +20,41 @@ const refused = (id: string, path: string) => ({
 });
 
 describe("a deletion of a whole directory", () => {
-  it.each(["volume", "tree", "artifact"] as const)("is refused while a declared %s stands in it", (kind) => {
+  it.each(["volume", "tree", "artifact", "kernel"] as const)("is refused while a declared %s stands in it", (kind) => {
     const desired = [resource(kind, "x", "/srv/outer/a/x")];
     expect(refuseToTakeAlong(outer, destroys, desired, [])).toEqual(refused(`${kind}/x`, "/srv/outer/a/x"));
   });
 
-  it.each(["link", "environment", "mount", "overlay"] as const)("takes a declared %s along", (kind) => {
+  it("is refused while an image is published in it, and not by one that goes to the same path of another machine", () => {
+    const publish = (type: string) =>
+      ({ ...resource("publish", "x", ""), place: { type, path: "/srv/outer/www" } }) as unknown as Resource;
+    expect(refuseToTakeAlong(outer, destroys, [publish("directory")], [])).toEqual(
+      refused("publish/x", "/srv/outer/www"),
+    );
+    expect(refuseToTakeAlong(outer, destroys, [publish("ssh")], [])).toBe(destroys);
+  });
+
+  it.each(["link", "environment", "mount", "overlay", "provision"] as const)("takes a declared %s along", (kind) => {
     expect(refuseToTakeAlong(outer, destroys, [resource(kind, "x", "/srv/outer/x")], [])).toBe(destroys);
   });
 
-  it.each(["volume", "tree", "artifact"] as const)("is refused while an undeclared %s in it is to be kept", (kind) => {
-    const kept = [{ onDelete: "retain" }, { protect: true }] as const;
-    for (const more of kept) {
-      const gone = [outer, record(kind, "x", { path: "/srv/outer/x" }, more)];
-      expect(refuseToTakeAlong(outer, destroys, [], gone)).toEqual(refused(`${kind}/x`, "/srv/outer/x"));
-    }
-  });
+  it.each(["volume", "tree", "artifact", "kernel", "publish"] as const)(
+    "is refused while an undeclared %s in it is to be kept",
+    (kind) => {
+      const kept = [{ onDelete: "retain" }, { protect: true }] as const;
+      for (const more of kept) {
+        const gone = [outer, record(kind, "x", { path: "/srv/outer/x" }, more)];
+        expect(refuseToTakeAlong(outer, destroys, [], gone)).toEqual(refused(`${kind}/x`, "/srv/outer/x"));
+      }
+    },
+  );
 
   it("takes along what goes too, what is no directory, and what has no place", () => {
     const gone = [
       outer,
       record("tree", "goes", { path: "/srv/outer/root" }),
       record("link", "x", { path: "/srv/outer/x" }, { onDelete: "retain" }),
+      record("provision", "goes", { path: "/srv/outer/root" }, { onDelete: "retain" }),
       record("artifact", "nowhere", {}, { onDelete: "retain" }),
     ];
     expect(refuseToTakeAlong(outer, destroys, [], gone)).toBe(destroys);

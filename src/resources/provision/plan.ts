@@ -1,7 +1,10 @@
-import type { OwnedRecord, ProvisionResource } from "../../core/resource.ts";
+import type { OwnedRecord, ProvisionResource, ProvisionStep } from "../../core/resource.ts";
 import type { Action, Blocked, Cause, Draft, PlanContext, Planner } from "../../core/step.ts";
 import { forget, keep, policyChange } from "../owned.ts";
 import type { ObservedProvision } from "./observe.ts";
+import type { PackageDifference } from "./packages/adapter.ts";
+
+const NAMED_MAX = 3;
 
 export const provisionPlanner: Planner<"provision", ObservedProvision> = { plan, planRemoval };
 
@@ -16,11 +19,11 @@ export interface Pending {
 /** Steps from the first one that is not behind the root as it is declared, else those whose packages are not as declared. */
 export function pendingSteps(resource: ProvisionResource, observed: ObservedProvision): Pending {
   const kept = keptSteps(resource, observed);
-  const positions = resource.steps.map((_, index) => index);
-  if (kept < resource.steps.length) return { steps: positions.slice(kept), kept };
-  const differing = positions.filter((index) => (resource.steps[index]?.name ?? "") in observed.packages);
-  const running = resource.steps.findIndex(({ name }) => name === observed.running?.name);
-  return { steps: [...new Set([...differing, ...(running < 0 ? [] : [running])])].sort((a, b) => a - b), kept };
+  const areAllBehind = kept === resource.steps.length;
+  const isLeft = (step: ProvisionStep) =>
+    step.name === observed.running?.name || differenceOf(step, observed) !== undefined;
+  const isPending = (step: ProvisionStep, index: number) => (areAllBehind ? isLeft(step) : index >= kept);
+  return { steps: resource.steps.flatMap((step, index) => (isPending(step, index) ? [index] : [])), kept };
 }
 
 /** What a record keeps of the steps, to tell a changed commit from a changed host. */
@@ -65,6 +68,11 @@ function keptSteps({ steps }: ProvisionResource, { done }: ObservedProvision): n
   return first < 0 ? steps.length : first;
 }
 
+/** What is wrong with a step's packages. A step may be called like what every object has: `constructor`. */
+function differenceOf({ name }: ProvisionStep, { packages }: ObservedProvision): PackageDifference | undefined {
+  return Object.hasOwn(packages, name) ? packages[name] : undefined;
+}
+
 function runSteps(
   resource: ProvisionResource,
   observed: ObservedProvision,
@@ -72,6 +80,7 @@ function runSteps(
   pending: Pending,
 ): Draft {
   const { running, done } = observed;
+  const first = resource.steps.find((_, index) => index === pending.steps[0]);
   const again = done.length > pending.kept;
   const action: Action = owned === undefined ? "create" : "update";
   const isSame = owned?.inputs.steps === provisionInputs(resource).steps;
@@ -79,9 +88,9 @@ function runSteps(
   const details = [
     ...(running === undefined ? [] : [`the root is in the middle of step ${running.name}, begun ${running.startedAt}`]),
     ...lines(resource, pending.steps),
-    ...(again || running !== undefined ? [howAgain(resource, observed, pending)] : []),
+    ...(again || running !== undefined ? [howAgain(first, observed)] : []),
   ];
-  const draft = run(resource, action, cause, reasonOf(resource, observed, pending));
+  const draft = run(resource, action, cause, reasonOf(first, observed, pending));
   return { ...draft, details, ...(running === undefined ? {} : { unfinished: true }) };
 }
 
@@ -92,34 +101,31 @@ function backOf({ dependsOn }: ProvisionResource, { back }: ObservedProvision, {
 }
 
 /** From the snapshot before them, or on top of what they did. */
-function howAgain({ steps }: ProvisionResource, { back }: ObservedProvision, { steps: [first = 0] }: Pending): string {
-  return back === ""
-    ? FORWARD_ONLY
-    : `the root is first taken back to ${back}, taken before step ${steps[first]?.name}`;
+function howAgain(first: ProvisionStep | undefined, { back }: ObservedProvision): string {
+  if (first === undefined || back === "") return FORWARD_ONLY;
+  return `the root is first taken back to ${back}, taken before step ${first.name}`;
 }
 
 const FORWARD_ONLY = "not atomic: what these steps did before stays, and they run again on top of it";
 
-function reasonOf(
-  { steps }: ProvisionResource,
-  observed: ObservedProvision,
-  { steps: pending, kept }: Pending,
-): string {
-  const { running, done, packages } = observed;
-  const [first = 0] = pending;
-  const name = steps[first]?.name ?? "";
-  if (running !== undefined && (running.name === name || pending.length === 0))
-    return `the root is in the middle of step ${running.name}: it was begun and has not succeeded`;
-  if (kept === steps.length) {
-    const { missing = [], unwanted = [] } = packages[name] ?? {};
-    const said = [
-      ...missing.map((each) => `${each} is not installed`),
-      ...unwanted.map((each) => `${each} is installed`),
-    ];
-    return `step ${name}: ${said.slice(0, 3).join(", ")}${said.length > 3 ? ", ..." : ""}`;
-  }
-  const rest = pending.length > 1 ? `, so that it and the ${pending.length - 1} after it run` : "";
-  return done[kept] === undefined ? `step ${name} was not done yet${rest}` : `step ${name} changed${rest}`;
+/** `first`: the step that runs first; none does where only one is in its middle that is not declared any more. */
+function reasonOf(first: ProvisionStep | undefined, observed: ObservedProvision, { steps, kept }: Pending): string {
+  const { running, done } = observed;
+  const begun = running?.name;
+  if (first === undefined || first.name === begun)
+    return `the root is in the middle of step ${begun}: it was begun and has not succeeded`;
+  const difference = differenceOf(first, observed);
+  if (difference !== undefined) return `step ${first.name}: ${packagesText(difference)}`;
+  const rest = steps.length > 1 ? `, so that it and the ${steps.length - 1} after it run` : "";
+  return done[kept] === undefined ? `step ${first.name} was not done yet${rest}` : `step ${first.name} changed${rest}`;
+}
+
+function packagesText({ missing, unwanted }: PackageDifference): string {
+  const said = [
+    ...missing.map((each) => `${each} is not installed`),
+    ...unwanted.map((each) => `${each} is installed`),
+  ];
+  return `${said.slice(0, NAMED_MAX).join(", ")}${said.length > NAMED_MAX ? ", ..." : ""}`;
 }
 
 function takeNote(resource: ProvisionResource, observed: ObservedProvision, owned: OwnedRecord | undefined): Draft {
@@ -135,7 +141,8 @@ function takeNote(resource: ProvisionResource, observed: ObservedProvision, owne
 }
 
 function lines({ steps }: ProvisionResource, positions: readonly number[]): readonly string[] {
-  return positions.map((index) => `step ${index + 1} of ${steps.length}: ${steps[index]?.name ?? ""}`);
+  const all = steps.map(({ name }, index) => `step ${index + 1} of ${steps.length}: ${name}`);
+  return all.filter((_, index) => positions.includes(index));
 }
 
 function waits({ root, name }: ProvisionResource): Blocked {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { OwnedRecord, ProvisionResource, ProvisionStep, TreeResource } from "../../../src/core/resource.ts";
+import type {
+  OwnedRecord,
+  ProvisionResource,
+  ProvisionStep,
+  ResourceId,
+  TreeResource,
+} from "../../../src/core/resource.ts";
 import type { Action, Draft, PlanContext } from "../../../src/core/step.ts";
 import type { ObservedProvision } from "../../../src/resources/provision/observe.ts";
 import { pendingSteps, provisionPlanner } from "../../../src/resources/provision/plan.ts";
@@ -53,6 +59,7 @@ const run = (action: Action, cause: string, reason: string, details: readonly st
   ...(details.length === 0 ? {} : { details }),
 });
 const WARNING = "not atomic: what these steps did before stays, and they run again on top of it";
+const TAKEN_BACK = "the root is first taken back to s1, taken before step c";
 const ALL = ["step 1 of 3: a", "step 2 of 3: b", "step 3 of 3: c"];
 
 describe("the steps of a root", () => {
@@ -61,6 +68,9 @@ describe("the steps of a root", () => {
   });
 
   it("run from the first one that is not behind it", () => {
+    expect(plan({ done: [] }, "none")).toEqual(
+      run("create", "intentional", "step a was not done yet, so that it and the 2 after it run", ALL),
+    );
     expect(plan({ done: done("a") }, "none")).toEqual(
       run("create", "intentional", "step b was not done yet, so that it and the 1 after it run", ALL.slice(1)),
     );
@@ -79,11 +89,18 @@ describe("the steps of a root", () => {
       reason: "step c changed",
       details: ["step 3 of 3: c", "the root is first taken back to 20261121T120000.000Z-c0ffee-r, taken before step c"],
     });
-    const laying: PlanContext = { ...around(), actionOf: (id) => (id === "overlay/o" ? "update" : undefined) };
-    const above: ProvisionResource = { ...resource, dependsOn: ["overlay/o"] };
-    const older = { ...owned, inputs: { steps: "older" } };
-    const forward = provisionPlanner.plan(above, { ...there, ...changed }, older, laying);
-    expect(forward.details).toEqual(["step 3 of 3: c", WARNING]);
+  });
+
+  it.each<[string, string, Partial<Record<ResourceId, Action>>]>([
+    ["forward where an overlay is laid anew in this pass", WARNING, { "overlay/o": "update" }],
+    ["from that snapshot where no overlay is", TAKEN_BACK, { "overlay/o": "keep", "mount/m": "update" }],
+    ["from that snapshot where this pass knows of no overlay", TAKEN_BACK, {}],
+  ])("run %s", (_what, how, actions) => {
+    const above: ProvisionResource = { ...resource, dependsOn: ["mount/m", "overlay/o"] };
+    const context: PlanContext = { ...around(), actionOf: (id) => actions[id] };
+    const observed = { ...there, done: done("a", "b"), running: { name: "c", startedAt: "then" }, back: "s1" };
+    const planned = provisionPlanner.plan(above, observed, owned, context);
+    expect(planned.details).toEqual(["the root is in the middle of step c, begun then", "step 3 of 3: c", how]);
   });
 
   it("all run in a root that is made in this pass, whatever is behind the one that stands there now", () => {
@@ -105,6 +122,44 @@ describe("the steps of a root", () => {
     });
   });
 
+  it("begin with the first that changed where the one that was begun comes behind it", () => {
+    const running = { name: "c", startedAt: "then" };
+    expect(plan({ done: [...done("a"), { name: "b", key: "older" }], running })).toEqual({
+      ...run("update", "corrective", "step b changed, so that it and the 1 after it run", [
+        "the root is in the middle of step c, begun then",
+        ...ALL.slice(1),
+        WARNING,
+      ]),
+      unfinished: true,
+    });
+  });
+
+  it("are none where the one that was begun is not declared any more, though the root is in its middle", () => {
+    const running = { name: "gone", startedAt: "then" };
+    for (const back of ["", "s1"])
+      expect(plan({ running, back })).toEqual({
+        ...run("update", "corrective", "the root is in the middle of step gone: it was begun and has not succeeded", [
+          "the root is in the middle of step gone, begun then",
+          WARNING,
+        ]),
+        unfinished: true,
+      });
+  });
+
+  it("name three of the packages that differ, and say that there are more", () => {
+    const missing = (...names: readonly string[]) => plan({ packages: { a: { missing: names, unwanted: [] } } }).reason;
+    const three = "step a: x is not installed, y is not installed, z is not installed";
+    expect([missing("x", "y", "z"), missing("x", "y", "z", "w")]).toEqual([three, `${three}, ...`]);
+  });
+
+  it("may be called like what every object has", () => {
+    const named = { ...resource, steps: [step("constructor"), step("toString")] };
+    const observed = { ...there, done: done("constructor", "toString") };
+    expect(pendingSteps(named, observed)).toEqual({ steps: [], kept: 2 });
+    const packages = { toString: { missing: ["vim"], unwanted: [] } };
+    expect(pendingSteps(named, { ...observed, packages })).toEqual({ steps: [1], kept: 2 });
+  });
+
   it("run alone where only their packages differ, as a correction", () => {
     const packages = { b: { missing: ["vim"], unwanted: ["nano"] } };
     expect(plan({ packages })).toEqual(
@@ -112,6 +167,9 @@ describe("the steps of a root", () => {
     );
     const running = { name: "b", startedAt: "then" };
     expect(pendingSteps(resource, { ...there, running })).toEqual({ steps: [1], kept: 3 });
+    expect(pendingSteps(resource, { ...there, running: { ...running, name: "a" } })).toEqual({ steps: [0], kept: 3 });
+    const both = { c: { missing: ["vim"], unwanted: [] } };
+    expect(pendingSteps(resource, { ...there, running, packages: both })).toEqual({ steps: [1, 2], kept: 3 });
   });
 
   it("that are no longer declared leave what they did, and their note", () => {
@@ -121,25 +179,36 @@ describe("the steps of a root", () => {
   });
 
   it("are taken note of again where a kill or a lost store left the record behind", () => {
-    expect(plan({ settled: false })).toMatchObject({
-      cause: "corrective",
-      reason: expect.stringMatching(/^an interrupted run/),
-    });
-    expect(provisionPlanner.plan(resource, there, undefined, around())).toMatchObject({
-      reason: expect.stringMatching(/^its record was lost/),
-    });
-    expect(plan({}, { ...owned, inputs: { steps: "older" } })).toMatchObject({ reason: "its record is older" });
-    expect(plan({}, { ...owned, dependsOn: ["tree/r"] })).toMatchObject({ reason: "what it depends on changed" });
+    expect(plan({ settled: false })).toEqual(
+      run("update", "corrective", "an interrupted run did not record what the steps left"),
+    );
+    expect(plan({}, "none")).toEqual(
+      run("update", "corrective", "its record was lost; the root's own note says what was done"),
+    );
+    expect(plan({}, { ...owned, inputs: { steps: "older" } })).toEqual(
+      run("update", "corrective", "its record is older"),
+    );
+    expect(plan({}, { ...owned, dependsOn: ["tree/r"] })).toEqual(
+      run("update", "intentional", "what it depends on changed"),
+    );
   });
 
   it("wait while there is no root of ours, and are refused where the host's limits say so", () => {
-    expect(plan({ isThere: false, done: [] })).toMatchObject({ blocked: { condition: "Waiting", hint: "see tree/r" } });
-    expect(plan({ refusal: "no", hint: "do" })).toMatchObject({
+    const message = "cannot provision root r: nothing of ours is at /v/root";
+    expect(plan({ isThere: false, done: [] })).toEqual({
+      ...run("create", "intentional", "its root is not there"),
+      blocked: { condition: "Waiting", message, hint: "see tree/r" },
+    });
+    expect(plan({ refusal: "no", hint: "do" })).toEqual({
+      ...run("create", "intentional", "no"),
       blocked: { condition: "Refused", message: "cannot provision root r: no", hint: "do" },
     });
   });
 
   it("are forgotten with their declaration: what they did stays", () => {
-    expect(provisionPlanner.planRemoval(owned, there)).toMatchObject({ operation: "forget", action: "forget" });
+    expect(provisionPlanner.planRemoval(owned, there)).toEqual({
+      ...{ operation: "forget", arguments: { record: owned }, action: "forget", cause: "intentional" },
+      reason: "its declaration was removed; what its steps did stays in the root",
+    });
   });
 });
