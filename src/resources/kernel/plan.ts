@@ -30,7 +30,9 @@ function planBuild(
 ): Draft {
   const action: Action = observed.current === "" ? "create" : "update";
   const image = resource.initramfs?.artifact;
-  if (below !== undefined && !below.startsWith("volume/")) {
+  // Nobody can say which input is another while the source comes with its volume in this pass.
+  const isUnknown = observed.current !== "" && observed.inputs === undefined;
+  if (below !== undefined && (isUnknown || !below.startsWith("volume/"))) {
     const follows = owned === undefined ? {} : { follows: below };
     return { ...build(resource, action, "intentional", `${below} changes in this pass`), ...follows };
   }
@@ -68,7 +70,7 @@ function checkChange({ bootCheck }: KernelResource, { check }: ObservedKernel, o
 /** What failed its check stays out until an input, or the check, is another; what is current stays current. */
 function unlessQuarantined({ id, path }: KernelResource, observed: ObservedKernel, draft: Draft): Draft {
   const { check, wanted, current } = observed;
-  if (check?.state !== "failed" || draft.operation === "keep") return draft;
+  if (check?.state !== "failed") return draft;
   const stays = current === "" ? "there is no current one" : `generation ${current} stays current`;
   const blocked: Blocked = {
     condition: "Quarantined",

@@ -44,7 +44,11 @@ const plan = (
   observed: ObservedKernel,
   owned: OwnedRecord | undefined = record,
   actions: Record<string, Action> = {},
-): Draft => kernelPlanner.plan(resource, observed, owned, { actionOf: (id) => actions[id], adoptions: new Set() });
+  of: Partial<KernelResource> = {},
+): Draft =>
+  kernelPlanner.plan({ ...resource, ...of }, observed, owned, {
+    ...{ actionOf: (id) => actions[id], adoptions: new Set() },
+  });
 const without = (observed: ObservedKernel, actions: Record<string, Action> = {}): Draft =>
   kernelPlanner.plan(resource, observed, undefined, { actionOf: (id) => actions[id], adoptions: new Set() });
 const build = (action: string, cause: string, reason: string) => ({
@@ -82,38 +86,59 @@ describe("a declared kernel", () => {
     const built = { ...inputs, source: "sha256:s1" };
     expect(plan({ ...whole, built })).toEqual(build("update", "intentional", "source changed"));
     expect(plan({ ...whole, built: { ...inputs, gone: "x" } })).toEqual(build("update", "intentional", "gone changed"));
+    expect(plan(withInputs({ compiler: "gcc: 13", initramfs: "i2" }))).toEqual(
+      build("update", "intentional", "compiler, initramfs changed"),
+    );
+    expect(plan({ ...whole, built: {} })).toEqual(
+      build("update", "intentional", "source, config, compiler, initramfs changed"),
+    );
   });
 
   it("that failed its boot check stays out until an input changes, and the current one stays; one that was not booted yet is", () => {
     const message = 'ended without printing "UP"';
     const failed = { check: { state: "failed", message } } as const;
-    const blocked = { condition: "Quarantined", message: expect.stringContaining(`in its boot check it ${message}`) };
-    expect(plan({ ...withInputs({ config: "c2" }), ...failed, wanted: "g2" })).toMatchObject({ blocked });
-    const told = plan({ ...withInputs({ config: "c2" }), ...failed, wanted: "g2" }).blocked?.message;
-    expect(told).toContain("generation g2 is quarantined");
-    expect(told).toContain("generation g1 stays current");
-    expect(without({ ...absent, ...failed }).blocked?.message).toContain("there is no current one");
+    const quarantined = (generation: string, stays: string) => ({
+      condition: "Quarantined",
+      message: `generation ${generation} is quarantined: in its boot check it ${message}; ${stays}`,
+      hint: `see /state/kernels/small/${generation}/boot.log; it is tried again when an input changes, or by: rootloom trigger kernel/small`,
+    });
+    expect(plan({ ...withInputs({ config: "c2" }), ...failed, wanted: "g2" })).toEqual({
+      ...build("update", "intentional", "config changed"),
+      blocked: quarantined("g2", "generation g1 stays current"),
+    });
+    expect(without({ ...absent, ...failed }).blocked).toEqual(quarantined("g1", "there is no current one"));
     expect(plan({ ...whole, ...failed }, record, { "artifact/a": "update" }).blocked).toBeUndefined();
+    expect(plan({ ...whole, ...failed })).toEqual({
+      ...build("update", "intentional", "it does not pass its boot check"),
+      blocked: quarantined("g1", "generation g1 stays current"),
+    });
     const unchecked = { check: { state: "unchecked", message: "" } } as const;
     expect(plan({ ...whole, ...unchecked })).toEqual(build("update", "intentional", "its boot check was not run yet"));
-    expect(plan({ ...whole, check: { state: "passed", message: "" } })).toMatchObject({ operation: "keep" });
+    const passed = { ...whole, check: { state: "passed", message: "" } } as const;
+    expect(plan(passed)).toMatchObject({ operation: "keep" });
     const checked = { ...record, details: { ...record.details, checked: true } };
-    expect(plan(whole, checked).reason).toBe("no boot check is declared any more");
+    const bootCheck = { expect: "UP", timeout_s: 60, memory_bytes: undefined, machine: undefined, cmdline: "" };
+    expect(plan(passed, checked, {}, { bootCheck })).toMatchObject({ operation: "keep" });
+    expect(plan(whole, checked)).toEqual(build("update", "intentional", "no boot check is declared any more"));
   });
 
   it("is looked at again behind the root that builds it, and not behind a volume that its source is in", () => {
-    const built = { ...resource, dependsOn: ["provision/r", "tree/r", "volume/sources"] as const };
-    const planned = (actions: Record<string, Action>) =>
-      kernelPlanner.plan(
-        built,
-        whole,
-        { ...record, dependsOn: built.dependsOn },
-        { actionOf: (id) => actions[id], adoptions: new Set() },
-      );
-    expect(planned({ "provision/r": "update" })).toMatchObject({ operation: "kernel.build", follows: "provision/r" });
-    const both = planned({ "volume/sources": "create", "provision/r": "update", "tree/r": "keep" });
-    expect(both.reason).toBe("provision/r changes in this pass");
+    const dependsOn = ["volume/sources", "tree/r", "provision/r"] as const;
+    const planned = (actions: Record<string, Action>, observed = whole) =>
+      plan(observed, { ...record, dependsOn }, actions, { dependsOn });
+    const following = (id: string) => ({
+      ...build("update", "intentional", `${id} changes in this pass`),
+      ...{ arguments: { resource: { ...resource, dependsOn } }, follows: id },
+    });
+    for (const action of ["create", "update", "replace"] as const)
+      expect(planned({ "tree/r": action })).toEqual(following("tree/r"));
+    const both = { "volume/sources": "create", "tree/r": "keep", "provision/r": "update" } as const;
+    expect(planned(both)).toEqual(following("provision/r"));
+    expect(planned({ "volume/sources": "update" })).toEqual(planned({}));
     expect(planned({ "volume/sources": "update" }).operation).toBe("keep");
+    expect(planned({ "volume/sources": "create" }, { ...whole, inputs: undefined })).toEqual(
+      following("volume/sources"),
+    );
   });
 
   it("follows the image that it embeds, and waits for one that is not packed", () => {
@@ -131,17 +156,23 @@ describe("a declared kernel", () => {
       ...build("update", "intentional", message),
       blocked: { condition: "Waiting", message, hint: "see artifact/a" },
     });
+    const { initramfs: _, ...alone } = inputs;
+    const { initramfs: __, ...own } = resource;
+    const context = { actionOf: () => undefined, adoptions: new Set<never>() };
+    expect(kernelPlanner.plan(own, { ...whole, inputs: alone, built: alone }, record, context).operation).toBe("keep");
   });
 
   it("is refused or waits where something is in its way, unless what it waits for is made in this pass", () => {
     const problem = { condition: "Waiting", message: "no source", hint: "put it there" } as const;
-    const blocked = { ...build("create", "intentional", "no source"), blocked: problem };
-    expect(without({ ...absent, problem })).toEqual(blocked);
-    expect(without({ ...absent, problem }, { "volume/sources": "create" })).toEqual(
+    const nothing = { ...absent, inputs: undefined, problem };
+    expect(without(nothing)).toEqual({ ...build("create", "intentional", "no source"), blocked: problem });
+    expect(plan({ ...whole, problem })).toEqual({ ...build("update", "intentional", "no source"), blocked: problem });
+    expect(without(nothing, { "volume/sources": "create" })).toEqual(
       build("create", "intentional", "it is declared and was never built"),
     );
     const refused = { ...problem, condition: "Refused" } as const;
-    expect(without({ ...absent, problem: refused }, { "volume/sources": "create" })).toMatchObject({
+    expect(without({ ...nothing, problem: refused }, { "volume/sources": "create" })).toEqual({
+      ...build("create", "intentional", "no source"),
       blocked: refused,
     });
     const message = "cannot build into /state/kernels/small: it is not made by Rootloom";
