@@ -17,8 +17,7 @@ export const ARCHITECTURES: Readonly<Record<KernelArchitecture, ArchitectureFact
 
 /** The architecture that a processor (`i686`), the kernel's own name (`x86`) or a triplet (`aarch64-linux-gnu`) means. */
 export function architectureOf(name: string): KernelArchitecture | undefined {
-  const [cpu = ""] = name.split("-");
-  if (/^(x86_64|amd64)$/.test(cpu)) return "x86_64";
-  if (/^(i[3-6]86|x86)$/.test(cpu)) return "i386";
-  return /^(aarch64|arm64)$/.test(cpu) ? "arm64" : undefined;
+  if (/^(x86_64|amd64)(-|$)/.test(name)) return "x86_64";
+  if (/^(i[3-6]86|x86)(-|$)/.test(name)) return "i386";
+  return /^(aarch64|arm64)(-|$)/.test(name) ? "arm64" : undefined;
 }

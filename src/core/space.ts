@@ -17,10 +17,10 @@ export function judgeSpace({ free_bytes, held_bytes, needed_bytes }: SpaceQuesti
 
 /** How much larger than its tarball a root is thought to be, where the tarball does not say: by the end of its name. */
 const RATIOS: readonly (readonly [ending: RegExp, ratio: number])[] = [
-  [/\.(tar\.)?(xz|txz)$/, 5],
-  [/\.(tar\.)?(zst|tzst)$/, 4],
-  [/\.(tar\.)?(bz2|tbz2?)$/, 4],
-  [/\.(tar\.)?(gz|tgz)$/, 3],
+  [/\.t?xz$/, 5],
+  [/\.t?zst$/, 4],
+  [/\.(bz2|tbz2?)$/, 4],
+  [/\.t?gz$/, 3],
 ];
 
 /** What a tarball takes when it is unpacked, in bytes, by its name and size alone. */

@@ -22,8 +22,16 @@ describe("room for a piece of work", () => {
 });
 
 it("a root is thought to be larger than its tarball by what its compression usually saves", () => {
-  const names = ["a.tar", "a.tar.gz", "a.tgz", "a.tar.zst", "a.tar.bz2", "a.tar.xz", "a.txz", "xz"];
-  expect(names.map((name) => unpackedEstimate_bytes(name, 10))).toEqual([10, 30, 30, 40, 40, 50, 50, 10]);
+  const names: Readonly<Record<number, readonly string[]>> = {
+    1: ["a.tar", "xz", "a-txz", "a.tar.xz.part", "a.zst.tar", "a.tbz2.1", "a.bz2.old", "a.tgz.asc", "a.dxz", "a.tbz3"],
+    3: ["a.gz", "a.tar.gz", "a.tgz"],
+    4: ["a.zst", "a.tar.zst", "a.tzst", "a.bz2", "a.tar.bz2", "a.tbz", "a.tbz2"],
+    5: ["a.xz", "a.tar.xz", "a.txz"],
+  };
+  for (const [times, each] of Object.entries(names))
+    expect(each.map((name) => [name, unpackedEstimate_bytes(name, 10)])).toEqual(
+      each.map((name) => [name, Number(times) * 10]),
+    );
 });
 
 it("a bootstrapped root, a step and an image are thought to take what such ones took", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { OwnedRecord, PublishResource } from "../../../src/core/resource.ts";
-import type { Action, Draft } from "../../../src/core/step.ts";
+import type { Action, Blocked, Draft } from "../../../src/core/step.ts";
 import type { ObservedPublish } from "../../../src/resources/publish/observe.ts";
 import { publishInputs, publishPlanner } from "../../../src/resources/publish/plan.ts";
 
@@ -14,13 +14,17 @@ const resource: PublishResource = {
 const GENERATION = "3f2a91c07be4d512";
 const record: OwnedRecord = {
   ...{ id: "publish/a", kind: "publish", name: "a", identity: resource.identity, dependsOn: ["artifact/a"] },
-  ...{ inputs: publishInputs(resource, GENERATION), details: {}, protect: false, onDelete: "retain" },
+  inputs: { generation: GENERATION, place: "/srv/www/a", keep: "3", sign: "", secret: "false" },
+  ...{ details: {}, protect: false, onDelete: "retain" },
   ...{ revision: "c1", runId: "r1", appliedAt: "" },
 };
 const there: ObservedPublish = {
   ...{ problem: undefined, generation: GENERATION, why: "", upload: ["a_VERSION.efi (12.0 MiB)"], state: "ours" },
   ...{ whose: "", version: `20261121074500-${GENERATION}`, published: GENERATION, differences: [] },
 };
+const upload = (action: Action, cause: string, reason: string) => ({
+  ...{ operation: "publish.upload", arguments: { resource }, action, cause, reason },
+});
 const nothing: ObservedPublish = { ...there, state: "absent", version: "", published: "" };
 
 function plan(
@@ -46,77 +50,129 @@ describe("the plan of a publication", () => {
     );
   });
 
-  it.each<[string, Draft, "intentional" | "corrective", string]>([
+  it.each<[string, () => Draft, "intentional" | "corrective", string]>([
     [
       "another generation is current",
-      plan({ generation: "81b0cc5e0a9d4417" }),
+      () => plan({ generation: "81b0cc5e0a9d4417" }),
       "intentional",
       `generation 81b0cc5e0a9d4417 is current, ${GENERATION} was published`,
     ],
-    ["another number is kept", plan({}, record, { resource: { keep: 5 } }), "intentional", "keep changed"],
+    ["another number is kept", () => plan({}, record, { resource: { keep: 5 } }), "intentional", "keep changed"],
     [
       "it goes to another place",
-      plan(nothing, record, { resource: { place: { type: "directory", path: "/srv/b" } } }),
+      () => plan(nothing, record, { resource: { place: { type: "directory", path: "/srv/b" } } }),
       "intentional",
       "place changed",
     ],
     [
       "it is signed by a key",
-      plan({}, record, { resource: { sign: { tool: "gpg", key: "/etc/k" } } }),
+      () => plan({}, record, { resource: { sign: { tool: "gpg", key: "/etc/k" } } }),
       "intentional",
       "sign changed",
     ],
     [
-      "a file differs there",
-      plan({ differences: ["a_V.efi differs: sha256 12", "x", "y"] }),
+      "its policy is another",
+      () => plan({}, { ...record, protect: true }),
+      "intentional",
+      "protect is false, true was recorded",
+    ],
+    [
+      "both what is kept and who may read it change",
+      () => plan({}, record, { resource: { keep: 5, secret: true } }),
+      "intentional",
+      "keep, secret changed",
+    ],
+    [
+      "one file differs there",
+      () => plan({ differences: ["a_V.efi differs: sha256 12"] }),
+      "corrective",
+      "what is published differs: a_V.efi differs: sha256 12",
+    ],
+    [
+      "several files differ there",
+      () => plan({ differences: ["a_V.efi differs: sha256 12", "x", "y"] }),
       "corrective",
       "what is published differs: a_V.efi differs: sha256 12 and 2 more",
     ],
-    ["all is gone there", plan(nothing), "corrective", "nothing is published in /srv/www/a any more"],
+    ["all is gone there", () => plan(nothing), "corrective", "nothing is published in /srv/www/a any more"],
     [
       "another generation is offered",
-      plan({ published: "81b0cc5e0a9d4417" }),
+      () => plan({ published: "81b0cc5e0a9d4417" }),
       "corrective",
       "generation 81b0cc5e0a9d4417 is offered there",
     ],
     [
       "its record was lost",
-      publishPlanner.plan(resource, there, undefined, { actionOf: () => "keep", adoptions: new Set() }),
+      () => publishPlanner.plan(resource, there, undefined, { actionOf: () => "keep", adoptions: new Set() }),
       "corrective",
       "published, but not recorded",
     ],
-  ])("uploads when %s", (_what, draft, cause, reason) => {
+  ])("uploads when %s", (_what, drafted, cause, reason) => {
+    const draft = drafted();
     expect(draft).toMatchObject({ operation: "publish.upload", cause, reason });
     expect(draft.blocked).toBeUndefined();
   });
 
-  it("follows its image when that changes in this pass", () => {
-    expect(plan({ generation: "" }, record, { image: "update" })).toMatchObject({
-      ...{ operation: "publish.upload", follows: "artifact/a", reason: "artifact/a changes in this pass" },
+  it("says what will be uploaded, and what differs there", () => {
+    expect(plan({ differences: ["a_V.efi is missing"] })).toEqual({
+      ...upload("update", "corrective", "what is published differs: a_V.efi is missing"),
+      details: ["a_VERSION.efi (12.0 MiB)", "a_V.efi is missing"],
     });
   });
 
-  it.each<[string, Partial<ObservedPublish>, string, string]>([
+  it.each(["create", "update", "replace"] as const)("follows its image when this pass is to %s that", (image) => {
+    const changes = "artifact/a changes in this pass";
+    expect(plan({ generation: "" }, record, { image })).toEqual({
+      ...upload("update", "intentional", changes),
+      follows: "artifact/a",
+    });
+    expect(plan({ ...nothing, generation: "" }, record, { image }).action).toBe("create");
+  });
+
+  it.each<[string, Partial<ObservedPublish>, Blocked]>([
     [
       "waits for a generation that may be published",
       { generation: "", why: "it is not packed yet" },
-      "Waiting",
-      "cannot publish a: it is not packed yet",
+      { condition: "Waiting", message: "cannot publish a: it is not packed yet", hint: "see artifact/a" },
     ],
     [
       "refuses another's directory",
       { state: "foreign", whose: "not made by Rootloom" },
-      "Refused",
-      "cannot publish a to /srv/www/a: it is not made by Rootloom",
+      {
+        condition: "Refused",
+        message: "cannot publish a to /srv/www/a: it is not made by Rootloom",
+        hint: "name a directory that is empty, or not there yet",
+      },
     ],
-    ["says what stands in the way", { problem: { message: "m", hint: "h", condition: "Refused" } }, "Refused", "m"],
-  ])("%s", (_what, observed, condition, message) => {
-    expect(plan(observed).blocked).toMatchObject({ condition, message });
+    [
+      "says what stands in the way",
+      { problem: { message: "m", hint: "h", condition: "Refused" } },
+      { condition: "Refused", message: "m", hint: "h" },
+    ],
+  ])("%s", (_what, observed, blocked) => {
+    expect(plan(observed)).toEqual({ ...upload("update", "intentional", blocked.message), blocked });
+    expect(plan({ ...nothing, ...observed }).action).toBe("create");
   });
 
   it("leaves what was published when it is declared no more", () => {
     expect(publishPlanner.planRemoval(record, nothing)).toMatchObject({
       ...{ operation: "forget", reason: "no longer declared; what was published stays" },
     });
+  });
+});
+
+describe("what decides how a generation is published", () => {
+  it("is the generation, the place, what is kept there, who signs it and who may read it", () => {
+    expect(publishInputs(resource, GENERATION)).toEqual(record.inputs);
+    const sign = { tool: "minisign", key: "/etc/key" } as const;
+    expect(publishInputs({ ...resource, sign, secret: true }, GENERATION)).toMatchObject({
+      ...{ sign: "minisign:/etc/key", secret: "true" },
+    });
+  });
+
+  it("names the machine that it goes to, and not how that is reached", () => {
+    const far = { type: "ssh", host: "mirror", port: 2222, user: "www", path: "/srv/a" } as const;
+    const reached = { ...far, identityFile: "/etc/id", knownHosts: "/etc/known" };
+    expect(publishInputs({ ...resource, place: reached }, GENERATION).place).toBe("www@mirror:2222:/srv/a");
   });
 });
