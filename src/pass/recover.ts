@@ -23,10 +23,9 @@ export async function recover(
   runId: string,
 ): Promise<boolean> {
   const open = state.openEffects();
-  // First of all: once the steps are closed, nothing says any more that somebody was killed.
-  if (state.openSteps().length > 0)
-    for (const record of state.records())
-      if (record.kind === "volume") sweepNotes({ name: record.name, path: detail(record, "path") }, places, host.files);
+  // Always: a disk that refused to write a note may have refused to remove its half, and no step tells of that.
+  for (const record of state.records())
+    if (record.kind === "volume") sweepNotes({ name: record.name, path: detail(record, "path") }, places, host.files);
   for (const [step, effects] of Map.groupBy(open, (effect) => effect.step)) {
     const context = contextOf(state, host, places, request, runId);
     try {

@@ -392,6 +392,22 @@ describe("found by the simulation", () => {
     expect(next.files.list(trees)?.filter((name) => name.startsWith(".rootloom-new-"))).toEqual([]);
   });
 
+  it("a note in a volume that a disk let neither be written nor removed goes with the next pass", async () => {
+    const trees = `${STATE}/volumes/builds/.rootloom/trees`;
+    const halves = (host: FakeHost) => host.files.list(trees)?.filter((name) => name.startsWith(".rootloom-new-"));
+    let refused = false;
+    const after = (call: Call) => {
+      if (refused || call.name !== "files/written" || !call.arguments[0]?.startsWith(trees)) return;
+      refused = true;
+      throw new RootloomError("cannot write: input/output error");
+    };
+    const host = exampleHost({ faults: { after } });
+    expect((await pass(host, "apply")).result).toBe("failed");
+    expect(halves(host)).toHaveLength(1);
+    await pass(host, "apply");
+    expect(halves(host)).toEqual([]);
+  });
+
   // What a power cut leaves of it is decided by the seed: half of these keep the half.
   it.each([1, 2, 3, 4, 5, 6])(
     "a note that a power cut left in a volume goes when that is mounted (seed %i)",
