@@ -68,6 +68,16 @@ describe("conditions", () => {
       "link/c Stalled=True Quarantined",
       "link/c Healthy=False CheckFailed",
     ]);
+    const failed = ending("c", "failed", {}, { message: "it printed no OK", retry: "waiting", health: unwell });
+    expect(conditionsOf([endings[1] as Ending, failed], undefined).filter(({ type }) => type === "Stalled")).toEqual([
+      { object: "link/b", type: "Stalled", status: "True", reason: "Quarantined", message: "m" },
+      { object: "link/c", type: "Stalled", status: "True", reason: "Quarantined", message: "it printed no OK" },
+    ]);
+    expect(conditionsOf(endings, undefined).filter(({ type }) => type === "Healthy")).toEqual([
+      { object: "link/a", type: "Healthy", status: "True", reason: "CheckPassed", message: "it passed" },
+      { object: "link/b", type: "Healthy", status: "False", reason: "CheckFailed", message: "m" },
+      { object: "link/c", type: "Healthy", status: "False", reason: "CheckFailed", message: "m" },
+    ]);
   });
 
   it("sets the condition that a blocked step names, and Drifted for drift that stands", () => {

@@ -318,6 +318,32 @@ describe("plan: isolation", () => {
     expect(seen).toEqual(["update", "keep"]);
   });
 
+  it("tells a planner which overlay is taken out of a root that it depends on, where that is going to happen", () => {
+    const taken = (draft: Partial<Draft>): unknown => {
+      let leaving: unknown;
+      const asking: Planner<"link", Draft> = {
+        ...scripted,
+        plan: (_resource, observed, _owned, context) => {
+          leaving = [...(context.leaving ?? [])];
+          return observed;
+        },
+      };
+      const overlay = owned("o", ["link/root"], { id: "overlay/o", kind: "overlay", identity: "overlay:/o" });
+      const other = owned("other", ["link/elsewhere"]);
+      const observed = new Map<ResourceId, unknown>([
+        ["link/root", keep],
+        ["link/other", remove],
+        ["overlay/o", { ...remove, operation: "overlay.remove", ...draft }],
+      ]);
+      const table = new Proxy({}, { get: () => asking }) as PlannerTable;
+      planOf([link("root")], {}, { observed, owned: [overlay, other], planners: table });
+      return leaving;
+    };
+    expect(taken({})).toEqual([["link/root", "overlay/o"]]);
+    expect(taken({ blocked: { condition: "Refused", message: "m", hint: "h" } })).toEqual([]);
+    expect(taken({ operation: "forget", action: "forget" } as Partial<Draft>)).toEqual([]);
+  });
+
   it("makes dependents wait for what could not be observed, and goes on with the rest", () => {
     const unobserved = new Map([["link/a" as ResourceId, { message: "cannot read /a", hint: "mount it" }]]);
     const made = planOf([link("a"), link("b", ["link/a"]), link("c")], { b: create, c: create }, { unobserved });

@@ -262,6 +262,32 @@ describe("the plan of an artifact", () => {
     });
   });
 
+  it("calls a file of the host that the commit only names a change on the host, too", () => {
+    const named = { ...inputs, "host/kernel": "k1" };
+    const changed = { ...whole, packed: named, inputs: { ...named, "host/kernel": "k2" } };
+    expect(artifactPlanner.plan(resource, changed, owned, context())).toEqual({
+      ...pack("update", "corrective", "kernel changed on the host"),
+      details: [],
+    });
+    const both = { ...changed, inputs: { ...changed.inputs, packer: "2" } };
+    expect(artifactPlanner.plan(resource, both, owned, context())).toMatchObject({
+      ...{ cause: "intentional", reason: "packer, host/kernel changed" },
+    });
+  });
+
+  it("says what strip leaves out when that is new: at the first packing, and where the excludes are others", () => {
+    const strip = { documentation: ["usr/share/doc/*", "usr/share/man/*"], caches: ["var/cache/*"] };
+    const lines = ["strip documentation: usr/share/doc/*, usr/share/man/*", "strip caches: var/cache/*"];
+    const stripped = { ...resource, strip };
+    const details = (observed: ObservedArtifact, record: OwnedRecord | undefined = owned) =>
+      artifactPlanner.plan(stripped, observed, record, context()).details;
+    expect(artifactPlanner.plan(stripped, { ...absent, inputs }, undefined, context()).details).toEqual(lines);
+    expect(details({ ...absent, inputs })).toBeUndefined();
+    const excluding = { ...whole, inputs: { ...inputs, excludes: "e2" }, difference: ["- var/cache/x"] };
+    expect(details(excluding)).toEqual(["- var/cache/x", ...lines]);
+    expect(details({ ...whole, inputs: { ...inputs, packer: "2" } })).toEqual([]);
+  });
+
   it("repacks when the root or an overlay in it changes in this pass", () => {
     expect(artifactPlanner.plan(resource, whole, owned, context({ "tree/debian": "replace" }))).toEqual({
       ...pack("update", "intentional", "tree/debian changes in this pass"),
@@ -275,6 +301,18 @@ describe("the plan of an artifact", () => {
     expect(artifactPlanner.plan(resource, edited, owned, context({ "overlay/live@debian": "update" }))).toEqual({
       ...pack("update", "corrective", "overlay/live@debian changes in this pass"),
       follows: "overlay/live@debian",
+    });
+  });
+
+  it("repacks when the steps of the root run in this pass, and when an overlay is taken out of the root", () => {
+    const dependsOn = ["tree/debian", "provision/debian"] as const;
+    const ran = context({ "provision/debian": "update" });
+    const draft = artifactPlanner.plan({ ...resource, dependsOn }, whole, { ...owned, dependsOn }, ran);
+    expect(draft).toMatchObject({ reason: "provision/debian changes in this pass", follows: "provision/debian" });
+    const leaving = new Map([["tree/debian", "overlay/gone@debian"]] as const);
+    expect(artifactPlanner.plan(resource, whole, owned, { ...context({ "tree/debian": "keep" }), leaving })).toEqual({
+      ...pack("update", "intentional", "overlay/gone@debian is taken out of tree/debian in this pass"),
+      follows: "overlay/gone@debian",
     });
   });
 

@@ -103,6 +103,34 @@ describe("the plan of a host mount", () => {
     expect(mountInputs({ ...resource, type: "proc", options: ["ro", "nodev"] }).options).toBe("ro,nodev");
   });
 
+  it("knows the owner and the mode of its folder where they are declared, and none else", () => {
+    const folder = { path: "/v/cache", ownership: undefined, mode: undefined };
+    const ownership = { owner: "portage", group: "250" };
+    const of = (more: Partial<NonNullable<MountResource["folder"]>>) =>
+      mountInputs({ ...resource, folder: { ...folder, ...more } });
+    expect(mountInputs(resource)).toEqual({
+      ...{ namespace: "host", target: "/v/root/cache", type: "bind", source: "/v/cache", options: "ro" },
+      propagation: "private",
+    });
+    expect(of({})).toEqual(mountInputs(resource));
+    expect(of({ ownership, mode: 0o2775 })).toEqual({ ...mountInputs(resource), folder: "portage:250 2775" });
+    expect([of({ ownership }).folder, of({ mode: 0o750 }).folder]).toEqual(["portage:250", "750"]);
+  });
+
+  it.each([
+    ["create", true],
+    ["update", true],
+    ["keep", false],
+    ["adopt", false],
+  ] as const)("of an image that this pass is to %s is remounted: %s", (action, isRemounted) => {
+    const dependsOn = ["artifact/a", "artifact/b"] as const;
+    const wanted = { ...resource, dependsOn, artifact: "artifact/b" } as const;
+    const planned = (id: string) =>
+      mountPlanner.plan(wanted, observed("mounted"), { ...owned, dependsOn }, context({ [id]: action }));
+    expect(planned("artifact/b").follows).toBe(isRemounted ? "artifact/b" : undefined);
+    expect(planned("artifact/a")).toEqual(keep("as declared"));
+  });
+
   it("records another policy without touching the mount", () => {
     expect(mountPlanner.plan(resource, observed("mounted"), { ...owned, protect: true }, context())).toEqual({
       ...{ operation: "mount.mount", arguments: { resource }, action: "update", cause: "intentional" },

@@ -176,6 +176,60 @@ describe("a recorded root that is not at its path", () => {
   });
 });
 
+describe("a clone of another root", () => {
+  const from = { type: "clone", tree: "tree/base", path: "/srv/base/root", volumePath: "/srv/base" } as const;
+  const clone: TreeResource = { ...resource, source: from };
+  const created = (cause: string, reason: string, wanted = clone) => ({
+    ...{ operation: "tree.create", arguments: { resource: wanted }, action: "create", cause, reason },
+  });
+
+  test("says how it is made: with its volume, or copied as that can be done", () => {
+    const coming: TreeResource = { ...resource, source: { ...from, means: "zfs clone" } };
+    const making = context([], { "volume/debian": "create" });
+    const copied = { ...absent, copy: "reflink copy" };
+    const made = (means: string, wanted = clone) => created("intentional", `new: a ${means} of tree/base`, wanted);
+    expect(plan(absent, undefined, coming, making)).toEqual(made("zfs clone", coming));
+    expect(plan(copied, undefined, coming)).toEqual(made("reflink copy", coming));
+    expect(plan(copied, undefined, clone, making)).toEqual(made("reflink copy"));
+    expect(plan(absent, undefined, clone, making)).toEqual(made("copy"));
+  });
+
+  test("that came with its volume is only taken note of, though nothing in it is marked as its own", () => {
+    const came = { ...foreign, cloned: "zfs clone" };
+    expect(plan(came, undefined, clone)).toEqual(
+      created("intentional", "it came with its volume: a zfs clone of tree/base"),
+    );
+    expect(plan(came, record, clone)).toEqual(created("corrective", "it disappeared with its volume"));
+  });
+});
+
+describe("what only steps have made in a managed root", () => {
+  const made = (ofSteps: readonly string[], wanted = resource) =>
+    plan({ ...ours, drift: { count: 0, paths: [], ofSteps } }, record, wanted);
+
+  test("cannot be put back, and it is said what is another", () => {
+    const told = "1 path differs from how its steps left it: opt/x";
+    expect(made(["opt/x"])).toEqual({
+      ...{ operation: "tree.restore", arguments: { resource, paths: ["opt/x"] }, action: "update" },
+      ...{ cause: "corrective", reason: told, details: ["opt/x"] },
+      blocked: {
+        condition: "Refused",
+        message: `cannot restore tree/debian: ${told}`,
+        hint: "roll it back (rootloom snapshots debian), or change the step that made them, so that it runs again",
+      },
+    });
+    expect(made(["opt/x"], { ...resource, driftPolicy: "report" }).blocked?.condition).toBe("ReportOnly");
+  });
+
+  test("is named up to three paths, and listed up to twenty", () => {
+    const paths = Array.from({ length: 25 }, (_, at) => `p${at}`);
+    const reason = (count: number) => made(paths.slice(0, count)).reason;
+    expect(reason(3)).toBe("3 paths differ from how its steps left them: p0, p1, p2");
+    expect(reason(4)).toBe("4 paths differ from how its steps left them: p0, p1, p2, ...");
+    expect(made(paths).details).toEqual(paths.slice(0, 20));
+  });
+});
+
 describe("something populated in a root's place", () => {
   test("is refused with the command that adopts it", () => {
     expect(plan(foreign)).toEqual({

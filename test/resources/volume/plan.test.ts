@@ -85,6 +85,12 @@ describe("a declared volume", () => {
     });
   });
 
+  test("that is made as a clone says of what, and which root is in it", () => {
+    const origin = { volume: { id: "volume/base" }, tree: { id: "tree/base" }, means: "zfs clone" };
+    const clone = { ...resource, cloneOf: origin } as unknown as VolumeResource;
+    expect(plan(absent, undefined, clone).reason).toBe("new: a zfs clone of volume/base, with tree/base in it");
+  });
+
   test("that was recorded and disappeared is created again, as a correction", () => {
     expect(plan(absent, record)).toMatchObject({
       operation: "volume.create",
