@@ -3,7 +3,7 @@ import type { ArtifactResource, BootCheck, BootForm, KernelSource, MicrocodeSour
 import { imageSymbols } from "../documents/kconfig.ts";
 import type { BootCheckSpec, BootFormSpec } from "../documents/types-image.ts";
 import { parseInterval, parseSize } from "../documents/units.ts";
-import { type CompileContext, type Expanded, findDocument, resolvePath, resourceId } from "./context.ts";
+import { type CompileContext, cleanPath, type Expanded, findDocument, resourceId } from "./context.ts";
 import { kernelPlace } from "./kernel-place.ts";
 import { refuseKeyOfGit } from "./keys.ts";
 import { rootPlace } from "./root-place.ts";
@@ -17,14 +17,14 @@ export function compileBoot(
 ): Pick<ArtifactResource, "kernel" | "symbols" | "boot" | "bootCheck"> {
   const { boot, check } = document.spec;
   const kernel = kernelOf(document, context);
+  // One that is built was asked by Kconfig, and what firmware can start says so in its header.
+  const isAsked = kernel !== undefined && kernel.type !== "built";
+  const symbols = [...imageSymbols(document.spec)].filter(([symbol]) => symbol !== "EFI_STUB");
   return {
-    ...(kernel === undefined ? {} : { kernel }),
-    // One that is built was asked by Kconfig, and what firmware can start says so in its header.
-    ...(kernel === undefined || kernel.type === "built"
-      ? {}
-      : { symbols: Object.fromEntries([...imageSymbols(document.spec)].filter(([symbol]) => symbol !== "EFI_STUB")) }),
-    ...(boot === undefined ? {} : { boot: compileForm(document, boot, context) }),
-    ...(check?.boot === undefined ? {} : { bootCheck: compileCheck(check.boot) }),
+    kernel,
+    symbols: isAsked ? Object.fromEntries(symbols) : undefined,
+    boot: boot === undefined ? undefined : compileForm(document, boot, context),
+    bootCheck: check?.boot === undefined ? undefined : compileCheck(check.boot),
   };
 }
 
@@ -38,22 +38,19 @@ function compileForm(
   return {
     form,
     cmdline: cmdline ?? "",
-    stub: stub === undefined ? "" : resolvePath("/", stub),
-    ...(sign === undefined
-      ? {}
-      : { sign: { key: resolvePath("/", sign.key), certificate: resolvePath("/", sign.certificate) } }),
-    ...(updates.length === 0 ? {} : { microcode: updates }),
+    stub: stub ?? "",
+    sign,
+    microcode: updates.length === 0 ? undefined : updates,
   };
 }
 
 /** `root:lib/firmware/amd-ucode` is in the image's root, an absolute path of the host, any other in the documents' folder. */
 function microcodeOf(document: Expanded<"Image">, path: string, context: CompileContext): MicrocodeSource | undefined {
-  if (path.startsWith("/")) return { type: "host", path: resolvePath("/", path) };
+  if (path.startsWith("/")) return { type: "host", path: cleanPath(path) };
   const at = ["spec", "boot", "microcode"];
   if (path.startsWith("root:")) {
-    const root = findDocument(context, "Root", document.spec.root);
-    const place = root === undefined ? undefined : rootPlace(root, context);
-    const inside = toTreePath(resolvePath("/", path.slice("root:".length)).slice(1));
+    const place = rootPlace(findDocument(context, "Root", document.spec.root), context);
+    const inside = toTreePath(cleanPath(path.slice("root:".length)).slice(1));
     if (place !== undefined) return { type: "tree", tree: place.tree, top: place.path, path: inside };
     const message = `cannot take microcode from Root ${document.spec.root}: it has no volume`;
     context.report(document, at, message, "give the root a volume, or name a file of the host");
@@ -70,11 +67,11 @@ function microcodeOf(document: Expanded<"Image">, path: string, context: Compile
 export function compileCheck({ expect, timeout, memory, machine, cmdline = "", firmware }: BootCheckSpec): BootCheck {
   return {
     expect,
-    timeout_s: (timeout === undefined ? undefined : parseInterval(timeout)) ?? TIMEOUT_S,
-    memory_bytes: memory === undefined ? undefined : parseSize(memory),
+    timeout_s: parseInterval(timeout) ?? TIMEOUT_S,
+    memory_bytes: parseSize(memory),
     machine,
     cmdline,
-    ...(firmware === undefined ? {} : { firmware: resolvePath("/", firmware) }),
+    firmware,
   };
 }
 
@@ -82,16 +79,15 @@ function kernelOf(document: Expanded<"Image">, context: CompileContext): KernelS
   const { kernelImage, kernel: named, boot, check } = document.spec;
   if (kernelImage === undefined) {
     const isStarted = boot !== undefined || check?.boot !== undefined;
-    return named === undefined || !isStarted ? undefined : builtKernel(document, named, ["spec", "kernel"], context);
+    return isStarted ? builtKernel(document, named, ["spec", "kernel"], context) : undefined;
   }
   if (kernelImage.kernel !== undefined)
     return builtKernel(document, kernelImage.kernel, ["spec", "kernelImage", "kernel"], context);
-  const { root: name, path } = kernelImage;
-  const clean = path === undefined ? "" : resolvePath("/", path);
-  if (name === undefined) return { type: "file", path: clean };
+  const { root: name, path = "" } = kernelImage;
+  if (name === undefined) return { type: "file", path };
   const root = findDocument(context, "Root", name);
-  const place = root === undefined ? undefined : rootPlace(root, context);
-  if (place !== undefined) return { type: "tree", tree: place.tree, top: place.path, path: toTreePath(clean.slice(1)) };
+  const place = rootPlace(root, context);
+  if (place !== undefined) return { type: "tree", tree: place.tree, top: place.path, path: toTreePath(path.slice(1)) };
   const message = `cannot take the kernel of Image ${document.name} from Root ${name}: it has no volume`;
   const hint = "give the root a volume, or name a kernel of the host by its path alone";
   if (root !== undefined) context.report(document, ["spec", "kernelImage", "root"], message, hint);
@@ -100,7 +96,7 @@ function kernelOf(document: Expanded<"Image">, context: CompileContext): KernelS
 
 function builtKernel(
   document: Expanded<"Image">,
-  name: string,
+  name: string | undefined,
   at: readonly string[],
   context: CompileContext,
 ): KernelSource | undefined {
@@ -108,9 +104,9 @@ function builtKernel(
   if (declared === undefined) return undefined;
   if (declared.spec.source !== undefined) {
     const path = `${kernelPlace(declared, context)}/current/kernel`;
-    return { type: "built", kernel: resourceId("kernel", name), path };
+    return { type: "built", kernel: resourceId("kernel", declared.name), path };
   }
-  const message = `cannot boot Image ${document.name} with kernel ${name}: that is not built`;
+  const message = `cannot boot Image ${document.name} with kernel ${declared.name}: that is not built`;
   context.report(document, at, message, "give the KernelConfig a `source`");
   return undefined;
 }

@@ -1,37 +1,47 @@
-import type { Resource, TreeResource, VolumeResource } from "../core/resource.ts";
+import type { Resource, ResourceId, TreeResource, VolumeResource } from "../core/resource.ts";
+
+/** A root, and the volume that it is in. */
+interface Placed {
+  readonly tree: TreeResource;
+  readonly volume: VolumeResource;
+}
 
 /**
  * A volume whose only root is a clone is made as a clone of the volume that its origin is alone in, where both are of one
  * kind and the blocks can be shared. Everything else is copied file by file.
  */
 export function cloneVolumes(resources: readonly Resource[]): readonly Resource[] {
-  const trees = resources.filter((resource): resource is TreeResource => resource.kind === "tree");
-  const inVolume = Map.groupBy(trees, ({ volume }) => volume);
-  const byId = new Map(resources.map((resource) => [resource.id, resource]));
-  const cloned = new Map<string, NonNullable<VolumeResource["cloneOf"]>>();
-  for (const [id, [tree, second]] of inVolume) {
-    const volume = byId.get(id);
-    if (tree?.source.type !== "clone" || second !== undefined || volume?.kind !== "volume") continue;
-    const origin = byId.get(tree.source.tree);
-    const from = origin?.kind === "tree" ? byId.get(origin.volume) : undefined;
-    if (origin?.kind !== "tree" || from?.kind !== "volume") continue;
-    const means = meansOf(from, volume);
-    const isAlone = inVolume.get(from.id)?.length === 1;
-    if (means === undefined || !isAlone || folderOf(tree) === "" || folderOf(tree) !== folderOf(origin)) continue;
-    cloned.set(id, { means, volume: subjectOf(from), tree: placeOf(origin) });
-  }
-  return resources.map((resource) => {
-    if (resource.kind === "tree" && resource.source.type === "clone") {
-      const origin = byId.get(resource.source.tree);
-      const volumes = [resource, origin].map((tree) => tree?.kind === "tree" && byId.get(tree.volume));
-      const isApart = volumes[0] !== volumes[1] && volumes.some((volume) => volume && hasOwnFilesystem(volume));
-      const means = cloned.get(resource.volume)?.means ?? (isApart ? "plain copy" : undefined);
-      return means === undefined ? resource : { ...resource, source: { ...resource.source, means } };
+  const roots = placedRoots(resources);
+  const inVolume = Map.groupBy(roots.values(), ({ volume }) => volume.id);
+  const isAlone = ({ volume }: Placed) => inVolume.get(volume.id)?.length === 1;
+  const changed = new Map<ResourceId, Resource>();
+  for (const clone of roots.values()) {
+    const { tree, volume } = clone;
+    const { source } = tree;
+    if (source.type !== "clone") continue;
+    const origin = roots.get(source.tree);
+    if (origin === undefined) continue;
+    const isWhole = isAlone(clone) && isAlone(origin) && folderOf(tree) === folderOf(origin.tree);
+    const shared = isWhole ? meansOf(origin.volume, volume) : undefined;
+    if (shared !== undefined) {
+      const cloneOf = { means: shared, volume: subjectOf(origin.volume), tree: placeOf(origin.tree) };
+      changed.set(volume.id, { ...volume, cloneOf, dependsOn: [...volume.dependsOn, origin.tree.id] });
     }
-    const cloneOf = resource.kind === "volume" ? cloned.get(resource.id) : undefined;
-    if (cloneOf === undefined) return resource;
-    return { ...resource, cloneOf, dependsOn: [...resource.dependsOn, cloneOf.tree.id] };
-  });
+    const isApart = volume !== origin.volume && [volume, origin.volume].some(hasOwnFilesystem);
+    changed.set(tree.id, { ...tree, source: { ...source, means: shared ?? (isApart ? "plain copy" : undefined) } });
+  }
+  return resources.map((resource) => changed.get(resource.id) ?? resource);
+}
+
+function placedRoots(resources: readonly Resource[]): ReadonlyMap<ResourceId, Placed> {
+  const volumes = new Map(resources.flatMap((it) => (it.kind === "volume" ? [[it.id, it] as const] : [])));
+  const placed = new Map<ResourceId, Placed>();
+  for (const tree of resources) {
+    if (tree.kind !== "tree") continue;
+    const volume = volumes.get(tree.volume);
+    if (volume !== undefined) placed.set(tree.id, { tree, volume });
+  }
+  return placed;
 }
 
 /** How one volume can be a clone of another; undefined where it cannot, or where a copy of its files is as good. */
@@ -57,8 +67,8 @@ function meansOf(origin: VolumeResource, target: VolumeResource): string | undef
   }
 }
 
-function hasOwnFilesystem(volume: Resource): boolean {
-  return volume.kind === "volume" && volume.backend !== "directory" && volume.backend !== "btrfs";
+function hasOwnFilesystem({ backend }: VolumeResource): boolean {
+  return backend !== "directory" && backend !== "btrfs";
 }
 
 /** Where a root is in its volume; empty for its top. */

@@ -94,10 +94,10 @@ function compileResources(context: CompileContext): readonly Resource[] {
     ...ofKind(context, "Volume").flatMap((document) => compileVolume(document, context)),
     ...roots,
     ...laid,
-    ...ofKind(context, "Image").flatMap(
-      (document) => compileImage(document, overlays, [...laid, ...standing], context) ?? [],
-    ),
-    ...ofKind(context, "Image").flatMap((document) => compilePublish(document, overlays, context) ?? []),
+    ...ofKind(context, "Image").flatMap((document) => {
+      const image = compileImage(document, overlays, [...laid, ...standing], context);
+      return image === undefined ? [] : [image, compilePublish(document, image, context) ?? []].flat();
+    }),
     ...ofKind(context, "KernelConfig").flatMap((document) => compileKernel(document, context) ?? []),
   ];
 }
@@ -124,14 +124,7 @@ function dependOnPlaces(resources: readonly Resource[]): readonly Resource[] {
 function placeOf(resource: Resource): string | undefined {
   if (resource.kind === "volume" && resource.backend === "loop") return resource.device;
   if (resource.kind === "publish") return resource.place.type === "directory" ? resource.place.path : undefined;
-  if (
-    resource.kind === "tree" ||
-    resource.kind === "mount" ||
-    resource.kind === "overlay" ||
-    resource.kind === "provision"
-  )
-    return undefined;
-  return resource.path;
+  return "path" in resource ? resource.path : undefined;
 }
 
 const KIND_ORDER = [
@@ -159,9 +152,9 @@ function inOrder(resources: readonly Resource[]): readonly Resource[] {
 }
 
 function cycleProblems(resources: readonly Resource[]): readonly Problem[] {
-  const cycle = findCycle(resources);
-  const first = resources.find(({ id }) => id === cycle?.[0]);
-  if (cycle === undefined || first === undefined) return [];
+  const cycle = findCycle(resources) ?? [];
+  const first = resources.find(({ id }) => id === cycle[0]);
+  if (first === undefined) return [];
   const { file, line, column } = first.origin;
   const message = `cannot order the resources: ${cycle.join(" needs ")}`;
   return [{ file, line, column, message, hint: "take one of these dependencies away" }];

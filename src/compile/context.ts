@@ -78,10 +78,15 @@ export function resourceId(kind: ResourceKind, name: string): ResourceId {
   return `${kind}/${name}`;
 }
 
-/** An absolute path without `.` and empty components; relative ones are taken below `base`, and `..` goes up. */
+/** A path that is absolute, or else below `base`, made clean. */
 export function resolvePath(base: string, path: string): string {
+  return cleanPath(path.startsWith("/") ? path : `${base}/${path}`);
+}
+
+/** An absolute path without `.` and empty components; `..` goes up, at most to the top. */
+export function cleanPath(path: string): string {
   const components: string[] = [];
-  for (const component of (path.startsWith("/") ? path : `${base}/${path}`).split("/")) {
+  for (const component of path.split("/")) {
     if (component === "..") components.pop();
     else if (component !== "" && component !== ".") components.push(component);
   }
@@ -101,7 +106,7 @@ export function compileLinks(
   dependsOn: readonly ResourceId[],
 ): readonly Resource[] {
   return (links ?? []).map((link, index) => {
-    const path = resolvePath("/", link.path);
+    const { path } = link;
     const name = `${document.name}:${path}`;
     return {
       id: resourceId("link", name),

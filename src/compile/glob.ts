@@ -3,8 +3,7 @@
  * (`etc/**` is all below etc, `**` + `/x` is x anywhere). All else is literal, and anchored at the top.
  */
 export function globMatcher(pattern: string): (path: string) => boolean {
-  if (!hasWildcard(pattern)) return (path) => path === pattern;
-  const names = pattern.split("/").filter((name, index, all) => !(name === "**" && all[index - 1] === "**"));
+  const names = pattern.split("/");
   // What stands behind the last wildcard settles most paths.
   const tail = pattern.slice(pattern.lastIndexOf("*") + 1).replace(/^\//, "");
   return (path) => path.endsWith(tail) && matchNames(names, path.split("/"));
@@ -14,15 +13,16 @@ export function hasWildcard(pattern: string): boolean {
   return pattern.includes("*");
 }
 
-/** Both sides advance; at a mismatch the last `**` takes one name more: no worse than quadratic. */
+/**
+ * Both sides advance; at a mismatch the last `**` takes one name more: no worse than quadratic. A path that ends before
+ * its pattern is no match: `etc/**` is not etc itself.
+ */
 function matchNames(pattern: readonly string[], path: readonly string[]): boolean {
   let [patternIndex, pathIndex] = [0, 0];
   let retry: { pattern: number; path: number } | undefined;
   while (pathIndex < path.length) {
     const name = pattern[patternIndex];
     if (name === "**") {
-      // At the end of a pattern `**` stands for at least one name, so that `etc/**` is not etc itself.
-      if (patternIndex === pattern.length - 1) return true;
       retry = { pattern: patternIndex, path: pathIndex };
       patternIndex += 1;
     } else if (name !== undefined && matchName(name, path[pathIndex] ?? "")) {

@@ -6,6 +6,7 @@ import type {
   OverlayResource,
   OverlayTree,
   ProvisionResource,
+  Resource,
   ResourceId,
 } from "../core/resource.ts";
 import { parseDate, parseInterval, parseSize } from "../documents/units.ts";
@@ -14,7 +15,7 @@ import { type CompileContext, type Expanded, findDocument, originOf, resourceId 
 import { imagePlace } from "./image-place.ts";
 import { blank } from "./overlays.ts";
 import { compilePicked } from "./picked.ts";
-import { baseLayer } from "./roots.ts";
+import { baseLayer, withOrigins } from "./roots.ts";
 import { PACKAGE_MANAGERS } from "./strip.ts";
 
 /** What a root leaves out of its images unless the Image says otherwise; anchored at the root's top. */
@@ -55,11 +56,13 @@ export function compileImage(
 ): ArtifactResource | undefined {
   const { name, spec } = document;
   const root = findDocument(context, "Root", spec.root);
-  const base = root === undefined ? undefined : baseLayer(root, context);
+  if (root === undefined) return undefined;
+  const base = baseLayer(root, context);
   if (base === undefined) return undefined;
+  const layers = layersOf(document, overlays, context);
   const { format = "initramfs" } = spec;
   const facts = FORMATS[format];
-  const strip = spec.strip === "packageManager" ? PACKAGE_MANAGERS : {};
+  const strip = spec.strip === undefined ? undefined : PACKAGE_MANAGERS;
   const compression = compressionOf(document, facts);
   const { path, file } = imagePlace(document, context);
   const boot = compileBoot(document, context);
@@ -81,22 +84,38 @@ export function compileImage(
     path,
     file,
     base,
-    overlays: layersOf(document, overlays, context),
-    excludes: [...(spec.exclude ?? DEFAULT_EXCLUDES), ...more.excludes, ...covered, ...Object.values(strip).flat()],
-    ...(spec.strip === undefined ? {} : { strip }),
+    overlays: layers,
+    secretOverlay: [...layers, ...overlaysIn(root, inRoots, context)].find(({ secret }) => secret)?.name,
+    excludes: [
+      ...(spec.exclude ?? DEFAULT_EXCLUDES),
+      ...more.excludes,
+      ...covered,
+      ...Object.values(strip ?? {}).flat(),
+    ],
+    strip,
     nodes: NODES,
     init: spec.init ?? facts.init,
     compression,
-    sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
-    ...(spec.maxSize === undefined ? {} : { maxSize_bytes: parseSize(spec.maxSize) }),
+    sourceDate_s: parseDate(spec.sourceDate) ?? 0,
+    maxSize_bytes: parseSize(spec.maxSize),
     packPolicy: spec.pack ?? "onChange",
     generations: spec.retention?.generations ?? context.policy.generations,
-    generationAge_s: spec.retention?.age === undefined ? undefined : parseInterval(spec.retention.age),
+    generationAge_s: parseInterval(spec.retention?.age),
     pinned: spec.retention?.keep,
     target: document.target ?? spec.target,
     ...boot,
     ...picked,
   };
+}
+
+/** What is laid into a root, and into those that it is a copy of. */
+function overlaysIn(
+  root: Expanded<"Root">,
+  inRoots: readonly Resource[],
+  context: CompileContext,
+): readonly OverlayTree[] {
+  const trees = new Set(withOrigins(root, context).map(({ name }) => resourceId("tree", name)));
+  return inRoots.flatMap((it) => (it.kind === "overlay" && trees.has(it.tree) ? [it.overlay] : []));
 }
 
 function neededBy(kernel: ArtifactResource["kernel"]): readonly ResourceId[] {

@@ -57,12 +57,12 @@ export function compileKernel(document: KernelDocument, context: CompileContext)
     config: { path: spec.config, sha256: merged.sha256, content: merged.content },
     ...symbolsOf(document, context),
     ...targetOf(document, context),
-    ...(initramfs === undefined ? {} : { initramfs }),
-    ...(buildIn === undefined ? {} : { buildIn }),
-    ...(spec.modules === undefined ? {} : { modules: { strip: spec.modules.strip ?? false } }),
-    ...(spec.maxSize === undefined ? {} : { maxSize_bytes: parseSize(spec.maxSize) }),
-    ...(spec.check?.boot === undefined ? {} : { bootCheck: compileCheck(spec.check.boot) }),
-    sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
+    initramfs,
+    buildIn,
+    modules: spec.modules === undefined ? undefined : { strip: spec.modules.strip ?? false },
+    maxSize_bytes: parseSize(spec.maxSize),
+    bootCheck: spec.check?.boot === undefined ? undefined : compileCheck(spec.check.boot),
+    sourceDate_s: parseDate(spec.sourceDate) ?? 0,
     generations: spec.retention?.generations ?? context.policy.generations,
     jobs: Math.max(1, Math.min(jobs, Math.floor(memory_bytes / JOB_BYTES))),
   };
@@ -81,9 +81,8 @@ function sourceOf(
   if (tarball !== undefined) return { tree: tarballSource(tarball, document, context), dependsOn: [] };
   if (of !== undefined) return { tree: { type: "package", name: of.name, version: of.version }, dependsOn: [] };
   const declared = findDocument(context, "Volume", volume?.name);
-  if (volume === undefined || declared === undefined)
-    return { tree: { type: "directory", path: resolvePath("/", directory ?? "/") }, dependsOn: [] };
-  const path = resolvePath(volumePath(declared, context), volume.path ?? ".");
+  if (declared === undefined) return { tree: { type: "directory", path: directory ?? "" }, dependsOn: [] };
+  const path = resolvePath(volumePath(declared, context), volume?.path ?? "");
   return { tree: { type: "directory", path }, dependsOn: [resourceId("volume", declared.name)] };
 }
 
@@ -140,7 +139,7 @@ function targetOf(
 function buildRootOf(document: KernelDocument, context: CompileContext): KernelResource["buildIn"] {
   const { buildIn } = document.spec;
   const root = findDocument(context, "Root", buildIn);
-  const place = root === undefined ? undefined : rootPlace(root, context);
+  const place = rootPlace(root, context);
   if (place !== undefined) return { tree: place.tree, path: place.path };
   const message = `cannot build kernel ${document.name} in Root ${buildIn}: it has no volume`;
   if (root !== undefined) context.report(document, ["spec", "buildIn"], message, "give the root a volume");

@@ -1,4 +1,4 @@
-import { type CompileContext, type Expanded, isBelow, resolvePath } from "./context.ts";
+import { type CompileContext, type Expanded, isBelow } from "./context.ts";
 
 /** A key that was committed is everybody's who can read the repository. */
 export function refuseKeyOfGit(
@@ -8,7 +8,7 @@ export function refuseKeyOfGit(
   context: CompileContext,
 ): void {
   const { baseDirectory } = context;
-  if (key === undefined || baseDirectory === undefined || !isBelow(resolvePath("/", key), baseDirectory)) return;
+  if (key === undefined || baseDirectory === undefined || !isBelow(key, baseDirectory)) return;
   const message = `cannot use the key \`${key}\`: it lies in the folder of the documents`;
   context.report(
     document,

@@ -28,7 +28,7 @@ export function compileMounts(
   const declared = (document.spec.mounts ?? []).map((spec, index) => ({ spec, index }));
   declared.sort((left, right) => (left.spec.target < right.spec.target ? -1 : 1));
   for (const { spec, index } of declared) {
-    const target = resolvePath("/", spec.target);
+    const { target } = spec;
     const name = `${document.name}:${target}`;
     const namespace = spec.namespace ?? "private";
     const path = resolvePath(place.path, `.${target}`);
@@ -36,7 +36,7 @@ export function compileMounts(
     const parents = mounts.filter(
       (mount) => isBelow(path, mount.target) && (mount.namespace === "host" || namespace === "private"),
     );
-    const above = namespace === "private" ? parents.filter((mount) => mount.namespace === "private") : [];
+    const above = parents.filter((mount) => mount.namespace === "private");
     const { needs, ...source } = mountSource(spec, context);
     mounts.push({
       id: resourceId("mount", name),
@@ -74,15 +74,15 @@ function mountSource(spec: MountSpec, context: CompileContext): Source {
     return { source: `${path}/current${isImage(spec) ? `/${file}` : ""}`, artifact, needs: [artifact] };
   }
   const volume = findDocument(context, "Volume", spec.volume);
-  if (volume === undefined) return { source: resolvePath("/", spec.source ?? "/"), needs: [] };
+  if (volume === undefined) return { source: spec.source ?? "", needs: [] };
   const id = resourceId("volume", volume.name);
   const path = volumePath(volume, context);
   const { subdirectory, owner, mode } = spec;
   if (subdirectory === undefined) return { source: path, volume: { id, path }, needs: [id] };
   const folder = {
-    path: resolvePath("/", subdirectory).slice(1),
-    ownership: owner === undefined ? undefined : parseOwner(owner),
-    mode: mode === undefined ? undefined : parseMode(mode),
+    path: subdirectory,
+    ownership: parseOwner(owner),
+    mode: parseMode(mode),
   };
   return { source: `${path}/${folder.path}`, volume: { id, path }, folder, needs: [id] };
 }

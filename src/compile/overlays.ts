@@ -31,7 +31,7 @@ export function compileOverlay(
     order: order ?? source.order,
     entries,
     deletions,
-    sourceDate_s: (sourceDate === undefined ? undefined : parseDate(sourceDate)) ?? 0,
+    sourceDate_s: parseDate(sourceDate) ?? 0,
   };
   const withoutContent = { ...tree, entries: entries.map((entry) => ({ ...entry, content: undefined })) };
   return { ...tree, digest: context.digest(canonicalJson(withoutContent)), secret: source.secret };
@@ -43,12 +43,10 @@ export function compileLaidOverlay(
   overlay: OverlayTree,
   context: CompileContext,
 ): readonly OverlayResource[] {
-  if (document.spec.into !== "root") return [];
   return (document.spec.roots ?? []).flatMap((rootName) => {
-    const root = findDocument(context, "Root", rootName);
-    const place = root === undefined ? undefined : rootPlace(root, context);
-    if (root === undefined || place === undefined) return [];
-    const name = `${overlay.name}@${root.name}`;
+    const place = rootPlace(findDocument(context, "Root", rootName), context);
+    if (place === undefined) return [];
+    const name = `${overlay.name}@${rootName}`;
     return {
       id: resourceId("overlay", name),
       kind: "overlay",
@@ -124,9 +122,7 @@ export function blank(path: TreePath, type: OverlayEntry["type"]): OverlayEntry 
 }
 
 function attributes(at: { owner?: string; mode?: string }, mode: number): Ownership & { mode: number } {
-  const ownership = at.owner === undefined ? undefined : parseOwner(at.owner);
-  const declared = at.mode === undefined ? undefined : parseMode(at.mode);
-  return { ...(ownership ?? NOBODY_ELSE), mode: declared ?? mode };
+  return { ...(parseOwner(at.owner) ?? NOBODY_ELSE), mode: parseMode(at.mode) ?? mode };
 }
 
 /** Every parent is a directory: one that is not declared becomes an implicit one. */
@@ -137,8 +133,7 @@ function withParents(
 ): OverlayEntry[] {
   const entries = new Map([...declared].map(([path, { entry }]) => [path, entry]));
   for (const { entry, at } of declared.values()) {
-    for (let end = entry.path.lastIndexOf("/"); end > 0; end = entry.path.lastIndexOf("/", end - 1)) {
-      const parent = entry.path.slice(0, end);
+    for (const parent of parentsOf(entry.path)) {
       const known = entries.get(parent);
       if (known === undefined) entries.set(parent, { ...blank(parent, "directory"), explicit: false });
       else if (known.type !== "directory") {
@@ -150,7 +145,14 @@ function withParents(
   return [...entries.values()];
 }
 
+/** The directories that a path lies in, the top's first. */
+export function parentsOf(path: TreePath): readonly TreePath[] {
+  const names = path.split("/").slice(0, -1);
+  return names.map((_, index) => names.slice(0, index + 1).join("/"));
+}
+
 interface Rule {
+  readonly path: string;
   readonly matches: (path: TreePath) => boolean;
   readonly wildcard: boolean;
   readonly ownership: Ownership | undefined;
@@ -162,8 +164,7 @@ interface Rule {
  * directories (0600 on all below would lock them) and leaves implicit ones implicit; a literal path speaks of just that one.
  */
 function applyRules(entries: readonly OverlayEntry[], document: Build, context: CompileContext): OverlayEntry[] {
-  const written = document.spec.rules ?? [];
-  const rules = written.map(toRule);
+  const rules = (document.spec.rules ?? []).map(toRule);
   const used = new Set<Rule>();
   const ruled = entries.map((entry) => {
     const matching = rules.filter((rule) => rule.matches(entry.path));
@@ -180,7 +181,7 @@ function applyRules(entries: readonly OverlayEntry[], document: Build, context: 
   });
   for (const [index, rule] of rules.entries()) {
     if (used.has(rule)) continue;
-    const message = `cannot use the rule for \`${written[index]?.path}\`: it matches nothing in overlay ${document.name}`;
+    const message = `cannot use the rule for \`${rule.path}\`: it matches nothing in overlay ${document.name}`;
     context.report(document, ["spec", "rules", index, "path"], message, "correct the path, or remove the rule");
   }
   return ruled;
@@ -188,9 +189,10 @@ function applyRules(entries: readonly OverlayEntry[], document: Build, context: 
 
 function toRule({ path, owner, mode }: NonNullable<OverlaySpec["rules"]>[number]): Rule {
   return {
+    path,
     matches: globMatcher(toTreePath(path)),
     wildcard: hasWildcard(path),
-    ownership: owner === undefined ? undefined : parseOwner(owner),
-    mode: mode === undefined ? undefined : parseMode(mode),
+    ownership: parseOwner(owner),
+    mode: parseMode(mode),
   };
 }

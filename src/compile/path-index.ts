@@ -18,7 +18,7 @@ export class PathIndex<Value> {
     let place: Place<Value> | undefined = this.#top;
     for (const component of componentsOf(path)) {
       if (place === undefined) break;
-      if (place.values.length > 0) found.push(...place.values);
+      found.push(...place.values);
       place = place.below.get(component);
     }
     return found;

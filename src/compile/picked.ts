@@ -26,7 +26,7 @@ export function compilePicked(
   const firmware = firmwareOf(document, context);
   const from = modules?.from;
   return {
-    picked: { ...(modules === undefined ? {} : { modules }), ...(firmware === undefined ? {} : { firmware }) },
+    picked: { modules, firmware },
     dependsOn: [
       ...(from === undefined ? [] : [from.type === "kernel" ? from.kernel : from.tree]),
       ...(firmware === undefined ? [] : [firmware.place]),
@@ -78,7 +78,7 @@ function placeOf(
   context: CompileContext,
 ): RootPlace | undefined {
   const root = findDocument(context, "Root", name);
-  const place = root === undefined ? undefined : rootPlace(root, context);
+  const place = rootPlace(root, context);
   if (place !== undefined || root === undefined) return place;
   const message = `cannot take ${what} of Root ${name} into Image ${document.name}: it has no volume`;
   context.report(document, ["spec", what], message, "give the root a volume, or name another place");

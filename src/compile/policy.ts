@@ -9,15 +9,14 @@ export function compilePolicy(
 ): HostPolicy {
   const host = documents.find((document) => document.kind === "Host");
   const spec = host?.kind === "Host" ? host.spec : {};
-  const memory_bytes = spec.budget?.memory === undefined ? undefined : parseSize(spec.budget.memory);
   return {
     jobs: spec.budget?.jobs ?? defaults.jobs,
-    memory_bytes: memory_bytes ?? defaults.memory_bytes,
+    memory_bytes: parseSize(spec.budget?.memory) ?? defaults.memory_bytes,
     maxDeletions: spec.prune?.maxDeletions ?? 3,
     driftPolicy: spec.drift?.policy ?? "correct",
     generations: spec.retention?.generations ?? 3,
     runs: spec.retention?.runs ?? 50,
     offline: spec.offline ?? false,
-    interval_s: (spec.interval === undefined ? undefined : parseInterval(spec.interval)) ?? 60,
+    interval_s: parseInterval(spec.interval) ?? 60,
   };
 }

@@ -13,13 +13,14 @@ import type {
 import type { MergedFileSpec, ProvisionStepSpec } from "../documents/types-provision.ts";
 import { parseInterval, parseMode, parseOwner } from "../documents/units.ts";
 import { type CompileContext, type Expanded, mergedKey, originOf, resourceId } from "./context.ts";
-import { blank } from "./overlays.ts";
+import { blank, parentsOf } from "./overlays.ts";
 import { rootPlace } from "./root-place.ts";
 
 /** Of what a step does beyond its text: another number runs all steps again. */
 const STEPS_VERSION = 1;
 const TIMEOUT_S = 3600;
-/** Behind the overlays that people write. */
+/** The overlay of what is put together, and its order: behind those that people write. */
+const MERGED = "provision";
 const MERGED_ORDER = 40;
 
 /** The steps of a root, in their order; undefined where it has none. `layers`: what is laid into it before them. */
@@ -53,10 +54,10 @@ export function compileProvision(
 }
 
 /** What the root itself knows of its steps. */
-export function provisionedBy({ spec }: Expanded<"Root">): Pick<TreeResource, "provisioned"> {
+export function provisionedBy({ spec }: Expanded<"Root">): TreeResource["provisioned"] {
   const steps = spec.provision?.steps ?? [];
-  if (steps.length === 0) return {};
-  return { provisioned: { packages: steps.map(workOf).filter((work) => work.type === "packages") } };
+  if (steps.length === 0) return undefined;
+  return { packages: steps.map(workOf).filter((work) => work.type === "packages") };
 }
 
 /** Files of a root that are put together from parts: laid as an overlay of their own, with all that an overlay promises. */
@@ -68,16 +69,16 @@ export function compileMergedFiles(document: Expanded<"Root">, context: CompileC
   const parents = new Set(entries.flatMap(({ path }) => parentsOf(path)));
   const all = [...entries, ...[...parents].map((path) => ({ ...blank(path, "directory"), explicit: false }))];
   all.sort((left, right) => (left.path < right.path ? -1 : 1));
-  const tree = { name: "provision", order: MERGED_ORDER, entries: all, deletions: [], sourceDate_s: 0 };
+  const tree = { name: MERGED, order: MERGED_ORDER, entries: all, deletions: [], sourceDate_s: 0 };
   const digested = { ...tree, entries: all.map((entry) => ({ ...entry, content: undefined })) };
   const secret = files.some(({ from }) => from.some((path) => path.startsWith("overlays/secret-sauce/")));
-  const name = `provision@${document.name}`;
+  const name = `${MERGED}@${document.name}`;
   return [
     {
       id: resourceId("overlay", name),
       kind: "overlay",
       name,
-      identity: `overlay:${name.replace(document.name, place.path)}`,
+      identity: `overlay:${MERGED}@${place.path}`,
       dependsOn: [place.tree],
       origin: originOf(document, ["spec", "provision", "files"]),
       protect: false,
@@ -113,7 +114,7 @@ function compileStep(
     work,
     environment,
     secrets,
-    timeout_s: (spec.timeout === undefined ? undefined : parseInterval(spec.timeout)) ?? TIMEOUT_S,
+    timeout_s: parseInterval(spec.timeout) ?? TIMEOUT_S,
     key: context.digest(canonicalJson(decides)),
   };
 }
@@ -122,8 +123,7 @@ function workOf({ run, packages }: ProvisionStepSpec): ProvisionWork {
   if (packages === undefined)
     return typeof run === "string" ? { type: "script", text: run } : { type: "commands", commands: run ?? [] };
   const { adapter, install = [], remove = [], refresh = true, recommends = false, commands } = packages;
-  const shared = { type: "packages", adapter, install, remove, refresh, recommends } as const;
-  return commands === undefined ? shared : { ...shared, commands };
+  return { type: "packages", adapter, install, remove, refresh, recommends, commands };
 }
 
 function mergedEntry(
@@ -141,9 +141,8 @@ function mergedEntry(
     context.report(document, ["spec", "provision", "files", index], message, "write plain files, 1 MiB at most");
     return [];
   }
-  const ownership = owner === undefined ? undefined : parseOwner(owner);
   const { sha256, size, content } = merged;
-  const attributes = { mode: (mode === undefined ? undefined : parseMode(mode)) ?? 0o644, ...ownership };
+  const attributes = { mode: parseMode(mode) ?? 0o644, ...parseOwner(owner) };
   return [{ ...blank(toTreePath(path.slice(1)), "file"), ...attributes, sha256, size, content }];
 }
 
@@ -155,9 +154,4 @@ function missing(
 ): void {
   const message = `cannot find the file \`${path}\` in the folder of the documents`;
   context.report(document, ["spec", "provision", ...at], message, "commit it there, or correct the path");
-}
-
-function parentsOf(path: string): readonly string[] {
-  const names = path.split("/").slice(0, -1);
-  return names.map((_, index) => names.slice(0, index + 1).join("/"));
 }

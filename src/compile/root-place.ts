@@ -10,8 +10,9 @@ export interface RootPlace {
   readonly path: string;
 }
 
-/** undefined for a root without a volume, or with one that is not declared. */
-export function rootPlace(document: Expanded<"Root">, context: CompileContext): RootPlace | undefined {
+/** undefined for a root that is not declared, and for one without a volume. */
+export function rootPlace(document: Expanded<"Root"> | undefined, context: CompileContext): RootPlace | undefined {
+  if (document === undefined) return undefined;
   const volume = findDocument(context, "Volume", document.spec.volume);
   if (volume === undefined) return undefined;
   const top = volumePath(volume, context);

@@ -4,7 +4,7 @@ import { compileMounts } from "./mounts.ts";
 import { laidPathsOf } from "./overlays.ts";
 import { compileProvision, provisionedBy } from "./provision.ts";
 import { rootPlace } from "./root-place.ts";
-import { treeSource } from "./sources.ts";
+import { tarballDate, treeSource } from "./sources.ts";
 
 /** A tree with its mounts and links; nothing for a tarball that is only packed. `layers`: the overlays that are copied into it. */
 export function compileRoot(
@@ -31,8 +31,8 @@ export function compileRoot(
     content: contentOf(document),
     driftPolicy: document.spec.drift?.policy ?? context.policy.driftPolicy,
     laidPaths: [...new Set(layers.flatMap(({ overlay }) => laidPathsOf(overlay)))].sort(),
-    ...snapshotPolicy(document),
-    ...provisionedBy(document),
+    snapshots: snapshotPolicy(document),
+    provisioned: provisionedBy(document),
   };
   const mounts = compileMounts(document, place, context);
   const ids = layers.map(({ id }) => id);
@@ -48,7 +48,7 @@ export function baseLayer(document: Expanded<"Root">, context: CompileContext): 
     const source = treeSource(document, context);
     if (source.type !== "tarball" || source.sha256 === undefined) return undefined;
     const { type, location, sha256, sourceDate_s, maxSize_bytes } = source;
-    return { type, location, sha256, sourceDate_s, ...(maxSize_bytes === undefined ? {} : { maxSize_bytes }) };
+    return { type, location, sha256, sourceDate_s, maxSize_bytes };
   }
   return {
     type: "tree",
@@ -60,21 +60,26 @@ export function baseLayer(document: Expanded<"Root">, context: CompileContext): 
   };
 }
 
-/** A root that was there before keeps the times of its files; a made one has its source's date, a copy its origin's. */
-function sourceDate(document: Expanded<"Root">, context: CompileContext): number | "release" | undefined {
-  const seen = new Set<string>();
+/** A root, what it is a copy of, and so on; each once, should they be copies of each other. */
+export function withOrigins(document: Expanded<"Root">, context: CompileContext): readonly Expanded<"Root">[] {
+  const roots = new Set<Expanded<"Root">>();
   let origin: Expanded<"Root"> | undefined = document;
-  while (origin?.spec.source.clone !== undefined && !seen.has(origin.name)) {
-    seen.add(origin.name);
-    origin = findDocument(context, "Root", origin.spec.source.clone.root);
+  while (origin !== undefined && !roots.has(origin)) {
+    roots.add(origin);
+    origin = findDocument(context, "Root", origin.spec.source.clone?.root);
   }
-  const source = origin === undefined ? undefined : treeSource(origin, context);
-  if (source === undefined || source.type === "existing" || source.type === "clone") return undefined;
-  return source.type === "tarball" ? source.sourceDate_s : "release";
+  return [...roots];
 }
 
-function snapshotPolicy({ spec: { snapshots } }: Expanded<"Root">): Pick<TreeResource, "snapshots"> {
-  return snapshots === undefined ? {} : { snapshots: { before: snapshots.before, keep: snapshots.keep ?? 5 } };
+/** A root that was there before keeps the times of its files; a made one has its source's date, a copy its origin's. */
+function sourceDate(document: Expanded<"Root">, context: CompileContext): number | "release" | undefined {
+  const { tarball, mmdebstrap, debootstrap } = withOrigins(document, context).at(-1)?.spec.source ?? {};
+  if (tarball !== undefined) return tarballDate(tarball);
+  return mmdebstrap === undefined && debootstrap === undefined ? undefined : "release";
+}
+
+function snapshotPolicy({ spec: { snapshots } }: Expanded<"Root">): TreeResource["snapshots"] {
+  return snapshots === undefined ? undefined : { before: snapshots.before, keep: snapshots.keep ?? 5 };
 }
 
 function contentOf({ spec }: Expanded<"Root">): "managed" | "live" {

@@ -3,7 +3,7 @@ import { filePath, isAddress } from "../documents/address.ts";
 import type { ExpandedDocument } from "../documents/expand.ts";
 import type { BootstrapSpec, TarballSpec } from "../documents/types.ts";
 import { parseDate, parseSize } from "../documents/units.ts";
-import { type CompileContext, type Expanded, findDocument, resolvePath, resourceId } from "./context.ts";
+import { type CompileContext, cleanPath, type Expanded, findDocument, resolvePath, resourceId } from "./context.ts";
 import { rootPlace } from "./root-place.ts";
 
 /** What a root is filled from, with every path absolute. */
@@ -23,26 +23,31 @@ export function treeSource(document: Expanded<"Root">, context: CompileContext):
 export function tarballSource(spec: TarballSpec, document: ExpandedDocument, context: CompileContext): TarballSource {
   const place = (field: "path" | "url" | "digests" | "signature"): string => {
     const text = spec[field] ?? "";
-    if (isAddress(text)) return text.startsWith("file:") ? resolvePath("/", filePath(text)) : text;
+    if (isAddress(text)) return text.startsWith("file:") ? cleanPath(filePath(text)) : text;
     if (!text.startsWith("/") && context.baseDirectory === undefined) {
       const what = field === "path" ? "tarball" : field;
       const message = `cannot find the ${what} \`${text}\`: the documents come from no checkout`;
       context.report(document, ["spec", "source", "tarball", field], message, "write its absolute path");
     }
-    return resolvePath(context.baseDirectory ?? "/", text);
+    return resolvePath(context.baseDirectory ?? "", text);
   };
   const { sha256, sha512, maxSize } = spec;
   return {
     type: "tarball",
     location: place(spec.url === undefined ? "path" : "url"),
-    ...(sha256 === undefined ? {} : { sha256 }),
-    ...(sha512 === undefined ? {} : { sha512 }),
-    ...(spec.digests === undefined ? {} : { digests: place("digests") }),
-    ...(spec.signature === undefined ? {} : { signature: place("signature") }),
-    ...keyringOf(spec.keyring, "tarball", document, context),
-    ...(maxSize === undefined ? {} : { maxSize_bytes: parseSize(maxSize) }),
-    sourceDate_s: (spec.sourceDate === undefined ? undefined : parseDate(spec.sourceDate)) ?? 0,
+    sha256,
+    sha512,
+    digests: spec.digests === undefined ? undefined : place("digests"),
+    signature: spec.signature === undefined ? undefined : place("signature"),
+    keyring: keyringOf(spec.keyring, "tarball", document, context),
+    maxSize_bytes: parseSize(maxSize),
+    sourceDate_s: tarballDate(spec),
   };
+}
+
+/** Seconds since the epoch, which is the date of one that has none. */
+export function tarballDate({ sourceDate }: TarballSpec): number {
+  return parseDate(sourceDate) ?? 0;
 }
 
 function bootstrapSource(
@@ -59,15 +64,13 @@ function bootstrapSource(
     architecture: spec.architecture,
     mirror: spec.mirror,
     components: spec.components ?? ["main"],
-    ...keyringOf(spec.keyring, type, document, context),
+    keyring: keyringOf(spec.keyring, type, document, context),
   };
 }
 
 /** An origin that is not declared is a problem of references, an origin without a volume too. */
 function cloneSource(name: string, context: CompileContext): CloneSource {
-  const origin = findDocument(context, "Root", name);
-  const place = origin === undefined ? undefined : rootPlace(origin, context);
-  const { path = "", volumePath = "" } = place ?? {};
+  const { path = "", volumePath = "" } = rootPlace(findDocument(context, "Root", name), context) ?? {};
   return { type: "clone", tree: resourceId("tree", name), path, volumePath };
 }
 
@@ -76,8 +79,8 @@ function keyringOf(
   kind: "tarball" | BootstrapSource["type"],
   document: ExpandedDocument,
   context: CompileContext,
-): { readonly keyring?: DesiredFile } {
-  if (path === undefined) return {};
+): DesiredFile | undefined {
+  if (path === undefined) return undefined;
   const found = context.file(path);
   const report = (message: string, hint: string): void =>
     context.report(document, ["spec", "source", kind, "keyring"], message, hint);
@@ -86,12 +89,12 @@ function keyringOf(
       `cannot find the keyring \`${path}\` in the folder of the documents`,
       "commit the file of public keys there",
     );
-    return {};
+    return undefined;
   }
   // Of what is read as text there is no copy that a tool could open.
   if (found.content === "") {
     const hint = "rename it: keys/release.asc";
     report(`cannot use the keyring \`${path}\`: files with this ending are read as documents`, hint);
   }
-  return { keyring: found };
+  return found;
 }

@@ -20,7 +20,6 @@ function toVolume(document: Expanded<"Volume">, context: CompileContext): Volume
   const path = volumePath(document, context);
   const { device, identity } = deviceOf(document, context, path);
   const formatted = spec.backend === "lvm" || spec.backend === "loop";
-  const ownership = spec.owner === undefined ? undefined : parseOwner(spec.owner);
   if (path === context.state || context.state.startsWith(`${path}/`)) {
     const message = `cannot use ${path} as Volume ${name}: the state directory lies in it`;
     context.report(document, ["spec", "path"], message, "choose a folder of its own");
@@ -37,13 +36,13 @@ function toVolume(document: Expanded<"Volume">, context: CompileContext): Volume
     backend: spec.backend,
     path,
     device,
-    size_bytes: spec.size === undefined ? undefined : parseSize(spec.size),
+    size_bytes: parseSize(spec.size),
     filesystem: formatted ? (spec.filesystem ?? "ext4") : undefined,
     label: spec.label,
     ...(spec.thinPool === undefined ? {} : { thinPool: spec.thinPool }),
     mountOptions: spec.mountOptions ?? [],
-    ownership: ownership ?? { owner: 0, group: 0 },
-    mode: (spec.mode === undefined ? undefined : parseMode(spec.mode)) ?? 0o755,
+    ownership: parseOwner(spec.owner) ?? { owner: 0, group: 0 },
+    mode: parseMode(spec.mode) ?? 0o755,
   };
 }
 

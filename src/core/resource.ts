@@ -368,6 +368,8 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly file: string;
   readonly base: BaseLayer;
   readonly overlays: readonly OverlayTree[];
+  /** A secret overlay that is one of these, or that is laid into its root: only its owner may read the image. */
+  readonly secretOverlay?: string | undefined;
   /** Anchored patterns, as written. */
   readonly excludes: readonly string[];
   /** Those of them that were generated, by what they strip. */

@@ -1,6 +1,6 @@
 /**
  * The small texts inside documents: sizes, modes, owners, dates, intervals. Each reader returns
- * undefined for a text that it cannot read; the caller names the place.
+ * undefined for a text that it cannot read, where the caller names the place, and for none.
  */
 import type { Ownership } from "../core/resource.ts";
 
@@ -22,7 +22,7 @@ const SIZE_FACTORS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** "10GiB", "512M" (powers of 1024), "10GB" (powers of 1000) or a number of bytes -> whole bytes above 0. */
-export function parseSize(size: string | number): number | undefined {
+export function parseSize(size: string | number | undefined): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(String(size).trim());
   if (match === null) return undefined;
   const factor = SIZE_FACTORS.get((match[2] ?? "").toUpperCase());
@@ -32,29 +32,29 @@ export function parseSize(size: string | number): number | undefined {
 }
 
 /** "0755" -> 0o755; up to "7777". */
-export function parseMode(mode: string): number | undefined {
-  return /^0?[0-7]{3,4}$/.test(mode) ? Number.parseInt(mode, 8) : undefined;
+export function parseMode(mode: string | undefined): number | undefined {
+  return mode !== undefined && /^0?[0-7]{3,4}$/.test(mode) ? Number.parseInt(mode, 8) : undefined;
 }
 
 /** "root:adm", "0:0" -> owner and group, digits as numbers. */
-export function parseOwner(owner: string): Ownership | undefined {
-  const match = /^([A-Za-z0-9_][A-Za-z0-9_.-]*\$?):([A-Za-z0-9_][A-Za-z0-9_.-]*\$?)$/.exec(owner);
+export function parseOwner(owner: string | undefined): Ownership | undefined {
+  const match = /^([A-Za-z0-9_][A-Za-z0-9_.-]*\$?):([A-Za-z0-9_][A-Za-z0-9_.-]*\$?)$/.exec(owner ?? "");
   if (match === null) return undefined;
   const [user, group] = [readId(match[1] ?? ""), readId(match[2] ?? "")];
   return user === undefined || group === undefined ? undefined : { owner: user, group };
 }
 
 /** Seconds since the epoch, or an ISO 8601 date ("2024-06-01", "2024-06-01T12:00:00Z") -> whole seconds, at most 32 bits. */
-export function parseDate(date: string | number): number | undefined {
-  const seconds = typeof date === "number" ? date : readIsoDate(date);
+export function parseDate(date: string | number | undefined): number | undefined {
+  const seconds = typeof date === "number" ? date : readIsoDate(date ?? "");
   return seconds !== undefined && Number.isInteger(seconds) && seconds >= 0 && seconds <= 0xffff_ffff
     ? seconds
     : undefined;
 }
 
 /** "30s", "5m", "1h", "30d" -> whole seconds above 0. */
-export function parseInterval(interval: string): number | undefined {
-  const match = /^(\d{1,7})(s|m|h|d)$/.exec(interval);
+export function parseInterval(interval: string | undefined): number | undefined {
+  const match = /^(\d{1,7})(s|m|h|d)$/.exec(interval ?? "");
   if (match === null) return undefined;
   const factors: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
   const seconds = Number(match[1]) * (factors[match[2] ?? ""] ?? 0);

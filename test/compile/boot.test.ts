@@ -14,8 +14,8 @@ const image = (spec: string): ArtifactResource => resourcesOf(files(spec)).get("
 
 describe("how an image boots", () => {
   it("is left out where nothing is declared", () => {
-    const { kernel, boot, bootCheck, dependsOn, generationAge_s, pinned } = image("");
-    expect({ kernel, boot, bootCheck, generationAge_s, pinned }).toEqual({});
+    const { kernel, symbols, boot, bootCheck, dependsOn, generationAge_s, pinned } = image("");
+    expect({ kernel, symbols, boot, bootCheck, generationAge_s, pinned }).toEqual({});
     expect(dependsOn).toEqual(["tree/a"]);
   });
 
@@ -30,6 +30,38 @@ describe("how an image boots", () => {
     expect(kernel).toEqual({ type: "tree", tree: "tree/k", top: "/srv/a/k", path: "boot/vmlinuz-6" });
     expect(dependsOn).toEqual(["tree/a", "tree/k"]);
     expect(image("  kernelImage: {root: a}\n")).toMatchObject({ kernel: { path: "" }, dependsOn: ["tree/a"] });
+  });
+
+  it("asks of a kernel that is there what the image needs of any, but not what its header tells", () => {
+    const needed = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", RD_GZIP: "y" };
+    expect(image("  kernelImage: {path: /srv/vmlinuz}\n").symbols).toEqual(needed);
+    expect(image("  kernelImage: {root: k}\n  boot: {form: uki}\n").symbols).toEqual(needed);
+    expect(image("").symbols).toBeUndefined();
+  });
+
+  it("takes a kernel that is built where one is started, which Kconfig was asked for all of that", () => {
+    const built = `${head("KernelConfig", "own")}  config: own.kconfig\n  source: {directory: /usr/src/linux}\n`;
+    const symbols = ["BINFMT_ELF", "BLK_DEV_INITRD", "EFI_STUB", "RD_GZIP"].map((it) => `CONFIG_${it}=y\n`).join("");
+    const kernel = { type: "built", kernel: "kernel/own", path: "/state/kernels/own/current/kernel" };
+    const having = (spec: string) => ({
+      ...files(spec),
+      "kernels/own.yaml": built,
+      "kernels/own.kconfig": symbols,
+    });
+    const of = (spec: string) => resourcesOf(having(spec)).get("artifact/i") as ArtifactResource;
+    for (const start of ["  boot: {form: uki}\n", "  check: {boot: {expect: OK}}\n"]) {
+      expect(of(`  kernel: own\n${start}`)).toMatchObject({ kernel, symbols: undefined });
+      expect(of(`  kernelImage: {kernel: own}\n${start}`)).toMatchObject({ kernel, symbols: undefined });
+    }
+    expect(of("  kernelImage: {kernel: own}\n").kernel).toEqual(kernel);
+    expect(of("  kernel: own\n").kernel).toBeUndefined();
+    const unbuilt = (spec: string) =>
+      problemsOf({ ...having(spec), "kernels/own.yaml": `${head("KernelConfig", "own")}  config: own.kconfig\n` });
+    const message = "cannot boot Image i with kernel own: that is not built";
+    const hint = "give the KernelConfig a `source`";
+    expect(unbuilt("  kernel: own\n  boot: {form: uki}\n")).toEqual([[`desired/images/i.yaml:7:11: ${message}`, hint]]);
+    expect(unbuilt("  kernelImage: {kernel: own}\n")).toEqual([[`desired/images/i.yaml:7:25: ${message}`, hint]]);
+    expect(unbuilt("  kernel: own\n")).toEqual([]);
   });
 
   it("takes no kernel from a root without a volume, and says where and why", () => {
@@ -65,9 +97,33 @@ describe("how an image boots", () => {
         { type: "desired", file: { path: "ucode/a.bin" } },
       ],
     });
-    expect(problemsOf(files(`${kernel}  boot: {form: uki, microcode: nowhere.bin}\n`)).join()).toContain(
-      "cannot read the microcode `nowhere.bin`: it is not in the folder of the documents",
-    );
+    const odd = resourcesOf(files(`${kernel}  boot: {form: uki, microcode: [/lib//f/./a, root:/lib/../f]}\n`));
+    expect((odd.get("artifact/i") as ArtifactResource).boot?.microcode).toEqual([
+      { type: "host", path: "/lib/f/a" },
+      { type: "tree", tree: "tree/a", top: "/srv/a/root", path: "f" },
+    ]);
+    expect(image(`${kernel}  boot: {form: uki}\n`).boot?.microcode).toBeUndefined();
+  });
+
+  it("takes no microcode from where there is none, and says where and why", () => {
+    const uki = (microcode: string) => `${kernel}  boot: {form: uki, microcode: ${microcode}}\n`;
+    expect(problemsOf(files(uki("nowhere.bin")))).toEqual([
+      [
+        "desired/images/i.yaml:8:32: cannot read the microcode `nowhere.bin`: it is not in the folder of the documents",
+        "commit it there, or write an absolute path, or root:PATH for one in the root",
+      ],
+    ]);
+    const linked = { ...files(uki("ucode/a.bin")), "ucode/a.bin": { link: "/etc/shadow" } };
+    expect(problemsOf(linked).map(([message]) => message)).toEqual([
+      "desired/images/i.yaml:8:32: cannot read the microcode `ucode/a.bin`: it is not in the folder of the documents",
+    ]);
+    const packed = { "images/i.yaml": `${head("Image", "i")}  root: t\n${uki('"root:lib/ucode"')}` };
+    expect(problemsOf({ ...FILES, ...packed })).toEqual([
+      [
+        "desired/images/i.yaml:8:32: cannot take microcode from Root t: it has no volume",
+        "give the root a volume, or name a file of the host",
+      ],
+    ]);
   });
 
   it("refuses keys that lie in the folder of the documents", () => {
@@ -75,9 +131,9 @@ describe("how an image boots", () => {
     const form = `{form: entry, sign: {key: ${inGit}, certificate: /etc/c}}`;
     const publish = `{directory: /srv/www, sign: {gpg: ${inGit}}}`;
     expect(problemsOf(files(`${kernel}  boot: ${form}\n  publish: ${publish}\n`))).toHaveLength(2);
-    expect(problemsOf(files(`${kernel}  boot: ${form}\n`)).join()).toContain(
-      `cannot use the key \`${inGit}\`: it lies in the folder of the documents`,
-    );
+    expect(problemsOf(files(`${kernel}  boot: ${form}\n`)).map(([message]) => message)).toEqual([
+      `desired/images/i.yaml:8:35: cannot use the key \`${inGit}\`: it lies in the folder of the documents`,
+    ]);
   });
 
   it("is checked for five minutes, with the memory that the image needs, unless it says otherwise", () => {

@@ -34,7 +34,9 @@ describe("a volume whose only root is a clone", () => {
   it.each([
     ["zfs in two pools", "{backend: zfs, dataset: tank/a}", "{backend: zfs, dataset: other/b}"],
     ["lvm outside a thin pool", lvm("filesystem: xfs"), lvm("filesystem: xfs")],
+    ["zfs in two pools that begin alike", "{backend: zfs, dataset: tank/a}", "{backend: zfs, dataset: tower/b}"],
     ["lvm in two thin pools", lvm("thinPool: one"), lvm("thinPool: two")],
+    ["lvm in two groups", lvm("thinPool: thin"), lvm("thinPool: thin").replace("vg", "vh")],
     ["a smaller image", "{backend: loop, size: 2G}", "{backend: loop, size: 1G}"],
     ["another filesystem", "{backend: loop, size: 1G, filesystem: xfs}", "{backend: loop, size: 1G, filesystem: ext4}"],
     ["images of btrfs", "{backend: loop, size: 1G, filesystem: btrfs}", "{backend: loop, size: 1G, filesystem: btrfs}"],
@@ -56,5 +58,24 @@ describe("a volume whose only root is a clone", () => {
     expect(both("backend: btrfs", other("a", "c")).means).toBeUndefined();
     expect(both("backend: btrfs", other("b", "c")).means).toBeUndefined();
     expect(both("backend: btrfs", { "roots/b.yaml": moved }).means).toBeUndefined();
+  });
+
+  it("is copied file by file, sharing blocks, within one filesystem", () => {
+    const other: Files = {
+      "roots/c.yaml": `${head("Root", "c")}  volume: b\n  path: c\n  source: {mmdebstrap: {suite: s}}\n`,
+    };
+    // Volumes of btrfs are parts of one filesystem as often as not: the copy itself tells.
+    expect(both("backend: btrfs", other).comes).toBeUndefined();
+    const beside = `${head("Root", "b")}  volume: a\n  path: b\n  source: {clone: {root: a}}\n`;
+    expect(both("backend: zfs\n  dataset: tank/N", { "roots/b.yaml": beside }).comes).toBeUndefined();
+    expect(both("backend: zfs\n  dataset: tank/N", other).comes).toBe("plain copy");
+  });
+
+  it("leaves every other root's source as it is", () => {
+    const files = {
+      "v.yaml": `${head("Volume", "v")}  backend: zfs\n  dataset: tank/v\n`,
+      "r.yaml": `${head("Root", "r")}  volume: v\n  source: {existing: {}}\n`,
+    };
+    expect((resourcesOf(files).get("tree/r") as TreeResource).source).toStrictEqual({ type: "existing" });
   });
 });

@@ -35,6 +35,10 @@ describe("a pattern of a rule", () => {
     ["x*a*ay", "xay", false],
     ["x*ab*y", "xaby", true],
     ["*ab*", "ab", true],
+    ["*x/y", "ax/y", true],
+    ["a/**/b/c", "a/b/c", true],
+    ["", "", true],
+    ["", "a", false],
     ["*aa*aa*", "aaa", false],
   ])("%s on %s is %s", (pattern, path, matches) => expect(globMatcher(pattern)(path)).toBe(matches));
 

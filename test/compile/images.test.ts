@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile/compile.ts";
+import { mergedKey } from "../../src/compile/context.ts";
 import { DEFAULT_EXCLUDES } from "../../src/compile/images.ts";
 import type { ArtifactResource } from "../../src/core/resource.ts";
 import { compileFiles, type Files, head, inputOf, overlayYaml, resourcesOf, TARGET_NAME } from "./written.ts";
@@ -132,6 +133,44 @@ describe("an image", () => {
     expect(without("Root/a")).toBeUndefined();
     expect(names(without("Overlay/hardware/qemu"))).toEqual(["common"]);
     expect(without("Volume/a")).toBeUndefined();
+  });
+});
+
+describe("the secret overlay of an image", () => {
+  const SECRET: Files = { "overlays/secret-sauce/s/key": "k" };
+  const into = (roots: string): Files => ({
+    ...SECRET,
+    "overlays/secret-sauce/s/overlay.yaml": overlayYaml(`  into: root\n  roots: [${roots}]\n`),
+  });
+  const copy: Files = {
+    "volumes/c.yaml": volume("c"),
+    "roots/c.yaml": `${head("Root", "c")}  volume: c\n  source: {clone: {root: b}}\n`,
+  };
+  const part: Files = {
+    ...{ ...SECRET, "parts/p": "p" },
+    "roots/a.yaml": root("a", "  provision: {files: [{path: /k, from: [overlays/secret-sauce/s/key]}]}\n"),
+  };
+
+  it("is one of its layers", () => {
+    expect(image("  overlays: [hardware/qemu, secret-sauce/s]\n", SECRET).secretOverlay).toBe("secret-sauce/s");
+  });
+
+  it("is one that is laid into its root, or into the root that this is a copy of", () => {
+    expect(image("", into("b, a")).secretOverlay).toBe("secret-sauce/s");
+    const files = { ...FILES, ...copy, ...into("b"), "images/i.yaml": `${head("Image", "i")}  root: c\n` };
+    expect(resourcesOf(files).get("artifact/i")).toMatchObject({ secretOverlay: "secret-sauce/s" });
+  });
+
+  it("is the files of its root that are put together from a secret part", () => {
+    const input = inputOf({ ...FILES, ...part, "images/i.yaml": `${head("Image", "i")}  root: a\n` });
+    const merged = new Map([[mergedKey(["overlays/secret-sauce/s/key"]), { sha256: "k", size: 1, content: "/c" }]]);
+    const { resources } = compile({ ...input, merged }).graph;
+    expect(resources.find(({ id }) => id === "artifact/i")).toMatchObject({ secretOverlay: "provision" });
+  });
+
+  it("is none where others have it", () => {
+    expect(image("  overlays: [hardware/qemu]\n", SECRET).secretOverlay).toBeUndefined();
+    expect(image("", { ...copy, ...into("b") }).secretOverlay).toBeUndefined();
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile/compile.ts";
+import { mergedKey } from "../../src/compile/context.ts";
 import { kernelConfigKey } from "../../src/compile/kernels.ts";
 import type { KernelResource } from "../../src/core/resource.ts";
 import { loadDocuments } from "../../src/documents/load.ts";
@@ -56,18 +57,55 @@ describe("a kernel configuration", () => {
     expect(tarball).toMatchObject([{ source: { type: "tarball", location: "/srv/config/desired/l.tar" } }]);
   });
 
+  it("has the usual values for all that it does not declare", () => {
+    const { found, problems } = kernels(DIRECTORY);
+    expect(problems).toEqual([]);
+    expect(found).toStrictEqual([
+      {
+        ...{ id: "kernel/k", kind: "kernel", name: "k", path: "/state/kernels/k", identity: "path:/state/kernels/k" },
+        ...{ dependsOn: [], protect: false, onDelete: "retain", source: { type: "directory", path: "/usr/src/linux" } },
+        origin: { document: "KernelConfig/k", file: "desired/kernels/k.yaml", line: 1, column: 1 },
+        config: { path: "k.kconfig", sha256: "c1", content: "/cache/merged/c1" },
+        ...{ patches: [], added: {}, required: {}, sourceDate_s: 0, generations: 3, jobs: 1, initramfs: undefined },
+        ...{ buildIn: undefined, modules: undefined, bootCheck: undefined, maxSize_bytes: undefined },
+        ...{ architecture: undefined, triplet: undefined, crossPrefix: undefined },
+      },
+    ]);
+    expect(kernels(`${DIRECTORY}  modules: {}\n`).found).toMatchObject([{ modules: { strip: false } }]);
+    const top = kernels("  source: {volume: {name: sources}}\n").found;
+    expect(top).toMatchObject([{ source: { type: "directory", path: "/state/volumes/sources" } }]);
+  });
+
+  it("whose files could not be read is not built", () => {
+    const files = { ...FILES, "kernels/k.yaml": `${head("KernelConfig", "k")}  config: k.kconfig\n${DIRECTORY}` };
+    const resources = compile(inputOf(files)).graph.resources;
+    expect(resources.some(({ kind }) => kind === "kernel")).toBe(false);
+  });
+
+  it("is one of its own: no other name, and no file, has its place among what is put together", () => {
+    expect(new Set([kernelConfigKey("k"), kernelConfigKey("l"), mergedKey(["k"])]).size).toBe(3);
+  });
+
   it("has to have what its images need of it, or gets it where that is the policy", () => {
     const needed = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", RD_GZIP: "y" };
     const embedded = kernels(`${DIRECTORY}  initramfs: a\n  require: {RD_GZIP: m}\n`).found;
+    expect(embedded[0]?.required).toEqual({ ...needed, RD_GZIP: "m" });
+    expect(Object.keys(embedded[0]?.required ?? {})).toEqual(["BINFMT_ELF", "BLK_DEV_INITRD", "RD_GZIP"]);
     expect(embedded).toMatchObject([
       {
-        ...{ dependsOn: ["artifact/a"], added: {}, required: { ...needed, RD_GZIP: "m" } },
+        ...{ dependsOn: ["artifact/a"], added: {} },
         initramfs: { artifact: "artifact/a", path: "/state/artifacts/a", file: "initramfs.cpio.gz" },
       },
     ]);
     const beside = { "images/b.yaml": `${head("Image", "b")}  root: r\n  kernel: k\n  compression: {codec: zstd}\n` };
     const added = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", RD_ZSTD: "y" };
-    expect(kernels(`${DIRECTORY}  needs: add\n`, "k", beside).found).toMatchObject([{ added, required: added }]);
+    const { found } = kernels(`${DIRECTORY}  needs: add\n`, "k", beside);
+    expect(found.map((kernel) => [kernel.added, kernel.required])).toEqual([[added, added]]);
+    expect(kernels(`${DIRECTORY}  needs: demand\n`, "k", beside).found[0]?.added).toEqual({});
+    const booted = { "images/b.yaml": beside["images/b.yaml"].replace("kernel: k", "kernelImage: {kernel: k}") };
+    expect(kernels(DIRECTORY, "k", booted).found[0]?.required).toEqual(added);
+    const other = { "images/b.yaml": beside["images/b.yaml"].replace("kernel: k", "kernelImage: {path: /k}") };
+    expect(kernels(DIRECTORY, "k", other).found[0]?.required).toEqual({});
   });
 
   it("is booted before it is current, and is no larger than it may be, where that is declared", () => {
@@ -131,6 +169,7 @@ describe("a kernel configuration", () => {
     expect(found).toMatchObject([
       { dependsOn: ["provision/r", "tree/r"], buildIn: { tree: "tree/r", path: "/state/volumes/v/root" } },
     ]);
+    expect(kernels(`${DIRECTORY}  buildIn: r\n`).found[0]?.dependsOn).toEqual(["tree/r"]);
     const tarball = `${head("Root", "r")}  source: {tarball: {path: r.tar, sha256: ${"a".repeat(64)}}}\n`;
     expect(kernels(`${DIRECTORY}  buildIn: r\n`, "k", { "roots/r.yaml": tarball }).problems).toEqual([
       "8: cannot build kernel k in Root r: it has no volume: give the root a volume",
@@ -138,7 +177,8 @@ describe("a kernel configuration", () => {
   });
 
   it("is one kernel a target, for the architecture that the target tells", () => {
-    const { found } = kernels(`${DIRECTORY}  matrix: {targets: [i686, arm]}\n`, `k-${TARGET_NAME}`);
+    const { found, problems } = kernels(`${DIRECTORY}  matrix: {targets: [i686, arm]}\n`, `k-${TARGET_NAME}`);
+    expect(problems).toEqual([]);
     expect(found).toMatchObject([
       { name: "k-arm", architecture: "arm64", crossPrefix: "arm64-", triplet: "aarch64-linux-gnu" },
       { name: "k-i686", architecture: "i386", crossPrefix: undefined, triplet: "i686-linux-gnu" },
@@ -146,17 +186,28 @@ describe("a kernel configuration", () => {
     expect(kernels(`${DIRECTORY}  target: odd\n`).problems).toEqual([
       "8: cannot build kernel k for ArchTarget odd: its architecture is riscv64: kernels are built for cpu x86_64, i686 and aarch64",
     ]);
+    const silent = { "targets/odd.yaml": `${head("ArchTarget", "odd")}  variables: {A: x}\n` };
+    expect(kernels(`${DIRECTORY}  target: odd\n`, "k", silent).problems).toEqual([
+      "8: cannot build kernel k for ArchTarget odd: its architecture is not said: kernels are built for cpu x86_64, i686 and aarch64",
+    ]);
+    const makefiles = { "targets/odd.yaml": `${head("ArchTarget", "odd")}  kernelArch: arm64\n` };
+    expect(kernels(`${DIRECTORY}  target: odd\n`, "k", makefiles).found).toMatchObject([{ architecture: "arm64" }]);
   });
 
   it("names files and images that it can use", () => {
     const squashed = { "images/a.yaml": `${head("Image", "a")}  root: r\n  format: squashfs\n` };
-    expect(kernels(`${DIRECTORY}  initramfs: a\n`, "k", squashed).problems[0]).toContain(
-      "cannot embed Image a in kernel k: its format is squashfs",
-    );
+    expect(kernels(`${DIRECTORY}  initramfs: a\n`, "k", squashed).problems).toEqual([
+      "8: cannot embed Image a in kernel k: its format is squashfs: take `format: squashfs` from the image: initramfs.cpio is embedded",
+    ]);
     const source = "  source: {package: {name: linux-source}}\n";
-    expect(kernels(`${source}  patches: [patches/2.patch]\n`).problems[0]).toContain(
-      "cannot use the patch `patches/2.patch`: it is not in the folder of the documents",
+    const wrong = kernels(
+      `${source}  patches:\n    - patches/1.patch\n    - patches/2.patch\n    - kernels/k.kconfig\n`,
     );
+    expect(wrong.problems).toEqual([
+      "10: cannot use the patch `patches/2.patch`: it is not in the folder of the documents: commit it there, or correct the path",
+      "11: cannot use the patch `kernels/k.kconfig`: it is read as a document: let its name end in .patch",
+    ]);
+    expect(wrong.found[0]?.patches.map(({ path }) => path)).toEqual(["patches/1.patch"]);
   });
 
   it("is refused where its fields do not go together", () => {

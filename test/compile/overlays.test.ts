@@ -58,6 +58,15 @@ describe("an entry of an overlay", () => {
     expect(shown({ "etc/a": "x", "etc/b": "x" }, spec)).toEqual([
       ...["etc directory 755 0:0 implicit", "etc/a file 640 1:1", "etc/b file 644 3:3"],
     ]);
+    const modeFirst = `  rules: [{path: a, mode: "0640"}, {path: a, owner: "7:7"}]\n`;
+    expect(shown({ a: "x" }, modeFirst)).toEqual(["a file 640 7:7"]);
+  });
+
+  it("lies below each of its parents, however many there are", () => {
+    expect(shown({ "a/b/c/d": "x" })).toEqual([
+      ...["a directory 755 0:0 implicit", "a/b directory 755 0:0 implicit"],
+      ...["a/b/c directory 755 0:0 implicit", "a/b/c/d file 644 0:0"],
+    ]);
   });
 
   it("that is a link keeps the one mode that links have", () => {

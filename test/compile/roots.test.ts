@@ -77,6 +77,14 @@ describe("a root", () => {
     });
   });
 
+  it("keeps snapshots of the changes that it names, five unless it says otherwise", () => {
+    const spec = "  volume: v\n  source: {existing: {}}\n";
+    expect(tree(spec).snapshots).toBeUndefined();
+    expect(tree(`${spec}  snapshots: {before: [replace]}\n`).snapshots).toEqual({ before: ["replace"], keep: 5 });
+    const declared = tree(`${spec}  snapshots: {before: [provision, restore], keep: 1}\n`);
+    expect(declared.snapshots).toEqual({ before: ["provision", "restore"], keep: 1 });
+  });
+
   it("brings its links, which depend on it", () => {
     const resources = resourcesOf(root("  volume: v\n  source: {existing: {}}\n  links: [{path: /r, to: /srv/v}]\n"));
     expect(resources.get("link/r:/r")).toMatchObject({ dependsOn: ["tree/r"], path: "/r", target: "/srv/v" });
@@ -99,9 +107,10 @@ describe("the lowest layer of an image", () => {
     expect(base("  volume: v\n  source: {existing: {}}\n")).toEqual({
       ...{ ...place, path: "/srv/v", sourceDate_s: undefined, content: "live" },
     });
-    expect(base(`  source: {${tarball}}\n`)).toEqual({
-      ...{ type: "tarball", location: "/x.tar", sha256: hash, sourceDate_s: 60 },
-    });
+    const packed = { type: "tarball", location: "/x.tar", sha256: hash, sourceDate_s: 60 };
+    expect(base(`  source: {${tarball}}\n`)).toEqual(packed);
+    const bounded = tarball.replace("sourceDate", "maxSize: 1GiB, sourceDate");
+    expect(base(`  source: {${bounded}}\n`)).toEqual({ ...packed, maxSize_bytes: 1024 ** 3 });
   });
 });
 
@@ -127,6 +136,8 @@ describe("a mount in a root", () => {
     expect(b).toMatchObject({ source: "/srv/cache", dependsOn: ["tree/r", "volume/cache"] });
     expect(c).toMatchObject({ source: "/dev", dependsOn: ["tree/r"] });
     expect(d).toMatchObject({ source: "/srv/cache" });
+    const [top] = mounts("target: /host, type: rbind, source: /");
+    expect(top).toMatchObject({ source: "/", dependsOn: ["tree/r"] });
   });
 
   it("binds a folder of a volume, made with the owner and mode that it declares", () => {
@@ -137,6 +148,7 @@ describe("a mount in a root", () => {
     const volume = { id: "volume/cache", path: "/srv/cache" };
     const folder = { path: "distfiles/x", ownership: undefined, mode: undefined };
     expect(plain).toMatchObject({ source: "/srv/cache/distfiles/x", volume, folder });
+    expect(plain?.dependsOn).toEqual(["tree/r", "volume/cache"]);
     expect(own?.folder).toEqual({ path: "pkgs", ownership: { owner: 250, group: "portage" }, mode: 0o2775 });
   });
 
@@ -154,6 +166,25 @@ describe("a mount in a root", () => {
       ...{ artifact: "artifact/i", dependsOn: ["artifact/i", "tree/r"] },
     });
     expect(made.get("mount/r:/b")).toMatchObject({ source: "/state/artifacts/i/current", options: [] });
+  });
+
+  it.each([
+    ["dev", ["ro", "noexec", "nosuid", "dev"]],
+    ["exec", ["ro", "nodev", "nosuid", "exec"]],
+    ["suid", ["ro", "nodev", "noexec", "suid"]],
+    ["noatime", ["ro", "nodev", "noexec", "nosuid", "noatime"]],
+    ["nodev", ["ro", "nodev", "noexec", "nosuid"]],
+  ])("mounts an image so that nothing in it gives rights, and with %s as it says", (option, options) => {
+    const files = root(
+      `  volume: v\n  source: {existing: {}}\n  mounts: [{target: /a, type: erofs, image: i, options: [${option}]}]\n`,
+    );
+    const work = {
+      "i.yaml": `${head("Image", "i")}  root: w\n  format: erofs\n`,
+      "w.yaml": `${head("Root", "w")}  volume: cache\n  source: {existing: {}}\n`,
+    };
+    expect(resourcesOf({ ...files, ...work }).get("mount/r:/a")).toMatchObject({
+      ...{ options, source: "/state/artifacts/i/current/root.erofs" },
+    });
   });
 
   it("depends on the mounts above it that it can see, in whatever order they are written", () => {

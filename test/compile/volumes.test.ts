@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile/compile.ts";
+import { kernelConfigKey } from "../../src/compile/kernels.ts";
 import { compileFiles, head, inputOf, problemsOf, resourcesOf } from "./written.ts";
 
 const volume = (name: string, spec: string): string => `${head("Volume", name)}${spec}`;
@@ -114,6 +115,25 @@ describe("a volume", () => {
       "pool.yaml": volume("pool", "  backend: directory\n  path: /srv/pool\n"),
     };
     expect(resourcesOf(files).get("volume/a")?.dependsOn).toContain("volume/pool");
+  });
+
+  it("that images, kernels and roots stand in comes before them", () => {
+    const files = {
+      "state.yaml": volume("state", "  backend: directory\n  path: artifacts\n"),
+      "kernels.yaml": volume("kernels", "  backend: directory\n  path: kernels\n"),
+      "outer.yaml": volume("outer", "  backend: directory\n  path: /srv/outer\n"),
+      "inner.yaml": volume("inner", "  backend: directory\n  path: /srv/outer/inner\n"),
+      "r.yaml": `${head("Root", "r")}  volume: inner\n  source: {mmdebstrap: {suite: s}}\n`,
+      "i.yaml": `${head("Image", "i")}  root: r\n`,
+      "k.kconfig": "CONFIG_A=y\n",
+      "k.yaml": `${head("KernelConfig", "k")}  config: k.kconfig\n  source: {directory: /usr/src/linux}\n`,
+    };
+    const merged = new Map([[kernelConfigKey("k"), { sha256: "", size: 0, content: "" }]]);
+    const { resources } = compile({ ...inputOf(files), merged }).graph;
+    const needs = new Map(resources.map(({ id, dependsOn }) => [id, dependsOn]));
+    expect(needs.get("tree/r")).toEqual(["volume/inner", "volume/outer"]);
+    expect(needs.get("artifact/i")).toEqual(["tree/r", "volume/state"]);
+    expect(needs.get("kernel/k")).toEqual(["volume/kernels"]);
   });
 
   it("that two others stand in depends on neither, and they on it", () => {

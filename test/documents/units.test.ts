@@ -58,3 +58,10 @@ describe("texts of documents", () => {
     expect(nearest("gentoo", ["debian"])).toBeUndefined();
   });
 });
+
+it.each([parseSize, parseMode, parseOwner, parseDate, parseInterval])(
+  "%o reads nothing where nothing is written",
+  (read) => {
+    expect(read(undefined)).toBeUndefined();
+  },
+);

@@ -104,7 +104,8 @@ async function bootGeneration(
     const mode = files.stat(`${directory}/${report.file}`)?.mode ?? 0o600;
     const boot = { directory, generation, key, check, machine, probe: path, mode };
     const booted = await bootForVerdict(boot, context);
-    return { ...booted, lines: isSecret(resource) ? [] : booted.lines };
+    // What a secret overlay makes a guest print is read in its log, by whoever may read the image.
+    return { ...booted, lines: resource.secretOverlay === undefined ? booted.lines : [] };
   } finally {
     if (!signal.aborted) await removeDirectory(host, work);
   }
@@ -131,9 +132,4 @@ function startOf(
   const { code, variables } = findFirmware(files, check.firmware);
   files.copyFile(variables, `${work}/variables`);
   return { type: "firmware", code, variables: `${work}/variables`, program: `${directory}/${uki.path}` };
-}
-
-/** What a secret overlay makes a guest print is read in its log, by whoever may read the image. */
-function isSecret({ overlays }: ArtifactResource): boolean {
-  return overlays.some(({ secret }) => secret);
 }

@@ -43,7 +43,7 @@ export async function packGeneration(
   const { host } = context;
   const { files } = host;
   const build = `${resource.path}/.build-${shortRun(context.runId)}`;
-  const isSecret = resource.overlays.some((overlay) => overlay.secret);
+  const isSecret = resource.secretOverlay !== undefined;
   await removeDirectory(host, build);
   files.makeDirectories(build, isSecret ? 0o700 : 0o755);
   try {
@@ -143,7 +143,7 @@ async function packWithRoom(
     });
     if (removed.length === 0) throw thrown;
     context.log(`removed ${removed.length} older generations of ${resource.name} to make room`);
-    const isSecret = resource.overlays.some((overlay) => overlay.secret);
+    const isSecret = resource.secretOverlay !== undefined;
     await removeDirectory(host, build);
     host.files.makeDirectories(build, isSecret ? 0o700 : 0o755);
     return run();

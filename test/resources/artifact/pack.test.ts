@@ -46,7 +46,7 @@ beforeEach(() => {
   writeFileSync(join(root, "etc/hostname"), "box\n");
 });
 
-function overlayTree(motd: string, secret = false): OverlayTree {
+function overlayTree(motd: string): OverlayTree {
   const content = join(shop.directory, "cache", sha256(motd));
   writeFileSync(content, motd);
   const facts = {
@@ -70,7 +70,7 @@ function overlayTree(motd: string, secret = false): OverlayTree {
     deletions: [],
     sourceDate_s: 0,
     digest: sha256(`overlay ${motd}`),
-    secret,
+    secret: false,
   };
 }
 
@@ -294,8 +294,8 @@ describe("an artifact on the host", () => {
     expect(readdirSync(path).filter((name) => name.startsWith(".build"))).toEqual([]);
   });
 
-  it("keeps an image with a secret overlay from other users", async () => {
-    await shop.apply(artifact, resource("s\n", { overlays: [overlayTree("s\n", true)] }));
+  it("keeps an image with a secret overlay, in itself or in its root, from other users", async () => {
+    await shop.apply(artifact, resource("s\n", { secretOverlay: "secret-sauce/s" }));
     expect(statSync(join(path, "current")).mode & 0o777).toBe(0o700);
     expect(statSync(image()).mode & 0o777).toBe(0o600);
   });
