@@ -89,16 +89,19 @@ function compileResources(context: CompileContext): readonly Resource[] {
     (it): it is MountResource | ProvisionResource =>
       it.kind === "provision" || (it.kind === "mount" && it.namespace === "host"),
   );
+  const images = ofKind(context, "Image").flatMap((document) => {
+    const image = compileImage(document, overlays, [...laid, ...standing], context);
+    return image === undefined ? [] : { image, publish: compilePublish(document, image, context) };
+  });
+  const artifacts = images.map(({ image }) => image);
   return [
     ...ofKind(context, "ArchTarget").flatMap((document) => compileTarget(document, context)),
     ...ofKind(context, "Volume").flatMap((document) => compileVolume(document, context)),
     ...roots,
     ...laid,
-    ...ofKind(context, "Image").flatMap((document) => {
-      const image = compileImage(document, overlays, [...laid, ...standing], context);
-      return image === undefined ? [] : [image, compilePublish(document, image, context) ?? []].flat();
-    }),
-    ...ofKind(context, "KernelConfig").flatMap((document) => compileKernel(document, context) ?? []),
+    ...artifacts,
+    ...images.flatMap(({ publish }) => publish ?? []),
+    ...ofKind(context, "KernelConfig").flatMap((document) => compileKernel(document, artifacts, context) ?? []),
   ];
 }
 

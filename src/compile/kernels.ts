@@ -1,6 +1,6 @@
 import { FORMATS } from "../core/format.ts";
 import { architectureOf } from "../core/kernel.ts";
-import type { DesiredFile, KernelResource, KernelTree, ResourceId } from "../core/resource.ts";
+import type { ArtifactResource, DesiredFile, KernelResource, KernelTree, ResourceId } from "../core/resource.ts";
 import { imageSymbols, ownSymbols } from "../documents/kconfig.ts";
 import type { KernelSourceSpec } from "../documents/types-kernel.ts";
 import { parseDate, parseSize } from "../documents/units.ts";
@@ -15,7 +15,6 @@ import {
   resolvePath,
   resourceId,
 } from "./context.ts";
-import { imagePlace } from "./image-place.ts";
 import { kernelPlace } from "./kernel-place.ts";
 import { rootPlace } from "./root-place.ts";
 import { tarballSource } from "./sources.ts";
@@ -28,13 +27,20 @@ const MODULES = [["MODULES", "y"]] as const;
 
 type KernelDocument = Expanded<"KernelConfig">;
 
-/** The kernel that a configuration with a source is built to; undefined where it is only checked, or cannot be read. */
-export function compileKernel(document: KernelDocument, context: CompileContext): KernelResource | undefined {
+/**
+ * The kernel that a configuration with a source is built to; undefined where it is only checked, or cannot be read.
+ * `images`: one of them may be embedded.
+ */
+export function compileKernel(
+  document: KernelDocument,
+  images: readonly ArtifactResource[],
+  context: CompileContext,
+): KernelResource | undefined {
   const { name, spec } = document;
   const merged = context.merged.get(kernelConfigKey(name));
   if (spec.source === undefined || merged === undefined) return undefined;
   const source = sourceOf(document, spec.source, context);
-  const initramfs = initramfsOf(document, context);
+  const initramfs = initramfsOf(document, images, context);
   const buildIn = buildRootOf(document, context);
   const { jobs, memory_bytes } = context.policy;
   const path = kernelPlace(document, context);
@@ -146,11 +152,15 @@ function buildRootOf(document: KernelDocument, context: CompileContext): KernelR
   return undefined;
 }
 
-function initramfsOf(document: KernelDocument, context: CompileContext): KernelResource["initramfs"] {
-  const image = findDocument(context, "Image", document.spec.initramfs);
+function initramfsOf(
+  document: KernelDocument,
+  images: readonly ArtifactResource[],
+  context: CompileContext,
+): KernelResource["initramfs"] {
+  const image = images.find(({ name }) => name === document.spec.initramfs);
   if (image === undefined) return undefined;
-  const { artifact, path, file, format } = imagePlace(image, context);
-  if (format === "initramfs") return { artifact, path, file };
+  const { id: artifact, path, file, format, secretOverlay } = image;
+  if (format === "initramfs") return { artifact, path, file, secret: secretOverlay !== undefined };
   const message = `cannot embed Image ${image.name} in kernel ${document.name}: its format is ${format}`;
   context.report(
     document,

@@ -433,8 +433,10 @@ export interface KernelResource extends ResourceBase<"kernel"> {
   /** `aarch64-linux-gnu`; and what stands before the names of its tools, where that is another. */
   readonly triplet: string | undefined;
   readonly crossPrefix: string | undefined;
-  /** The image whose current generation is embedded; `path` is its directory. */
-  readonly initramfs?: { readonly artifact: ResourceId; readonly path: string; readonly file: string } | undefined;
+  /** The image whose current generation is embedded; `path` is its directory. With a secret one only its owner may read the kernel. */
+  readonly initramfs?:
+    | { readonly artifact: ResourceId; readonly path: string; readonly file: string; readonly secret: boolean }
+    | undefined;
   /** A root whose programs make it; `path` is its top. undefined: the host's. */
   readonly buildIn?: { readonly tree: ResourceId; readonly path: string } | undefined;
   /** Its modules are made, too, and kept with it. */

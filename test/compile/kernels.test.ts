@@ -94,7 +94,7 @@ describe("a kernel configuration", () => {
     expect(embedded).toMatchObject([
       {
         ...{ dependsOn: ["artifact/a"], added: {} },
-        initramfs: { artifact: "artifact/a", path: "/state/artifacts/a", file: "initramfs.cpio.gz" },
+        initramfs: { artifact: "artifact/a", path: "/state/artifacts/a", file: "initramfs.cpio.gz", secret: false },
       },
     ]);
     const beside = { "images/b.yaml": `${head("Image", "b")}  root: r\n  kernel: k\n  compression: {codec: zstd}\n` };
@@ -192,6 +192,14 @@ describe("a kernel configuration", () => {
     ]);
     const makefiles = { "targets/odd.yaml": `${head("ArchTarget", "odd")}  kernelArch: arm64\n` };
     expect(kernels(`${DIRECTORY}  target: odd\n`, "k", makefiles).found).toMatchObject([{ architecture: "arm64" }]);
+  });
+
+  it("with a secret image in it says so", () => {
+    const secret = {
+      "overlays/secret-sauce/s/key": "k",
+      "images/a.yaml": `${head("Image", "a")}  root: r\n  overlays: [secret-sauce/s]\n`,
+    };
+    expect(kernels(`${DIRECTORY}  initramfs: a\n`, "k", secret).found).toMatchObject([{ initramfs: { secret: true } }]);
   });
 
   it("names files and images that it can use", () => {

@@ -297,6 +297,14 @@ describe("a kernel with an image in it", () => {
     applied();
     expect(kernelBytes().endsWith(image())).toBe(true);
     expect(planned()?.action).toBe("keep");
+    const mode = (): number => statSync(join(place(), "current")).mode & 0o777;
+    expect(mode()).toBe(0o755);
+    site.commit({
+      "desired/overlays/secret-sauce/key/etc/key": "hush\n",
+      "desired/images/a.yaml": document("Image", "a", { root: "small", overlays: ["secret-sauce/key"] }),
+    });
+    applied();
+    expect([kernelBytes().endsWith(image()), mode()]).toEqual([true, 0o700]);
   });
 });
 

@@ -22,7 +22,8 @@ export async function placeKernel(
   const { files, clock } = context.host;
   const { path, name } = resource;
   const beside = posix.join(path, `.build-${shortRun(context.runId)}`);
-  files.makeDirectory(beside, { owner: 0, group: 0, mode: 0o755 });
+  // What a secret overlay put into the image that is in it is its owner's alone.
+  files.makeDirectory(beside, { owner: 0, group: 0, mode: resource.initramfs?.secret === true ? 0o700 : 0o755 });
   const { image } = ARCHITECTURES[workshop.toolchain.architecture];
   const { tree } = workshop.paths;
   const size_bytes = copyOut(tree, image, posix.join(beside, KERNEL), files);

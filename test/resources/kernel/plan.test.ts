@@ -22,7 +22,7 @@ const resource: KernelResource = {
   architecture: undefined,
   triplet: undefined,
   crossPrefix: undefined,
-  initramfs: { artifact: "artifact/a", path: "/state/artifacts/a", file: "initramfs.cpio.gz" },
+  initramfs: { artifact: "artifact/a", path: "/state/artifacts/a", file: "initramfs.cpio.gz", secret: false },
   sourceDate_s: 0,
   generations: 3,
   jobs: 2,
