@@ -9,10 +9,7 @@ import { executors } from "../../src/resources/index.ts";
  * `begun`: the intent is durable and nothing else was done; `done`: the effect was made and its outcome is lost;
  * `step ... unrecorded` and `step ... recorded`: before and after a step's end is durable together with its record.
  */
-export const POINTS: readonly string[] = [
-  ...pointsOf(EFFECTS),
-  ...Object.keys(executors).flatMap((name) => [`step ${name} unrecorded`, `step ${name} recorded`]),
-];
+export const POINTS: readonly string[] = [...pointsOf(EFFECTS), ...endsOf(Object.keys(executors))];
 
 /**
  * Only a volume with a filesystem of its own has these, and those of `site.ts` are directories: `root/volume/kill` comes
@@ -27,7 +24,7 @@ export const OF_LOOP_VOLUMES: readonly EffectName[] = [
 ];
 
 /** Only a volume that has snapshots of one moment comes to it: `root/pack-snapshot` kills there. */
-export const OF_SNAPSHOTS: readonly EffectName[] = ["artifact.read-snapshot"];
+const OF_SNAPSHOTS: readonly EffectName[] = ["artifact.read-snapshot"];
 
 /** Only a kernel comes to these: `root/kernel-kill` kills there. */
 export const OF_KERNELS: readonly EffectName[] = EFFECTS.filter((name) => name.startsWith("kernel."));
@@ -35,9 +32,23 @@ export const OF_KERNELS: readonly EffectName[] = EFFECTS.filter((name) => name.s
 /** Only an image that is published comes to these: `root/publish/kill` kills there. */
 export const OF_PUBLISHING: readonly EffectName[] = EFFECTS.filter((name) => name.startsWith("publish."));
 
+/** Only a command of its own comes to these: `root/snapshots` kills there. */
+const OF_COMMANDS: readonly EffectName[] = ["tree.snapshot", "tree.prune"];
+
+/** Points that the site of `site.ts` does not come to, and the tests named above do. */
+export const ELSEWHERE: ReadonlySet<string> = new Set([
+  ...pointsOf([...OF_KERNELS, ...OF_LOOP_VOLUMES, ...OF_PUBLISHING, ...OF_SNAPSHOTS, ...OF_COMMANDS]),
+  ...endsOf(["kernel.build", "kernel.delete", "publish.upload"]),
+]);
+
 /** Just before and just after each of these effects. */
 export function pointsOf(effects: readonly EffectName[]): readonly string[] {
   return effects.flatMap((name) => [`${name} begun`, `${name} done`]);
+}
+
+/** Just before and just after the end of a step with each of these operations is recorded. */
+export function endsOf(operations: readonly string[]): readonly string[] {
+  return operations.flatMap((name) => [`step ${name} unrecorded`, `step ${name} recorded`]);
 }
 
 /** Where a daemon dies: at the first point that is not in the file yet, or only at one; it writes the point there first. */

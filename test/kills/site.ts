@@ -153,6 +153,12 @@ export const PHASES: readonly Phase[] = [
     ],
   },
   {
+    name: "a link to an image that somebody removed",
+    prepare: (site) => rmSync(join(site.state, "artifacts/a/current")),
+    whenWaiting: [],
+    holds: (site) => [["generations", generationsOf(site), 1]],
+  },
+  {
     name: "a replaced source",
     prepare: (site) => {
       const other = join(site.directory, "other.tar");

@@ -4,18 +4,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EFFECTS } from "../../src/core/effect.ts";
 import { deathsFile } from "../kills/daemon.ts";
-import { OF_KERNELS, OF_LOOP_VOLUMES, OF_PUBLISHING, OF_SNAPSHOTS, pointsOf } from "../kills/points.ts";
+import { ELSEWHERE, pointsOf } from "../kills/points.ts";
 import { makeKillSite, PHASES } from "../kills/site.ts";
 import { deathsIn, survive } from "../kills/survive.ts";
 import type { Site } from "../kit.ts";
 import { whyNotMount } from "./private-namespace.ts";
 
-/** Only a command of its own comes to it: `root/snapshots` kills there. */
-const OF_COMMANDS: readonly string[] = ["tree.snapshot", "tree.prune"];
-
 /** Before and after each effect; `npm run kills -- --points` goes through the ends of the steps, too. */
-const ELSEWHERE = [...OF_KERNELS, ...OF_LOOP_VOLUMES, ...OF_PUBLISHING, ...OF_SNAPSHOTS, ...OF_COMMANDS];
-const EXPECTED = pointsOf(EFFECTS.filter((name) => !ELSEWHERE.includes(name)));
+const EXPECTED = pointsOf(EFFECTS).filter((point) => !ELSEWHERE.has(point));
 
 let site: Site;
 let path: string | undefined;

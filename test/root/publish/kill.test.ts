@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
-import { OF_PUBLISHING, pointsOf } from "../../kills/points.ts";
+import { endsOf, OF_PUBLISHING, pointsOf } from "../../kills/points.ts";
 import { makeSite, project, type Site } from "../../kit.ts";
 import { changesOf, document, leftovers, small } from "../small-site.ts";
 
@@ -44,7 +44,8 @@ it("a publication that dies by SIGKILL before and after every effect shows nothi
   const image = { root: "small", overlays: ["hardware/one"], publish: { directory: place(), keep: 2 } };
   site.commit({ "desired/images/a.yaml": document("Image", "a", image) });
   live("^(step )?publish\\.");
-  expect(readFileSync(deaths(), "utf8").split("\n")).toEqual(expect.arrayContaining([...pointsOf(OF_PUBLISHING)]));
+  const points = [...pointsOf(OF_PUBLISHING), ...endsOf(["publish.upload"])];
+  expect(readFileSync(deaths(), "utf8").split("\n")).toEqual(expect.arrayContaining(points));
   // Once more, with something that is offered already.
   writeFileSync(deaths(), "");
   site.commit({ "desired/overlays/hardware/one/etc/one.conf": "two\n" });
