@@ -58,11 +58,13 @@ it("a build that dies by SIGKILL before and after every effect is survived: firs
   expect(current()).not.toContain("damage");
   withdraw();
   live("--yes");
-  // What was killed in the middle of that step is forgotten by another: only a second removal comes to its end.
-  declare();
-  live();
-  withdraw();
-  live("--yes");
+  // What was killed in the middle of that step is forgotten by another: each removal comes to one end of it.
+  for (const _ of ["unrecorded", "recorded"]) {
+    declare();
+    live();
+    withdraw();
+    live("--yes");
+  }
   expect([existsSync(place), leftovers(site), actions()]).toEqual([false, [], []]);
   const died = readFileSync(deaths, "utf8").split("\n");
   expect(died).toEqual(expect.arrayContaining([...pointsOf(OF_KERNELS), ...endsOf(["kernel.build", "kernel.delete"])]));
