@@ -95,6 +95,7 @@ describe("a step", () => {
       hint: "rootloom resume tree/a",
     });
     expect(blockedBy([{ ...item, name: "b" }], { decisions })).toBeUndefined();
+    expect(blockedBy([{ ...item, id: "artifact/a", kind: "artifact" }], { decisions })).toBeUndefined();
   });
 
   it("waits for one that is half made while that is blocked, though it only updates something", () => {

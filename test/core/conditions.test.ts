@@ -73,6 +73,10 @@ describe("conditions", () => {
       { object: "link/b", type: "Stalled", status: "True", reason: "Quarantined", message: "m" },
       { object: "link/c", type: "Stalled", status: "True", reason: "Quarantined", message: "it printed no OK" },
     ]);
+    expect(shown([ending("d", "skipped", { blocked })]).slice(2)).toEqual([
+      "link/d Ready=False Quarantined",
+      "link/d Stalled=True Quarantined",
+    ]);
     expect(conditionsOf(endings, undefined).filter(({ type }) => type === "Healthy")).toEqual([
       { object: "link/a", type: "Healthy", status: "True", reason: "CheckPassed", message: "it passed" },
       { object: "link/b", type: "Healthy", status: "False", reason: "CheckFailed", message: "m" },

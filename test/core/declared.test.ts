@@ -40,6 +40,11 @@ describe("what a commit says of an image", () => {
     ["the source of its root", [image, { ...tree, source: { type: "existing" } }, live, mount]],
     ["an overlay that is laid into its root", [image, tree, { ...live, overlay: { digest: "l2" } }, mount]],
     ["a mount that goes", [{ ...image, dependsOn: ["tree/r", "overlay/live@r"] }, tree, live]],
+    [
+      "a mount in place of another",
+      [{ ...image, dependsOn: ["tree/r", "overlay/live@r", "mount/r:/y"] }, tree, live, { ...mount, id: "mount/r:/y" }],
+    ],
+    ["a node of its own", [{ ...image, nodes: [{ path: "dev/null" }] }, tree, live, mount]],
   ])("is another with %s", (_what, resources) => expect(digestOf(...resources)).not.toBe(first()));
 
   it.each<[string, readonly object[]]>([
@@ -50,8 +55,16 @@ describe("what a commit says of an image", () => {
     ],
     ["another place in its file", [{ ...image, origin: { line: 7 } }, { ...tree, origin: { line: 9 } }, live, mount]],
     ["another copy of the same content", [{ ...image, overlays: [{ ...overlay, entries: [] }] }, tree, live, mount]],
+    ["another place in the graph", [tree, live, mount, image]],
     ["a root that it does not use", [image, tree, live, mount, { ...tree, id: "tree/s" }]],
   ])("is the same with %s", (_what, resources) => expect(digestOf(...resources)).toBe(first()));
+
+  it("is the same with another copy of a node's content, and another with the node's owner", () => {
+    const withNode = (more: object) =>
+      digestOf({ ...image, nodes: [{ path: "dev/null", ...more }] }, tree, live, mount);
+    expect(withNode({ content: "/cache/1" })).toBe(withNode({ content: "/cache/2" }));
+    expect(withNode({ owner: 0 })).not.toBe(withNode({ owner: 1 }));
+  });
 
   const above = { ...image, dependsOn: ["tree/r", "provision/r", "kernel/k"] };
   const built = () => digestOf(above, tree, steps, kernel);

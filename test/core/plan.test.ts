@@ -370,6 +370,14 @@ describe("plan: isolation", () => {
     expect("hides" in (made.steps[0] ?? {})).toBe(false);
   });
 
+  it("lets each say for itself what differs where nothing is hidden, or what is hidden is kept", () => {
+    const resources = [link("a"), link("b", ["link/a"])];
+    const reasonOf = (a: Draft, b: Draft) =>
+      planOf(resources, { a, b }, { owned: [owned("a"), owned("b")] }).steps[1]?.reason;
+    expect(reasonOf(update, create)).toBe("is not there");
+    expect(reasonOf({ ...update, hides: true }, keep)).toBe("as declared");
+  });
+
   it("makes dependents wait for a volume that may not be mounted", () => {
     const decisions = { ...NO_DECISIONS, suspended: new Map([["link/a" as ResourceId, "maintenance"]]) };
     const observed = { a: { ...update, hides: true }, b: create };

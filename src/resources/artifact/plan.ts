@@ -150,9 +150,7 @@ function changeOf(observed: ObservedArtifact): Change | undefined {
   return { cause: "corrective", reason: `${what} changed on the host${list}` };
 }
 
-function changedNames(observed: ObservedArtifact): readonly string[] {
-  const { inputs, packed } = observed;
-  if (inputs === undefined) return [];
+function changedNames({ inputs = {}, packed }: ObservedArtifact): readonly string[] {
   const names = [...Object.keys(inputs), ...Object.keys(packed).filter((name) => !(name in inputs))];
   const changed = names.filter((name) => inputs[name] !== packed[name]);
   // An overlay that comes or goes changes the order too; its own name says more.

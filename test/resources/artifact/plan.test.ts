@@ -230,7 +230,8 @@ describe("the plan of an artifact", () => {
         artifactPlanner.plan({ ...checked, dependsOn }, observed, record, context(actions));
       expect(planned(waiting).blocked).toEqual(problem);
       const built = { reason: "kernel/k changes in this pass", follows: "kernel/k", cause: "intentional" };
-      for (const observed of [waiting, whole]) {
+      const edited = { ...whole, inputs: { ...inputs, "root/debian": "r2" } };
+      for (const observed of [waiting, whole, edited]) {
         const draft = planned(observed, { "kernel/k": "create" });
         expect(draft).toMatchObject(built);
         expect(draft.blocked).toBeUndefined();
@@ -324,12 +325,12 @@ describe("the plan of an artifact", () => {
   );
 
   it("follows no volume or mount, only what it packs", () => {
-    const dependsOn = ["volume/v", "mount/debian:/var", ...resource.dependsOn] as const;
+    const dependsOn = ["volume/v", "mount/debian:/var", "mount/debian:/tree/x", ...resource.dependsOn] as const;
     const draft = artifactPlanner.plan(
       { ...resource, dependsOn },
       whole,
       { ...owned, dependsOn },
-      context({ "volume/v": "update", "mount/debian:/var": "create" }),
+      context({ "volume/v": "update", "mount/debian:/var": "create", "mount/debian:/tree/x": "create" }),
     );
     expect(draft.operation).toBe("keep");
   });
