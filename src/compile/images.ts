@@ -68,7 +68,8 @@ export function compileImage(
   const boot = compileBoot(document, context);
   const { picked, ...more } = compilePicked(document, context);
   const needed = [...neededBy(boot.kernel), ...more.dependsOn];
-  const below = base.type === "tree" ? inRoots.filter((resource) => resource.tree === base.tree) : [];
+  const tree = resourceId("tree", root.name);
+  const below = inRoots.filter((resource) => resource.tree === tree);
   // What a mount of the host covers is never packed, whether it is mounted at that moment or not.
   const covered = below.flatMap((it) => (it.kind === "mount" ? [`${it.target.slice(it.within.length + 1)}/*`] : []));
   return {
@@ -76,7 +77,7 @@ export function compileImage(
     kind: "artifact",
     name,
     identity: `path:${path}`,
-    dependsOn: [...new Set([...(base.type === "tree" ? [base.tree, ...below.map(({ id }) => id)] : []), ...needed])],
+    dependsOn: [...new Set([tree, ...below.map(({ id }) => id), ...needed])],
     origin: originOf(document),
     protect: false,
     onDelete: spec.onDelete ?? "retain",
@@ -119,8 +120,8 @@ function overlaysIn(
 }
 
 function neededBy(kernel: ArtifactResource["kernel"]): readonly ResourceId[] {
-  if (kernel === undefined || kernel.type === "file") return [];
-  return [kernel.type === "tree" ? kernel.tree : kernel.kernel];
+  if (kernel?.type === "tree") return [kernel.tree];
+  return kernel?.type === "built" ? [kernel.kernel] : [];
 }
 
 function compressionOf({ spec }: Expanded<"Image">, { codecs, defaultCodec }: FormatFacts): ImageCompression {

@@ -74,9 +74,9 @@ export function compileKernel(
   };
 }
 
-/** Under which a kernel's configuration and fragments, joined, stand among the merged contents. */
+/** Under which a kernel's configuration and fragments, joined, stand among the merged contents: no path is empty. */
 export function kernelConfigKey(name: string): string {
-  return mergedKey(["KernelConfig", name]);
+  return mergedKey(["", name]);
 }
 
 function sourceOf(

@@ -48,7 +48,7 @@ function modulesOf(document: Expanded<"Image">, context: CompileContext): Picked
   }
   const kernel = findDocument(context, "KernelConfig", name);
   if (kernel === undefined) return undefined;
-  if (kernel.spec.source !== undefined && kernel.spec.modules !== undefined) {
+  if (kernel.spec.modules !== undefined) {
     const path = kernelPlace(kernel, context);
     return { from: { type: "kernel", kernel: resourceId("kernel", name), path }, only };
   }

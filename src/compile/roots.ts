@@ -4,7 +4,7 @@ import { compileMounts } from "./mounts.ts";
 import { laidPathsOf } from "./overlays.ts";
 import { compileProvision, provisionedBy } from "./provision.ts";
 import { rootPlace } from "./root-place.ts";
-import { tarballDate, treeSource } from "./sources.ts";
+import { tarballDate, tarballSource, treeSource } from "./sources.ts";
 
 /** A tree with its mounts and links; nothing for a tarball that is only packed. `layers`: the overlays that are copied into it. */
 export function compileRoot(
@@ -45,10 +45,10 @@ export function compileRoot(
 export function baseLayer(document: Expanded<"Root">, context: CompileContext): BaseLayer | undefined {
   const place = rootPlace(document, context);
   if (place === undefined) {
-    const source = treeSource(document, context);
-    if (source.type !== "tarball" || source.sha256 === undefined) return undefined;
-    const { type, location, sha256, sourceDate_s, maxSize_bytes } = source;
-    return { type, location, sha256, sourceDate_s, maxSize_bytes };
+    const { tarball } = document.spec.source;
+    if (tarball?.sha256 === undefined) return undefined;
+    const { type, location, sourceDate_s, maxSize_bytes } = tarballSource(tarball, document, context);
+    return { type, location, sha256: tarball.sha256, sourceDate_s, maxSize_bytes };
   }
   return {
     type: "tree",

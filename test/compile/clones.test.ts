@@ -46,6 +46,21 @@ describe("a volume whose only root is a clone", () => {
     expect(made).toEqual({ means: undefined, of: undefined, dependsOn: [], comes: "plain copy" });
   });
 
+  it("names the volume and the root that it is made from", () => {
+    const found = resourcesOf({
+      "volumes/a.yaml": `${head("Volume", "a")}  backend: zfs\n  dataset: tank/a\n`,
+      "volumes/b.yaml": `${head("Volume", "b")}  backend: zfs\n  dataset: tank/b\n`,
+      "roots/a.yaml": `${head("Root", "a")}  volume: a\n  source: {mmdebstrap: {suite: s}}\n`,
+      "roots/b.yaml": `${head("Root", "b")}  volume: b\n  source: {clone: {root: a}}\n`,
+    });
+    const volumePath = "/state/volumes/a";
+    expect((found.get("volume/b") as VolumeResource).cloneOf).toEqual({
+      means: "zfs clone",
+      volume: { id: "volume/a", name: "a", backend: "zfs", path: volumePath, device: "tank/a" },
+      tree: { id: "tree/a", name: "a", path: `${volumePath}/root`, volumePath, volume: "volume/a" },
+    });
+  });
+
   it("is made empty on a directory, where only the files can tell what they share", () => {
     expect(both("backend: directory")).toEqual({ means: undefined, of: undefined, dependsOn: [], comes: undefined });
   });

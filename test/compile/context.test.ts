@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isBelow, resolvePath } from "../../src/compile/context.ts";
+import { indexDocuments, isBelow, mergedKey, resolvePath } from "../../src/compile/context.ts";
+import type { ExpandedDocument } from "../../src/documents/expand.ts";
 
 describe("a path", () => {
   it.each([
@@ -36,4 +37,16 @@ describe("a path", () => {
     ["/a/b", "/", true],
     ["/", "/", false],
   ])("%s is below %s: %s", (path, parent, below) => expect(isBelow(path, parent)).toBe(below));
+});
+
+it("contents that are put together are known by their parts, in their order", () => {
+  const keys = [["a", "bc"], ["ab", "c"], ["bc", "a"], ["abc"]].map(mergedKey);
+  expect(new Set(keys).size).toBe(4);
+});
+
+it("of two documents with one name the first is found", () => {
+  const [first, second] = [1, 2].map((order) => ({ kind: "Root", name: "r", order })) as unknown as ExpandedDocument[];
+  const roots = indexDocuments([first!, second!]).get("Root");
+  expect(roots?.named.get("r")).toBe(first);
+  expect(roots?.all).toEqual([first, second]);
 });

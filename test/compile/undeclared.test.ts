@@ -44,6 +44,11 @@ describe("a document that others name and nobody declares", () => {
     },
   );
 
+  it("Root/r: a copy of it is of no place", () => {
+    const copy = compiled("Root/r").graph.resources.find(({ id }) => id === "tree/c");
+    expect(copy).toMatchObject({ source: { type: "clone", tree: "tree/r", path: "", volumePath: "" } });
+  });
+
   it.each([
     ["Root/r", ["tree/r", "mount/r:/b", "mount/r:/w"]],
     ["Root/k", ["tree/k", "overlay/hardware/h@k", "artifact/b"]],
