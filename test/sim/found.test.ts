@@ -484,6 +484,26 @@ describe("found by the simulation", () => {
     expect(next.files.list(`${STATE}/artifacts`)).toEqual([]);
   });
 
+  it("a new root that was built and never placed goes when the commit that wanted it is taken back", async () => {
+    const place = "desired/roots/debian.yaml";
+    const root = (suite: string) =>
+      `${HEAD}kind: Root\nmetadata: {name: debian}\nspec: {volume: builds, source: {mmdebstrap: {suite: ${suite}}}}\n`;
+    const builds = `${STATE}/volumes/builds/.rootloom/build`;
+    const top = `${STATE}/volumes/builds/root`;
+    const before = (call: Call) => {
+      if (call.name === "files.rename" && call.arguments[0] === top) throw new Crash("kill");
+    };
+    const host = exampleHost({ faults: { before } }, { [place]: root("bookworm") });
+    expect((await pass(host, "apply")).result).toBe("converged");
+    host.repository.commit({ [place]: root("trixie") });
+    await expect(pass(host, "apply", { approveAll: true })).rejects.toThrow("crashed");
+    expect(host.outside.files.list(builds)).toHaveLength(1);
+    const next = host.restart({ faults: {} });
+    next.repository.commit({ [place]: root("bookworm") });
+    expect((await pass(next, "apply")).result).toBe("converged");
+    expect(next.files.list(builds)).toEqual([]);
+  });
+
   it("nothing is mounted in a copy that somebody puts in a root's place while the pass runs", async () => {
     const top = `${STATE}/volumes/debian`;
     const mounts = "mounts: [{target: /proc, type: proc, namespace: host}]";

@@ -13,7 +13,7 @@ import type { Session } from "../../src/pass/types.ts";
 import { type Aim, aimOf } from "./aim.ts";
 import type { DeliberateFault } from "./deliberate.ts";
 import { randomSite, TARBALLS } from "./generate.ts";
-import { CACHE, EXISTING, OTHERS, renderSite, SHARED, type Site, STATE, type Tarballs } from "./site.ts";
+import { CACHE, EXISTING, OTHERS, renderSite, SHARED, type Site, STATE, type Tarballs, volumePath } from "./site.ts";
 import { smallTree } from "./tree.ts";
 import { createWatch, type Watch } from "./watch.ts";
 import { createWeather, type Weather } from "./weather.ts";
@@ -202,7 +202,11 @@ export function commitFiles(world: World, files: ReadonlyMap<string, string>, wh
 }
 
 /** A person said yes to a step. */
-export function allow(world: World, step: Pick<Step, "id" | "replaces">): void {
+export function allow(world: World, step: Pick<Step, "id"> & Partial<Pick<Step, "replaces" | "destroys">>): void {
   world.approved.add(step.id);
   if (step.replaces !== true) world.mayGo.add(step.id);
+  if (step.destroys === undefined || !step.id.startsWith("volume/")) return;
+  // What somebody had in a volume before it was adopted goes with it, as the person was told.
+  const path = volumePath(step.id.slice("volume/".length));
+  if (world.observer.outside.files.stat(`${path}/.rootloom/volume.json`) !== undefined) world.watch.dropCanary(path);
 }

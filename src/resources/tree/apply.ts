@@ -55,12 +55,13 @@ export const adoptTree: Executor<"tree.adopt"> = async (step, context) => {
   return outcome(resource, marker, context, "adopted as it is");
 };
 
-/** Writes down what the record did not say; the tree's files stay as they are. */
+/** Writes down what the record did not say, and removes builds that nothing will place; the tree's files stay as they are. */
 export const updateTree: Executor<"tree.update"> = async (step, context) => {
   const { resource } = step.arguments;
   check(resource, context);
   const { marker } = requireOurs(resource, context, "update");
   const noted = await note(resource, marker, context);
+  await sweepBuilds(treePaths(resource.volumePath, resource.name), resource.name, undefined, context.host);
   return outcome(resource, noted, context, `updated: ${step.reason}`);
 };
 

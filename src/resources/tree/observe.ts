@@ -41,7 +41,7 @@ export interface ObservedTree {
   readonly manifest: boolean;
   /** How it differs from its manifest; undefined where that was not looked for. */
   readonly drift: TreeDrift | undefined;
-  /** Parts of it that an interrupted removal left; looked for only when the tree is to go. */
+  /** What an interrupted run left beside it: a build; when the tree is to go, its marker too. */
   readonly remnants: boolean;
 }
 
@@ -134,7 +134,7 @@ async function observe(
     sourceKept: isSourceKept(resource.source, context.cache, files),
     manifest,
     drift: comparable ? await readDrift(resource, context) : undefined,
-    remnants: false,
+    remnants: hasBuilds(resource, files),
   };
 }
 
@@ -171,10 +171,13 @@ async function observeRemoved(record: OwnedRecord, context: ObserveContext): Pro
   if (refused.refusal !== "") return base;
   const { marker, state, what, populated } = standing(tree, context, files);
   const paths = treePaths(tree.volumePath, tree.name);
-  const builds = files.list(paths.builds) ?? [];
-  const remnants = files.stat(paths.marker) !== undefined || builds.some((folder) => isBuildOf(folder, tree.name));
+  const remnants = files.stat(paths.marker) !== undefined || hasBuilds(tree, files);
   const marked = marker === undefined ? undefined : markedOf(marker);
   return { ...base, state, what, populated, marked, remnants };
+}
+
+function hasBuilds({ volumePath, name }: Pick<TreeResource, "volumePath" | "name">, files: Files): boolean {
+  return (files.list(treePaths(volumePath, name).builds) ?? []).some((folder) => isBuildOf(folder, name));
 }
 
 const NOTHING = {

@@ -101,7 +101,7 @@ function planOwn(resource: TreeResource, observed: ObservedTree, owned: OwnedRec
   return keep(resource.content === "live" ? "live: people work in it" : "as recorded");
 }
 
-/** What the record does not say yet, though the files are right. */
+/** What the record does not say yet, though the files are right; or what stands beside them and is of no use any more. */
 function noteToTake(
   resource: TreeResource,
   observed: ObservedTree,
@@ -116,7 +116,8 @@ function noteToTake(
   if (owned.inputs.source !== observed.sourceKey)
     return { cause: "corrective", reason: "an interrupted run placed it, and did not record it" };
   const policy = policyChange(resource, owned);
-  return policy === undefined ? undefined : { cause: "intentional", reason: policy };
+  if (policy !== undefined) return { cause: "intentional", reason: policy };
+  return observed.remnants ? { cause: "corrective", reason: "an interrupted run left what it had built" } : undefined;
 }
 
 function correct(resource: TreeResource, observed: ObservedTree, drift: TreeDrift): Draft {

@@ -316,6 +316,15 @@ describe("a changed source", () => {
       reason: "an interrupted run placed it, and did not record it",
     });
   });
+
+  test("that stands as declared, beside a build that nothing will place, only loses that", () => {
+    expect(plan({ ...ours, remnants: true }, record)).toMatchObject({
+      operation: "tree.update",
+      action: "update",
+      cause: "corrective",
+      reason: "an interrupted run left what it had built",
+    });
+  });
 });
 
 describe("a managed root that drifted", () => {
