@@ -1,6 +1,6 @@
 /** The mutation tester: `npm run mutants`, or `npm run mutants -- --mutate src/core/plan.ts` for a part. */
 export default {
-  mutate: ["src/core/**/*.ts", "src/compile/**/*.ts", "src/resources/*/plan.ts"],
+  mutate: ["src/core/**/*.ts", "src/compile/**/*.ts", "src/resources/*/plan*.ts"],
   testRunner: "vitest",
   plugins: ["@stryker-mutator/vitest-runner"],
   vitest: { configFile: "test/mutation/vitest.config.ts", related: false },

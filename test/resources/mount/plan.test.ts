@@ -29,7 +29,10 @@ const ownedOf = (of: MountResource): OwnedRecord => ({
   kind: "mount",
   name: of.name,
   identity: of.identity,
-  inputs: mountInputs(of),
+  inputs: {
+    ...{ namespace: of.namespace, target: of.target, type: of.type, source: of.source },
+    ...{ options: of.options.join(","), propagation: of.propagation ?? "private" },
+  },
   details: {
     target: of.target,
     within: of.within,
