@@ -57,12 +57,18 @@ export class Daemon {
   }
 }
 
-/** A command line of a person, which the daemon answers; the exit code. */
-export async function ask(site: Site, ...words: readonly string[]): Promise<number> {
+/** A command line of a person, which the daemon answers: the exit code, and what it said. */
+export async function ask(
+  site: Site,
+  ...words: readonly string[]
+): Promise<{ readonly code: number; readonly said: string }> {
   const child = site.start(...words);
-  child.stdout?.resume();
-  child.stderr?.resume();
-  return new Promise((resolve) => child.once("close", (code) => resolve(code ?? -1)));
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (part: Buffer) => {
+      said += part.toString();
+    });
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code: code ?? -1, said })));
 }
 
 /** A file in which daemons write where they died. */

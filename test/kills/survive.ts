@@ -43,7 +43,9 @@ async function live(site: Site, daemon: Daemon, phase: Phase, file: string): Pro
   const ending = await daemon.ending();
   if (ending === "converged" || ending === "killed" || phase.whenWaiting.length === 0) return ending;
   for (let asked = 0; asked < 5; asked++) {
-    if ((await ask(site, ...phase.whenWaiting)) === 0) return "converged";
+    const { code, said } = await ask(site, ...phase.whenWaiting);
+    if (code === 0) return "converged";
+    daemon.log += `${phase.whenWaiting.join(" ")}: exit ${code}: ${said}\n`;
     // It writes down its death before it dies, and the answer fails before it is gone.
     if (deathsIn(file).length > length) return daemon.kill("SIGKILL").then(() => "killed");
   }
