@@ -1,10 +1,11 @@
 import { posix } from "node:path";
-import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { gunzipSync } from "node:zlib";
 import type { TreePath } from "../core/entry.ts";
 import type { KernelSource } from "../core/resource.ts";
 import { type KernelSymbols, readKernelSymbols } from "../documents/kconfig.ts";
-import type { Files } from "../host/ports.ts";
+import type { Files, Host } from "../host/ports.ts";
 import type { Kernel } from "./kernel.ts";
+import { unpackKernel } from "./kernel-payload.ts";
 
 /** What a kernel was configured to, and where that is said. */
 export interface KernelConfiguration {
@@ -13,15 +14,22 @@ export interface KernelConfiguration {
   readonly place: string;
 }
 
-const UNPACKED_BYTES_MAX = 512 << 20;
 const CONFIG_BYTES_MAX = 4 << 20;
 /** Stand around the configuration in a kernel that has CONFIG_IKCONFIG, in a gzip. */
 const START = "IKCFG_ST";
 const END = "IKCFG_ED";
 
-/** The configuration of a kernel that is there, from a file that distributions put beside it, or from itself; undefined where nothing tells it. */
-export function findConfiguration(files: Files, source: KernelSource, kernel: Kernel): KernelConfiguration | undefined {
-  return besideIt(files, source, kernel) ?? inItself(kernel);
+/**
+ * The configuration of a kernel that is there, from a file that distributions put beside it, or from itself; where nothing
+ * tells it, why, as far as that is known.
+ */
+export async function findConfiguration(
+  host: Pick<Host, "files" | "processes">,
+  source: KernelSource,
+  kernel: Kernel,
+  signal: AbortSignal | undefined,
+): Promise<KernelConfiguration | { readonly why: string }> {
+  return besideIt(host.files, source, kernel) ?? inItself(kernel, host, signal);
 }
 
 function besideIt(files: Files, source: KernelSource, { release }: Kernel): KernelConfiguration | undefined {
@@ -57,17 +65,19 @@ function inTree(files: Files, top: string, release: string): KernelConfiguration
 const known = new Map<string, KernelSymbols | undefined>();
 const KNOWN_MAX = 32;
 
-function inItself(kernel: Kernel): KernelConfiguration | undefined {
+async function inItself(kernel: Kernel, host: Pick<Host, "processes">, signal: AbortSignal | undefined) {
   if (!known.has(kernel.sha256)) {
+    const payload = await unpackKernel(kernel, host, signal);
+    // What cannot be seen today may be seen when its tool is there.
+    if ("why" in payload) return { why: `it ${payload.why}` };
     if (known.size >= KNOWN_MAX) known.clear();
-    known.set(kernel.sha256, embedded(kernel));
+    known.set(kernel.sha256, embedded(payload.bytes));
   }
   const symbols = known.get(kernel.sha256);
-  return symbols === undefined ? undefined : { symbols, place: `the configuration in ${kernel.place}` };
+  return symbols === undefined ? { why: "" } : { symbols, place: `the configuration in ${kernel.place}` };
 }
 
-function embedded({ bytes, architecture }: Kernel): KernelSymbols | undefined {
-  const image = architecture === "arm64" ? unpacked(bytes) : unpacked(payloadOf(bytes));
+function embedded(image: Buffer): KernelSymbols | undefined {
   const start = image.indexOf(START);
   const end = start < 0 ? -1 : image.indexOf(END, start);
   if (end < 0) return undefined;
@@ -76,28 +86,5 @@ function embedded({ bytes, architecture }: Kernel): KernelSymbols | undefined {
     return readKernelSymbols([text.toString("utf8")]);
   } catch {
     return undefined;
-  }
-}
-
-/** What a bzImage unpacks when it starts (the kernel's Documentation/arch/x86/boot.rst: payload_offset, payload_length). */
-function payloadOf(bytes: Uint8Array): Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const sectors = view.getUint8(0x1f1);
-  const start = ((sectors === 0 ? 4 : sectors) + 1) * 512 + view.getUint32(0x248, true);
-  return bytes.subarray(start, start + view.getUint32(0x24c, true));
-}
-
-/** What is packed otherwise (xz, lz4, lzo) is searched as it is, and nothing found in it. */
-function unpacked(bytes: Uint8Array): Buffer {
-  const [first, second] = bytes;
-  const plain = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const limit = { maxOutputLength: UNPACKED_BYTES_MAX };
-  try {
-    if (first === 0x1f && second === 0x8b) return gunzipSync(bytes, limit);
-    // The size of what it unpacks to stands behind it.
-    if (first === 0x28 && second === 0xb5) return zstdDecompressSync(bytes.subarray(0, -4), limit);
-    return plain;
-  } catch {
-    return plain;
   }
 }

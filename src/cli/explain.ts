@@ -1,9 +1,10 @@
 import { RootloomError } from "../core/error.ts";
-import type { OwnedRecord, ResourceId } from "../core/resource.ts";
+import type { OwnedRecord, Resource, ResourceId } from "../core/resource.ts";
 import type { Session } from "../pass/types.ts";
 import type { ImageReport } from "../report/image-report.ts";
 import type { Report, ReportStep } from "../report/report.ts";
 import type { GenerationReport } from "../resources/artifact/generations.ts";
+import type { KernelReport } from "../resources/kernel/generations.ts";
 import type { Condition, Decision } from "../state/types.ts";
 import { type CommandDefinition, flagOf, nameOf } from "./command.ts";
 import { type Look, look } from "./look.ts";
@@ -39,8 +40,8 @@ interface Explanation {
   readonly dependents: readonly ResourceId[];
   readonly conditions: readonly Condition[];
   readonly decisions: readonly Decision[];
-  /** What stands in an artifact's directory, newest first. */
-  readonly generations: readonly GenerationReport[];
+  /** What stands in the directory of an image or a kernel, newest first. */
+  readonly generations: readonly (GenerationReport | KernelReport)[];
   /** Of an image: what is left out beside its excludes, by what it strips. */
   readonly strip: Readonly<Record<string, readonly string[]>>;
   /** Which of them passed their check, and which failed it; those that had none are left out. */
@@ -60,7 +61,8 @@ async function gather(looked: Look, name: string): Promise<Explanation> {
     const resource = result.graph.resources.find((each) => each.id === id);
     const lastApply = state.record(id) ?? null;
     if (resource === undefined && lastApply === null) throw new RootloomError(`cannot explain ${id}: it is not there`);
-    const generations = await generationsOf(session, lastApply, state.instance);
+    const path = placeOf(resource, lastApply);
+    const generations = await generationsOf(session, { id, path }, state.instance);
     return {
       id,
       origin: resource?.origin ?? null,
@@ -72,7 +74,7 @@ async function gather(looked: Look, name: string): Promise<Explanation> {
       decisions: state.decisions().filter((each) => each.id === id),
       generations,
       strip: resource?.kind === "artifact" ? (resource.strip ?? {}) : {},
-      checks: await checksOf(session, lastApply, generations),
+      checks: await checksOf(session, path, generations),
       image: await imageOf(session, id, generations.length),
     };
   } finally {
@@ -82,29 +84,38 @@ async function gather(looked: Look, name: string): Promise<Explanation> {
 
 /** Damage is told by the step; here it only means that nothing is known. */
 async function imageOf(session: Session, id: ResourceId, count: number): Promise<ImageReport | null> {
-  if (count === 0) return null;
+  if (count === 0 || !id.startsWith("artifact/")) return null;
   const { readImageReport } = await import("./image-report.ts");
   return readImageReport(session, id).catch(() => null);
+}
+
+/** Where the generations of an image or a kernel stand, whether one was ever current or not. */
+function placeOf(resource: Resource | undefined, lastApply: OwnedRecord | null): string {
+  const declared = resource?.kind === "artifact" || resource?.kind === "kernel" ? resource.path : undefined;
+  return declared ?? String(lastApply?.details.path ?? "");
 }
 
 /** The directories themselves are the truth about generations; the store keeps none. */
 async function generationsOf(
   { host }: Session,
-  lastApply: OwnedRecord | null,
+  { id, path }: { readonly id: ResourceId; readonly path: string },
   instance: string,
-): Promise<readonly GenerationReport[]> {
-  if (lastApply?.kind !== "artifact") return [];
-  const { listGenerations } = await import("../resources/artifact/generations.ts");
-  return listGenerations(host.files, String(lastApply.details.path ?? ""), instance);
+): Promise<Explanation["generations"]> {
+  if (id.startsWith("artifact/")) {
+    const { listGenerations } = await import("../resources/artifact/generations.ts");
+    return listGenerations(host.files, path, instance);
+  }
+  if (!id.startsWith("kernel/")) return [];
+  const { listKernels } = await import("../resources/kernel/generations.ts");
+  return listKernels(host.files, path, instance);
 }
 
 async function checksOf(
   { host }: Session,
-  lastApply: OwnedRecord | null,
-  generations: readonly GenerationReport[],
+  path: string,
+  generations: Explanation["generations"],
 ): Promise<Explanation["checks"]> {
   const { readVerdict } = await import("../resources/artifact/verdict.ts");
-  const path = String(lastApply?.details.path ?? "");
   const checked = generations.flatMap(({ generation }) => {
     const verdict = readVerdict(host.files, `${path}/${generation}`);
     return verdict === undefined ? [] : [[generation, verdict.healthy ? "passed" : "failed"] as const];
@@ -133,11 +144,13 @@ async function explanationText(explanation: Explanation, options: { color: boole
     ]);
     for (const [input, digest] of Object.entries(lastApply.inputs)) rows.push([`  ${input}`, digest]);
   }
-  for (const { generation, createdAt, size_bytes } of explanation.generations) {
+  for (const each of explanation.generations) {
+    const { generation, createdAt, size_bytes } = each;
+    const release = "release" in each ? `, Linux ${each.release}` : "";
     const current = generation === lastApply?.details.generation ? " (current)" : "";
     const check = explanation.checks[generation];
     const checked = check === undefined ? "" : `, ${check} its boot check`;
-    rows.push(["generation", `${generation} of ${createdAt}, ${sizeText(size_bytes)}${checked}${current}`]);
+    rows.push(["generation", `${generation} of ${createdAt}, ${sizeText(size_bytes)}${release}${checked}${current}`]);
   }
   for (const [what, excludes] of Object.entries(explanation.strip)) rows.push([`strip ${what}`, excludes.join(", ")]);
   for (const { input, what } of explanation.image?.since?.causes ?? []) rows.push(["packed for", `${input}: ${what}`]);

@@ -1,6 +1,6 @@
 import { toTreePath } from "../core/entry.ts";
 import type { ArtifactResource, BootCheck, BootForm, KernelSource, MicrocodeSource } from "../core/resource.ts";
-import { imageSymbols } from "../documents/kconfig.ts";
+import { startSymbols } from "../documents/kconfig.ts";
 import type { BootCheckSpec, BootFormSpec } from "../documents/types-image.ts";
 import { parseInterval, parseSize } from "../documents/units.ts";
 import { type CompileContext, cleanPath, type Expanded, findDocument, resourceId } from "./context.ts";
@@ -17,12 +17,11 @@ export function compileBoot(
 ): Pick<ArtifactResource, "kernel" | "symbols" | "boot" | "bootCheck"> {
   const { boot, check } = document.spec;
   const kernel = kernelOf(document, context);
-  // One that is built was asked by Kconfig, and what firmware can start says so in its header.
+  // One that is built was asked by Kconfig.
   const isAsked = kernel !== undefined && kernel.type !== "built";
-  const symbols = [...imageSymbols(document.spec)].filter(([symbol]) => symbol !== "EFI_STUB");
   return {
     kernel,
-    symbols: isAsked ? Object.fromEntries(symbols) : undefined,
+    symbols: isAsked ? Object.fromEntries(startSymbols(document.spec)) : undefined,
     boot: boot === undefined ? undefined : compileForm(document, boot, context),
     bootCheck: check?.boot === undefined ? undefined : compileCheck(check.boot),
   };
@@ -103,7 +102,7 @@ function builtKernel(
   const declared = findDocument(context, "KernelConfig", name);
   if (declared === undefined) return undefined;
   if (declared.spec.source !== undefined) {
-    const path = `${kernelPlace(declared, context)}/current/kernel`;
+    const path = `${kernelPlace(declared.name, context)}/current/kernel`;
     return { type: "built", kernel: resourceId("kernel", declared.name), path };
   }
   const message = `cannot boot Image ${document.name} with kernel ${declared.name}: that is not built`;

@@ -18,7 +18,7 @@ import { cloneVolumes } from "./clones.ts";
 import { findConflicts, findCycle } from "./conflicts.ts";
 import { type CompileContext, findDocument, indexDocuments, type MergedContents, ofKind } from "./context.ts";
 import { compileImage } from "./images.ts";
-import { compileKernel } from "./kernels.ts";
+import { compileKernels } from "./kernels.ts";
 import { compileLaidOverlay, compileOverlay } from "./overlays.ts";
 import { PathIndex } from "./path-index.ts";
 import { compilePolicy } from "./policy.ts";
@@ -101,7 +101,7 @@ function compileResources(context: CompileContext): readonly Resource[] {
     ...laid,
     ...artifacts,
     ...images.flatMap(({ publish }) => publish ?? []),
-    ...ofKind(context, "KernelConfig").flatMap((document) => compileKernel(document, artifacts, context) ?? []),
+    ...ofKind(context, "KernelConfig").flatMap((document) => compileKernels(document, artifacts, context)),
   ];
 }
 

@@ -9,9 +9,10 @@ import type {
   Resource,
   ResourceId,
 } from "../core/resource.ts";
-import { parseDate, parseInterval, parseSize } from "../documents/units.ts";
+import { parseDate, parseSize } from "../documents/units.ts";
 import { compileBoot } from "./boot.ts";
 import { type CompileContext, type Expanded, findDocument, originOf, resourceId } from "./context.ts";
+import { generationPolicy } from "./generations.ts";
 import { imagePlace } from "./image-place.ts";
 import { blank } from "./overlays.ts";
 import { compilePicked } from "./picked.ts";
@@ -100,9 +101,7 @@ export function compileImage(
     sourceDate_s: parseDate(spec.sourceDate) ?? 0,
     maxSize_bytes: parseSize(spec.maxSize),
     packPolicy: spec.pack ?? "onChange",
-    generations: spec.retention?.generations ?? context.policy.generations,
-    generationAge_s: parseInterval(spec.retention?.age),
-    pinned: spec.retention?.keep,
+    ...generationPolicy(spec.retention, context),
     target: document.target ?? spec.target,
     ...boot,
     ...picked,

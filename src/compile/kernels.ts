@@ -1,6 +1,13 @@
 import { FORMATS } from "../core/format.ts";
 import { architectureOf } from "../core/kernel.ts";
-import type { ArtifactResource, DesiredFile, KernelResource, KernelTree, ResourceId } from "../core/resource.ts";
+import type {
+  ArtifactResource,
+  DesiredFile,
+  KernelResource,
+  KernelTree,
+  PublishResource,
+  ResourceId,
+} from "../core/resource.ts";
 import { imageSymbols, ownSymbols } from "../documents/kconfig.ts";
 import type { KernelSourceSpec } from "../documents/types-kernel.ts";
 import { parseDate, parseSize } from "../documents/units.ts";
@@ -15,7 +22,9 @@ import {
   resolvePath,
   resourceId,
 } from "./context.ts";
-import { kernelPlace } from "./kernel-place.ts";
+import { generationPolicy } from "./generations.ts";
+import { kernelPlace, modulesKernel } from "./kernel-place.ts";
+import { compilePublish } from "./publish.ts";
 import { rootPlace } from "./root-place.ts";
 import { tarballSource } from "./sources.ts";
 import { volumePath } from "./volumes.ts";
@@ -28,10 +37,48 @@ const MODULES = [["MODULES", "y"]] as const;
 type KernelDocument = Expanded<"KernelConfig">;
 
 /**
- * The kernel that a configuration with a source is built to; undefined where it is only checked, or cannot be read.
- * `images`: one of them may be embedded.
+ * What a configuration with a source is built to: a kernel, behind its modules where the image in it takes them, and where it
+ * is published. `images`: one of them may be embedded.
  */
-export function compileKernel(
+export function compileKernels(
+  document: KernelDocument,
+  images: readonly ArtifactResource[],
+  context: CompileContext,
+): readonly (KernelResource | PublishResource)[] {
+  const kernel = compileKernel(document, images, context);
+  if (kernel === undefined) return [];
+  const published = publishOf(document, kernel, images, context);
+  const maker = modulesKernel(document, context);
+  if (kernel.modules === undefined || maker === kernel.name) return [kernel, ...published];
+  const path = kernelPlace(maker, context);
+  const first: KernelResource = {
+    ...kernel,
+    ...{ id: resourceId("kernel", maker), name: maker, path, identity: `path:${path}`, modulesOf: kernel.name },
+    ...{ initramfs: undefined, bootCheck: undefined, maxSize_bytes: undefined },
+    dependsOn: kernel.dependsOn.filter((id) => id !== kernel.initramfs?.artifact),
+  };
+  return [first, { ...kernel, modules: undefined }, ...published];
+}
+
+function publishOf(
+  document: KernelDocument,
+  kernel: KernelResource,
+  images: readonly ArtifactResource[],
+  context: CompileContext,
+): readonly PublishResource[] {
+  const { name } = document;
+  const image = images.find(({ id }) => id === kernel.initramfs?.artifact);
+  const made = { ...kernel, secretOverlay: image?.secretOverlay, embedded: image?.path };
+  const published = compilePublish(document, made, context);
+  if (published === undefined) return [];
+  if (findDocument(context, "Image", name)?.spec.publish === undefined) return [published];
+  const message = `cannot publish KernelConfig ${name}: Image ${name} is published under that name`;
+  context.report(document, ["spec", "publish"], message, "give one of the two another name");
+  return [];
+}
+
+/** undefined where it is only checked, or cannot be read. */
+function compileKernel(
   document: KernelDocument,
   images: readonly ArtifactResource[],
   context: CompileContext,
@@ -43,7 +90,7 @@ export function compileKernel(
   const initramfs = initramfsOf(document, images, context);
   const buildIn = buildRootOf(document, context);
   const { jobs, memory_bytes } = context.policy;
-  const path = kernelPlace(document, context);
+  const path = kernelPlace(name, context);
   return {
     id: resourceId("kernel", name),
     kind: "kernel",
@@ -69,7 +116,7 @@ export function compileKernel(
     maxSize_bytes: parseSize(spec.maxSize),
     bootCheck: spec.check?.boot === undefined ? undefined : compileCheck(spec.check.boot),
     sourceDate_s: parseDate(spec.sourceDate) ?? 0,
-    generations: spec.retention?.generations ?? context.policy.generations,
+    ...generationPolicy(spec.retention, context),
     jobs: Math.max(1, Math.min(jobs, Math.floor(memory_bytes / JOB_BYTES))),
   };
 }

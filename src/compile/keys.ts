@@ -2,7 +2,7 @@ import { type CompileContext, type Expanded, isBelow } from "./context.ts";
 
 /** A key that was committed is everybody's who can read the repository. */
 export function refuseKeyOfGit(
-  document: Expanded<"Image">,
+  document: Expanded<"Image"> | Expanded<"KernelConfig">,
   path: readonly string[],
   key: string | undefined,
   context: CompileContext,

@@ -1,7 +1,7 @@
 import { toTreePath } from "../core/entry.ts";
 import type { ArtifactResource, PickedFirmware, PickedModules, ResourceId } from "../core/resource.ts";
 import { type CompileContext, type Expanded, findDocument, resourceId } from "./context.ts";
-import { kernelPlace } from "./kernel-place.ts";
+import { kernelPlace, modulesKernel } from "./kernel-place.ts";
 import { type RootPlace, rootPlace } from "./root-place.ts";
 import { volumePath } from "./volumes.ts";
 
@@ -49,8 +49,9 @@ function modulesOf(document: Expanded<"Image">, context: CompileContext): Picked
   const kernel = findDocument(context, "KernelConfig", name);
   if (kernel === undefined) return undefined;
   if (kernel.spec.modules !== undefined) {
-    const path = kernelPlace(kernel, context);
-    return { from: { type: "kernel", kernel: resourceId("kernel", name), path }, only };
+    const maker = modulesKernel(kernel, context);
+    const path = kernelPlace(maker, context);
+    return { from: { type: "kernel", kernel: resourceId("kernel", maker), path }, only };
   }
   const message = `cannot take the modules of kernel ${name} into Image ${document.name}: they are not made`;
   context.report(document, ["spec", "modules", "kernel"], message, "write `modules: {}` into the KernelConfig");

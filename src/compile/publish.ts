@@ -1,4 +1,4 @@
-import type { ArtifactResource, PublishPlace, PublishResource } from "../core/resource.ts";
+import type { ArtifactResource, KernelResource, PublishPlace, PublishResource } from "../core/resource.ts";
 import type { PublishSpec } from "../documents/types-image.ts";
 import { parseInterval } from "../documents/units.ts";
 import { type CompileContext, type Expanded, originOf, resourceId } from "./context.ts";
@@ -8,20 +8,24 @@ const KEEP = 3;
 const TIMEOUT_S = 3600;
 const RECHECK_S = 24 * 3600;
 
-/** What becomes of the current generation of an image beside standing here; undefined where nothing is declared. */
+/** An image or a kernel, and a secret overlay in it; `embedded`: directory of the image that is in a kernel. */
+type Made = Pick<ArtifactResource | KernelResource, "id" | "path" | "bootCheck"> &
+  Pick<ArtifactResource, "secretOverlay"> & { readonly embedded?: string | undefined };
+
+/** What becomes of the current generation of an image or a kernel beside standing here; undefined where nothing is declared. */
 export function compilePublish(
-  document: Expanded<"Image">,
-  image: ArtifactResource,
+  document: Expanded<"Image"> | Expanded<"KernelConfig">,
+  made: Made,
   context: CompileContext,
 ): PublishResource | undefined {
-  const { name } = document;
+  const { name, kind } = document;
   const { publish } = document.spec;
   if (publish === undefined) return undefined;
   const place = placeOf(publish);
   if (place === undefined) return undefined;
-  const { id: artifact, path, bootCheck, secretOverlay: secret } = image;
+  const { id: artifact, path, bootCheck, embedded, secretOverlay: secret } = made;
   if (secret !== undefined && publish.secret !== true) {
-    const message = `cannot publish Image ${name}: overlay ${secret} in it is secret`;
+    const message = `cannot publish ${kind} ${name}: overlay ${secret} in it is secret`;
     const hint = "leave the overlay out, or say that it may be seen there: `secret: true`";
     context.report(document, ["spec", "publish"], message, hint);
   }
@@ -39,6 +43,7 @@ export function compilePublish(
     onDelete: "retain",
     artifact,
     images: path,
+    embedded,
     place,
     keep: publish.keep ?? KEEP,
     sign: signOf(publish),

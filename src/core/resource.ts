@@ -360,7 +360,17 @@ export interface PickedFirmware {
   readonly files: readonly string[];
 }
 
-export interface ArtifactResource extends ResourceBase<"artifact"> {
+/** Which generations are kept. */
+export interface GenerationPolicy {
+  /** How many, the current one among them. */
+  readonly generations: number;
+  /** None of them is older, but the current one; undefined: no matter how old. */
+  readonly generationAge_s?: number | undefined;
+  /** Names of generations that stay always. */
+  readonly pinned?: readonly string[] | undefined;
+}
+
+export interface ArtifactResource extends ResourceBase<"artifact">, GenerationPolicy {
   readonly format: Format;
   /** Directory that holds the generations and the link `current`. */
   readonly path: string;
@@ -381,11 +391,6 @@ export interface ArtifactResource extends ResourceBase<"artifact"> {
   readonly compression: ImageCompression;
   readonly sourceDate_s: number;
   readonly packPolicy: "onChange" | "onApprove";
-  readonly generations: number;
-  /** None of them is older, but the current one; undefined: no matter how old. */
-  readonly generationAge_s?: number | undefined;
-  /** Names of generations that stay always. */
-  readonly pinned?: readonly string[] | undefined;
   /** Variables of the target that end up in names; part of the inputs. */
   readonly target: string | undefined;
   readonly kernel?: KernelSource | undefined;
@@ -417,7 +422,7 @@ export type KernelTree = DirectorySource | PackageSource | TarballSource;
 /** An architecture that kernels are built for, as the kernel's makefiles call it. */
 export type KernelArchitecture = "x86_64" | "i386" | "arm64";
 
-export interface KernelResource extends ResourceBase<"kernel"> {
+export interface KernelResource extends ResourceBase<"kernel">, GenerationPolicy {
   /** Directory of the generations and of the link `current`. */
   readonly path: string;
   readonly source: KernelTree;
@@ -439,6 +444,8 @@ export interface KernelResource extends ResourceBase<"kernel"> {
     | undefined;
   /** A root whose programs make it; `path` is its top. undefined: the host's. */
   readonly buildIn?: { readonly tree: ResourceId; readonly path: string } | undefined;
+  /** A kernel whose modules these are: made in its tree, with nothing in the place of the image that it will have in it. */
+  readonly modulesOf?: string | undefined;
   /** Its modules are made, too, and kept with it. */
   readonly modules?: { readonly strip: boolean } | undefined;
   readonly bootCheck?: BootCheck | undefined;
@@ -446,7 +453,6 @@ export interface KernelResource extends ResourceBase<"kernel"> {
   readonly maxSize_bytes?: number | undefined;
   /** The date that is built in. */
   readonly sourceDate_s: number;
-  readonly generations: number;
   readonly jobs: number;
 }
 
@@ -464,11 +470,14 @@ export type PublishPlace =
       readonly knownHosts: string;
     };
 
-/** The current generation of an image, put where others fetch it. */
+/** The current generation of an image or a kernel, put where others fetch it. */
 export interface PublishResource extends ResourceBase<"publish"> {
+  /** An image, or a kernel. */
   readonly artifact: ResourceId;
-  /** Directory of the image's generations. */
+  /** Directory of its generations. */
   readonly images: string;
+  /** Of a kernel: directory of the generations of the image that is in it. */
+  readonly embedded?: string | undefined;
   readonly place: PublishPlace;
   /** How many versions are offered there. */
   readonly keep: number;

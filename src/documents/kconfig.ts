@@ -21,11 +21,18 @@ export function requiredSymbols(image: ImageSpec, kernel: KernelConfigSpec): Rea
   return new Map([...imageSymbols(image), ...ownSymbols(kernel)]);
 }
 
-/** What an image needs of any kernel. */
-export function imageSymbols({ format = "initramfs", compression, boot }: ImageSpec): ReadonlyMap<string, string> {
-  const symbols = formatSymbols(format, compression?.codec ?? FORMATS[format].defaultCodec);
+/** What an image needs of a kernel that is configured for it. */
+export function imageSymbols(image: ImageSpec): ReadonlyMap<string, string> {
+  const { boot } = image;
   const isEfi = boot?.form === "uki" || boot?.sign !== undefined;
-  return new Map([...symbols, "BINFMT_ELF", ...(isEfi ? ["EFI_STUB"] : [])].map((symbol) => [symbol, "y"]));
+  const more = ["DEVTMPFS", ...(isEfi ? ["EFI", "EFI_STUB"] : [])];
+  return new Map([...startSymbols(image), ...more.map((symbol) => [symbol, "y"] as const)]);
+}
+
+/** What an image cannot be started without, by any kernel; what firmware can start says so itself, in its header. */
+export function startSymbols({ format = "initramfs", compression }: ImageSpec): ReadonlyMap<string, string> {
+  const symbols = formatSymbols(format, compression?.codec ?? FORMATS[format].defaultCodec);
+  return new Map([...symbols, "BINFMT_ELF"].map((symbol) => [symbol, "y"]));
 }
 
 /** What a KernelConfig itself requires. */

@@ -29,7 +29,7 @@ export interface ImageSpec {
   readonly publish?: PublishSpec;
   readonly pack?: "onChange" | "onApprove";
   /** `age`: "720h", "30d"; `keep`: names of generations. */
-  readonly retention?: { readonly generations?: number; readonly age?: string; readonly keep?: readonly string[] };
+  readonly retention?: RetentionSpec;
   readonly onDelete?: "retain" | "destroy";
   readonly matrix?: Matrix;
 }
@@ -77,4 +77,11 @@ export interface FirmwareSpec {
   readonly root?: string;
   readonly volume?: { readonly name: string; readonly path?: string };
   readonly files: readonly string[];
+}
+
+/** Which generations are kept. */
+export interface RetentionSpec {
+  readonly generations?: number;
+  readonly age?: string;
+  readonly keep?: readonly string[];
 }

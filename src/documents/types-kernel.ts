@@ -1,5 +1,5 @@
 import type { Matrix, Size, TarballSpec } from "./types.ts";
-import type { BootCheckSpec } from "./types-image.ts";
+import type { BootCheckSpec, PublishSpec, RetentionSpec } from "./types-image.ts";
 
 /** A kernel's configuration; with a source, a kernel that is built. */
 export interface KernelConfigSpec {
@@ -21,8 +21,9 @@ export interface KernelConfigSpec {
   /** Of the built kernel, with the image in it where one is. */
   readonly maxSize?: Size;
   readonly check?: { readonly boot?: Omit<BootCheckSpec, "firmware"> };
+  readonly publish?: PublishSpec;
   readonly sourceDate?: number | string;
-  readonly retention?: { readonly generations?: number };
+  readonly retention?: RetentionSpec;
   readonly protect?: boolean;
   readonly onDelete?: "retain" | "destroy";
   readonly matrix?: Matrix;

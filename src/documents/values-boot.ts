@@ -81,14 +81,14 @@ function checkHostFile(file: string | undefined, path: Path, report: Report): vo
 }
 
 /** How long generations are kept, and which always. */
-export function checkRetention({ retention }: ImageSpec, report: Report): void {
+export function checkRetention({ retention }: Pick<ImageSpec, "retention">, report: Report): void {
   const { age, keep = [] } = retention ?? {};
   if (age !== undefined && parseInterval(age) === undefined) {
     report(["retention", "age"], `cannot read the time \`${age}\``, 'write a time such as "30d" or "720h"');
   }
   for (const [index, name] of keep.entries()) {
     if (/^[0-9a-f]{16}$/.test(name)) continue;
-    const hint = "write its 16 digits, as `rootloom explain image/NAME` shows them, in quotes";
+    const hint = "write its 16 digits, as `rootloom explain NAME` shows them, in quotes";
     report(["retention", "keep", index], `cannot keep \`${name.slice(0, 100)}\`: it is no name of a generation`, hint);
   }
 }

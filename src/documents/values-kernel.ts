@@ -1,7 +1,8 @@
 import { hostPathFault, relativePathFault } from "./paths.ts";
 import type { KernelConfigSpec } from "./types.ts";
 import { checkDate, checkSize, type Path, type Report } from "./value-checks.ts";
-import { checkGuest } from "./values-boot.ts";
+import { checkGuest, checkRetention } from "./values-boot.ts";
+import { checkPublish } from "./values-publish.ts";
 import { checkTarball } from "./values-source.ts";
 
 /** The files and symbols of a kernel, and how it is built. */
@@ -9,6 +10,8 @@ export function checkKernelConfig(spec: KernelConfigSpec, report: Report): void 
   checkSymbols(spec, report);
   checkDate(spec.sourceDate, ["sourceDate"], report);
   checkSize(spec.maxSize, ["maxSize"], report);
+  checkRetention(spec, report);
+  checkPublish(spec.publish, report);
   if (spec.check?.boot !== undefined) checkGuest(spec.check.boot, report);
   if (spec.source === undefined) checkUnbuilt(spec, report);
   else checkSource(spec, spec.source, report);
@@ -40,6 +43,7 @@ const OF_BUILDS = [
   "modules",
   "maxSize",
   "check",
+  "publish",
   "sourceDate",
   "retention",
   "protect",

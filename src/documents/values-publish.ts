@@ -8,12 +8,12 @@ const PLAIN_PATH = /^[A-Za-z0-9/._+@:,=-]+$/;
 const HOST = /^[A-Za-z0-9:][A-Za-z0-9.:-]*$/;
 const USER = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
-/** Where an image is published, and with which keys. */
+/** Where an image or a kernel is published, and with which keys. */
 export function checkPublish(publish: PublishSpec | undefined, report: Report): void {
   if (publish === undefined) return;
   const { directory, ssh, sign, timeout, recheck } = publish;
   if ((directory === undefined) === (ssh === undefined)) {
-    report(["publish"], "cannot publish the image: it needs one place", "write either `directory` or `ssh`");
+    report(["publish"], "cannot publish it: it needs one place", "write either `directory` or `ssh`");
   }
   checkFile(directory, ["publish", "directory"], /^/, report);
   if (ssh !== undefined) checkSsh(ssh, report);

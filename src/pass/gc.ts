@@ -3,11 +3,12 @@ import type { DesiredGraph } from "../core/resource.ts";
 import { hashCachePath } from "../pack/hash-cache.ts";
 import { plainTarballPath } from "../pack/plain-tarball.ts";
 import { sizeText } from "../report/paint.ts";
-import { CURRENT, listOutdated, retentionOf } from "../resources/artifact/generations.ts";
+import { CURRENT, type GenerationReport, listGenerations } from "../resources/artifact/generations.ts";
 import { collectKernels } from "../resources/kernel/collect.ts";
+import { type KernelReport, listKernels } from "../resources/kernel/generations.ts";
 import { packageKey } from "../resources/kernel/package.ts";
 import { whoseIs } from "../resources/marked.ts";
-import { removeDirectory } from "../resources/remove.ts";
+import { outdatedOf, removeGenerations, retentionOf } from "../resources/retention.ts";
 import { keptPaths } from "../resources/tree/kept.ts";
 import { keptKey } from "../resources/tree/source.ts";
 import type { State } from "../state/types.ts";
@@ -133,7 +134,7 @@ function inUse({ host, configuration }: Session, graph: DesiredGraph): readonly 
   return keep;
 }
 
-/** Packing keeps as many generations as are declared; a smaller number takes effect here. The current one always stays. */
+/** As many stay as are declared; a smaller number takes effect here. The current one always stays. */
 async function collectGenerations(
   { host }: Session,
   state: State,
@@ -141,18 +142,20 @@ async function collectGenerations(
   { dryRun }: Pick<CommandArguments["gc"], "dryRun">,
 ): Promise<readonly string[]> {
   const { files, clock } = host;
+  const { instance } = state;
   const lines: string[] = [];
   for (const resource of graph.resources) {
-    if (resource.kind !== "artifact") continue;
+    if (resource.kind !== "artifact" && resource.kind !== "kernel") continue;
     const { id, path } = resource;
-    if (whoseIs(path, { host, instance: state.instance }).state !== "ours") continue;
-    const current = files.readLink(`${path}/${CURRENT}`) ?? "";
-    const present = { instance: state.instance, current, now_ms: clock.now_ms() };
-    for (const { generation, createdAt, size_bytes } of listOutdated(files, path, retentionOf(resource), present)) {
-      if (!dryRun) await removeDirectory(host, `${path}/${generation}`);
-      const verb = dryRun ? "would be removed" : "removed";
+    if (whoseIs(path, { host, instance }).state !== "ours") continue;
+    const present = { current: files.readLink(`${path}/${CURRENT}`) ?? "", now_ms: clock.now_ms() };
+    const all: readonly (GenerationReport | KernelReport)[] =
+      resource.kind === "artifact" ? listGenerations(files, path, instance) : listKernels(files, path, instance);
+    const going = outdatedOf(files, path, all, retentionOf(resource), present);
+    if (!dryRun) await removeGenerations(host, path, going);
+    const verb = dryRun ? "would be removed" : "removed";
+    for (const { generation, createdAt, size_bytes } of going)
       lines.push(`${id}: generation ${generation} of ${createdAt}, ${sizeText(size_bytes)}, ${verb}`);
-    }
   }
   return lines;
 }

@@ -55,7 +55,7 @@ const nouns: { readonly [K in Step["kind"]]: string } = {
   provision: "provisioning of root",
   artifact: "image",
   kernel: "kernel",
-  publish: "publication of image",
+  publish: "publication of",
 };
 
 /** What a person calls the object of a step: `root debian`, `image debian`. */

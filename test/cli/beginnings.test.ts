@@ -50,7 +50,8 @@ describe("import", () => {
       "config/overlays/hardware/qemu/etc/fstab": "",
       "config/overlays/secret-sauce/home/etc/ssh/ssh_host_key": "key\n",
       "config/overlays/secret-sauce/home/root/.ssh/authorized_keys": "ssh-ed25519 AAAA\n",
-      "config/kernel/tiny.kconfig": "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_RD_GZIP=y\n",
+      "config/kernel/tiny.kconfig":
+        "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_DEVTMPFS=y\nCONFIG_RD_GZIP=y\n",
     });
     chmodSync(join(directory, "config/overlays/secret-sauce/home/etc/ssh/ssh_host_key"), 0o600);
     chmodSync(join(directory, "config/overlays/secret-sauce/home/root/.ssh"), 0o700);

@@ -41,7 +41,9 @@ describe("how an image boots", () => {
 
   it("takes a kernel that is built where one is started, which Kconfig was asked for all of that", () => {
     const built = `${head("KernelConfig", "own")}  config: own.kconfig\n  source: {directory: /usr/src/linux}\n`;
-    const symbols = ["BINFMT_ELF", "BLK_DEV_INITRD", "EFI_STUB", "RD_GZIP"].map((it) => `CONFIG_${it}=y\n`).join("");
+    const symbols = ["BINFMT_ELF", "BLK_DEV_INITRD", "DEVTMPFS", "EFI", "EFI_STUB", "RD_GZIP"]
+      .map((it) => `CONFIG_${it}=y\n`)
+      .join("");
     const kernel = { type: "built", kernel: "kernel/own", path: "/state/kernels/own/current/kernel" };
     const having = (spec: string) => ({
       ...files(spec),

@@ -38,7 +38,7 @@ describe("a kernel configuration", () => {
   it("without a source is no resource; with one it has all that it declares", () => {
     expect(kernels("").found).toEqual([]);
     const { found } = kernels(
-      `  source: {package: {name: linux-source-6.1, version: "6.1"}}\n  patches: [patches/1.patch]\n  sourceDate: 5\n  require: {B: true, C: 3}\n  retention: {generations: 9}\n  onDelete: destroy\n  protect: true\n`,
+      `  source: {package: {name: linux-source-6.1, version: "6.1"}}\n  patches: [patches/1.patch]\n  sourceDate: 5\n  require: {B: true, C: 3}\n  retention: {generations: 9, age: 30d, keep: ["00c0ffee00c0ffee"]}\n  onDelete: destroy\n  protect: true\n`,
     );
     expect(found).toMatchObject([
       {
@@ -46,7 +46,8 @@ describe("a kernel configuration", () => {
         source: { type: "package", name: "linux-source-6.1", version: "6.1" },
         patches: [{ path: "patches/1.patch" }],
         config: { path: "k.kconfig", sha256: "c1", content: "/cache/merged/c1" },
-        ...{ required: { B: "y", C: "3" }, added: {}, sourceDate_s: 5, generations: 9, jobs: 1 },
+        ...{ required: { B: "y", C: "3" }, added: {}, sourceDate_s: 5, jobs: 1 },
+        ...{ generations: 9, generationAge_s: 2_592_000, pinned: ["00c0ffee00c0ffee"] },
         ...{ protect: true, onDelete: "destroy", architecture: undefined },
       },
     ]);
@@ -68,6 +69,7 @@ describe("a kernel configuration", () => {
         config: { path: "k.kconfig", sha256: "c1", content: "/cache/merged/c1" },
         ...{ patches: [], added: {}, required: {}, sourceDate_s: 0, generations: 3, jobs: 1, initramfs: undefined },
         ...{ buildIn: undefined, modules: undefined, bootCheck: undefined, maxSize_bytes: undefined },
+        ...{ generationAge_s: undefined, pinned: undefined },
         ...{ architecture: undefined, triplet: undefined, crossPrefix: undefined },
       },
     ]);
@@ -88,10 +90,10 @@ describe("a kernel configuration", () => {
   });
 
   it("has to have what its images need of it, or gets it where that is the policy", () => {
-    const needed = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", RD_GZIP: "y" };
+    const needed = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", DEVTMPFS: "y", RD_GZIP: "y" };
     const embedded = kernels(`${DIRECTORY}  initramfs: a\n  require: {RD_GZIP: m}\n`).found;
     expect(embedded[0]?.required).toEqual({ ...needed, RD_GZIP: "m" });
-    expect(Object.keys(embedded[0]?.required ?? {})).toEqual(["BINFMT_ELF", "BLK_DEV_INITRD", "RD_GZIP"]);
+    expect(Object.keys(embedded[0]?.required ?? {})).toEqual(["BINFMT_ELF", "BLK_DEV_INITRD", "DEVTMPFS", "RD_GZIP"]);
     expect(embedded).toMatchObject([
       {
         ...{ dependsOn: ["artifact/a"], added: {} },
@@ -99,7 +101,7 @@ describe("a kernel configuration", () => {
       },
     ]);
     const beside = { "images/b.yaml": `${head("Image", "b")}  root: r\n  kernel: k\n  compression: {codec: zstd}\n` };
-    const added = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", RD_ZSTD: "y" };
+    const added = { BINFMT_ELF: "y", BLK_DEV_INITRD: "y", DEVTMPFS: "y", RD_ZSTD: "y" };
     const { found } = kernels(`${DIRECTORY}  needs: add\n`, "k", beside);
     expect(found.map((kernel) => [kernel.added, kernel.required])).toEqual([[added, added]]);
     expect(kernels(`${DIRECTORY}  needs: demand\n`, "k", beside).found[0]?.added).toEqual({});
@@ -107,6 +109,11 @@ describe("a kernel configuration", () => {
     expect(kernels(DIRECTORY, "k", booted).found[0]?.required).toEqual(added);
     const other = { "images/b.yaml": beside["images/b.yaml"].replace("kernel: k", "kernelImage: {path: /k}") };
     expect(kernels(DIRECTORY, "k", other).found[0]?.required).toEqual({});
+    const uki = {
+      "images/b.yaml": `${head("Image", "b")}  root: r\n  kernel: k\n  compression: {codec: zstd}\n  boot: {form: uki}\n`,
+    };
+    const efi = { ...added, EFI: "y", EFI_STUB: "y" };
+    expect(kernels(`${DIRECTORY}  needs: add\n`, "k", uki).found).toMatchObject([{ added: efi, required: efi }]);
   });
 
   it("is booted before it is current, and is no larger than it may be, where that is declared", () => {
@@ -143,6 +150,26 @@ describe("a kernel configuration", () => {
       modules: { from: { type: "kernel", kernel: "kernel/k", path: "/state/kernels/k" }, only: ["ext4"] },
       excludes: expect.arrayContaining(["lib/modules/*", "usr/lib/modules/*"]),
     });
+    const embedded = { "images/a.yaml": `${head("Image", "a")}  root: r\n  modules: {kernel: k}\n`, ...beside };
+    const both = compileFiles(
+      `${DIRECTORY}  initramfs: a\n  modules: {}\n  check: {boot: {expect: UP}}\n`,
+      "k",
+      embedded,
+    );
+    expect(both.problems).toEqual([]);
+    const of = (id: string) => both.graph.resources.find((each) => each.id === id);
+    expect(of("kernel/k@modules")).toMatchObject({ dependsOn: [], modules: { strip: false }, modulesOf: "k" });
+    expect(of("kernel/k@modules")).toMatchObject({ initramfs: undefined, bootCheck: undefined });
+    expect(of("kernel/k")).toMatchObject({
+      dependsOn: ["artifact/a"],
+      modules: undefined,
+      bootCheck: { expect: "UP" },
+    });
+    for (const image of ["artifact/a", "artifact/b"])
+      expect(of(image)).toMatchObject({
+        dependsOn: ["kernel/k@modules", "tree/r"],
+        modules: { from: { kernel: "kernel/k@modules", path: "/state/kernels/k@modules" } },
+      });
     expect(kernels(DIRECTORY, "k", beside).problems).toEqual([
       "7: cannot take the modules of kernel k into Image b: they are not made: write `modules: {}` into the KernelConfig",
     ]);

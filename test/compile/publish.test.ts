@@ -23,7 +23,14 @@ const SSH =
 const usual = {
   ...{ id: "publish/i", kind: "publish", name: "i", dependsOn: ["artifact/i"], artifact: "artifact/i" },
   ...{ origin: { document: "Image/i", file: "desired/images/i.yaml", line: 7, column: 12 } },
-  ...{ protect: false, onDelete: "retain", images: "/state/artifacts/i", keep: 3, sign: undefined },
+  ...{
+    protect: false,
+    onDelete: "retain",
+    images: "/state/artifacts/i",
+    embedded: undefined,
+    keep: 3,
+    sign: undefined,
+  },
   ...{ checked: false, secret: false, timeout_s: 3600, recheck_s: 86_400 },
 };
 

@@ -9,7 +9,7 @@ import { parseLimits } from "../../src/resources/limits.ts";
 import { sha256, snapshotOf } from "./snapshot.ts";
 
 const file = (text: string, executable = false): ConfigurationFile => ({ bytes: Buffer.from(text), executable });
-const KCONFIG = "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_RD_GZIP=y\n";
+const KCONFIG = "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_DEVTMPFS=y\nCONFIG_RD_GZIP=y\n";
 
 function asSnapshot(files: readonly TreeFile[]): ReturnType<typeof snapshotOf> {
   return snapshotOf(

@@ -392,7 +392,8 @@ describe("a kernel configuration", () => {
     "kernels/qemu.yaml": `${head("KernelConfig", "qemu")}  config: qemu.kconfig\n${kernel}`,
     "images/i.yaml": `${head("Image", "i")}  root: debian\n  kernel: qemu\n${image}`,
   });
-  const GOOD = 'CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_RD_GZIP=y\nCONFIG_LOCALVERSION="-a"\n';
+  const GOOD =
+    'CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_DEVTMPFS=y\nCONFIG_RD_GZIP=y\nCONFIG_LOCALVERSION="-a"\n';
 
   it("must hold what the image and the document require", () => {
     expect(problemsOf(files(GOOD))).toEqual([]);
@@ -404,7 +405,7 @@ describe("a kernel configuration", () => {
     );
     expect(
       problemsOf(files("", "  compression: {codec: none}\n")).map((text) => text.match(/CONFIG_\w+/)?.[0]),
-    ).toEqual(["CONFIG_BINFMT_ELF", "CONFIG_BLK_DEV_INITRD"]);
+    ).toEqual(["CONFIG_BINFMT_ELF", "CONFIG_BLK_DEV_INITRD", "CONFIG_DEVTMPFS"]);
   });
 
   it("lets a later fragment win", () => {

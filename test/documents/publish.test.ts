@@ -27,8 +27,8 @@ describe("where an image is published", () => {
   ])("takes %j", (publish) => expect(problemsOf(publish)).toEqual([]));
 
   it.each([
-    [{}, [": cannot publish the image: it needs one place"]],
-    [{ directory: "/srv/a", ssh }, [": cannot publish the image: it needs one place"]],
+    [{}, [": cannot publish it: it needs one place"]],
+    [{ directory: "/srv/a", ssh }, [": cannot publish it: it needs one place"]],
     [{ directory: "srv/a" }, [".directory: cannot use `srv/a`: it is not absolute"]],
     [{ directory: "/srv/a", sign: {} }, [".sign: cannot sign what is published: it needs one key"]],
     [{ directory: "/srv/a", timeout: "soon" }, [".timeout: cannot read the time `soon`"]],

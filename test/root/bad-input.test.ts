@@ -60,7 +60,7 @@ describe("a document that is wrong", () => {
     expect(refused("validate")).toMatch(/desired\/kernels\/cloud\.yaml:1:\d+: .*cloud\.kconfig.*hint: /);
     site.commit({
       "desired/kernels/cloud.kconfig":
-        "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_BINFMT_ELF=y\nCONFIG_BINFMT_SCRIPT=y\n",
+        "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_BINFMT_ELF=y\nCONFIG_DEVTMPFS=y\nCONFIG_BINFMT_SCRIPT=y\n",
     });
     expect(site.run("validate").exitCode).toBe(0);
   });

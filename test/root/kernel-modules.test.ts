@@ -52,8 +52,9 @@ function held(folder: string): Readonly<Record<string, string>> {
 const modulesIn = (): readonly string[] => Object.keys(held("lib/modules")).filter((name) => name.endsWith(".ko"));
 
 describe("modules of a built kernel in an image", () => {
-  const kernel = (spec: object = {}): FileTree => ({
-    "desired/kernels/toy.kconfig": "CONFIG_MODULES=y\nCONFIG_PARENT=y\n",
+  const CONFIG = ["BLK_DEV_INITRD", "RD_GZIP", "BINFMT_ELF", "DEVTMPFS"].map((name) => `CONFIG_${name}=y\n`).join("");
+  const kernel = (spec: object = {}, config = "CONFIG_MODULES=y\nCONFIG_PARENT=y\n"): FileTree => ({
+    "desired/kernels/toy.kconfig": config,
     "desired/kernels/toy.yaml": document("KernelConfig", "toy", {
       ...{ config: "toy.kconfig", source: { directory: join(site.directory, "linux") }, modules: {}, ...spec },
     }),
@@ -116,15 +117,33 @@ describe("modules of a built kernel in an image", () => {
     expect(readFileSync(imageOf(site)).equals(whole)).toBe(true);
   });
 
-  it("are refused where the kernel makes none, or where it would embed the image that they are in", () => {
+  it("are made before the image that is embedded in the same kernel, which is then only linked, and again when that image changed", () => {
+    begin({ only: ["top"] }, { "desired/kernels/toy.kconfig": `${CONFIG}CONFIG_MODULES=y\n` });
+    site.commit(kernel({ initramfs: "a" }, `${CONFIG}CONFIG_MODULES=y\n`));
+    applied();
+    const built = (): string => readFileSync(join(site.state, "kernels/toy/current/kernel"), "latin1");
+    expect(modulesIn()).toEqual(["0.1.0/kernel/lib/helper.ko", "0.1.0/kernel/lib/top.ko"]);
+    expect(built().endsWith(readFileSync(imageOf(site), "latin1"))).toBe(true);
+    const log = (name: string): string => {
+      const folder = join(site.state, "logs/kernel", name);
+      return readFileSync(join(folder, readdirSync(folder).sort().at(-1) ?? ""), "utf8");
+    };
+    expect(log("toy@modules")).toContain("compiled");
+    for (const id of ["artifact/a", "kernel/toy", "kernel/toy@modules"]) expect(step(id)?.action).toBe("keep");
+    site.commit({ "desired/overlays/common/etc/motd": "another\n" });
+    expect(step("kernel/toy@modules")?.action).toBe("keep");
+    applied();
+    expect(built().endsWith(readFileSync(imageOf(site), "latin1"))).toBe(true);
+    expect(leftovers(site)).toEqual([]);
+  });
+
+  it("are refused where the kernel makes none", () => {
     begin({}, { "desired/kernels/toy.kconfig": "CONFIG_PARENT=y\n" });
     expect(failed()).toContain("CONFIG_MODULES: y is wanted, it is not set");
     site.commit(kernel({ modules: undefined }));
     expect(site.run("validate").stdout).toContain(
       "cannot take the modules of kernel toy into Image a: they are not made",
     );
-    site.commit(kernel({ initramfs: "a" }));
-    expect(site.run("validate").stdout).toContain("artifact/a needs kernel/toy needs artifact/a");
   });
 });
 

@@ -83,6 +83,8 @@ describe("a kernel", () => {
     expect(applied()).toMatch(/kernel toy has been built as generation [0-9a-f]{16}/);
     expect(built()).toBe(`x86_64  rootloom Thu, 01 Jan 1970 00:00:00 GMT\n${toyFiles()["main.c"]}${config}`);
     expect(built("defconfig")).toBe("CONFIG_CHILD=y\nCONFIG_PARENT=y\n");
+    expect(lastLog()).toContain(" CC=ccache gcc ");
+    expect(readdirSync(join(site.cache, "ccache")).length).toBeGreaterThan(0);
     const tree = join(site.cache, "kernels/builds/toy/tree");
     expect(readFileSync(join(tree, "who"), "utf8")).toBe("65534\n");
     expect(readFileSync(join(tree, "networks"), "utf8")).toBe("lo\n");
@@ -112,12 +114,13 @@ describe("a kernel", () => {
     applied();
     const before = readlinkSync(join(place(), "current"));
     site.commit({
-      ...files({ source: { directory: source }, require: { CHILD: true, MISSING: "m" } }),
+      ...files({ source: { directory: source }, require: { CHILD: true, MISSING: "m", PARENT: true } }),
       "desired/kernels/toy.kconfig": "CONFIG_CHILD=y\n",
     });
     const { stdout } = failed();
     expect(stdout).toContain("CONFIG_CHILD: y is wanted, it is not set: it depends on PARENT, which is n");
     expect(stdout).toContain("CONFIG_MISSING: m is wanted, it is not set: this kernel has no such symbol");
+    expect(stdout).toContain("CONFIG_PARENT: y is wanted, it is not set: the configuration does not set it");
     expect(readlinkSync(join(place(), "current"))).toBe(before);
     expect(generations()).toEqual([before]);
     expect(planned()?.blocked?.condition).toBe("Stalled");
@@ -180,6 +183,13 @@ describe("a kernel", () => {
       applied();
     }
     expect(generations()).toHaveLength(2);
+    const told = runAllowed(site, "explain", "kernel/toy").stdout;
+    for (const generation of generations())
+      expect(told).toMatch(new RegExp(`generation +${generation} of .*, Linux 0.1.0`));
+    expect(told).toContain("Linux 0.1.0 (current)");
+    site.commit(files({ source: { directory: source }, retention: { generations: 1 }, onDelete: "destroy" }));
+    expect(runAllowed(site, "gc").stdout).toMatch(/kernel\/toy: generation [0-9a-f]{16} of .*, removed/);
+    expect(generations()).toHaveLength(1);
     site.commit({ "desired/kernels/toy.yaml": undefined, "desired/kernels/toy.kconfig": undefined });
     expect(planned()?.blocked?.condition).toBe("ApprovalRequired");
     applied("--yes");
@@ -362,6 +372,7 @@ describe("a kernel that a root builds", () => {
     expect(readFileSync(join(tree, "seen"), "utf8")).toContain("/dev/null");
     const report = JSON.parse(built("report.json")) as { readonly inputs: { readonly compiler: string } };
     expect(report.inputs.compiler).toBe("tree/tools: gcc: gcc of the root");
+    expect(lastLog()).toContain(" CC=gcc ");
     expect(existsSync(join(site.state, "volumes/tools/root/usr/open/written"))).toBe(false);
     const before = fingerprint(site.state);
     expect(site.run("apply").exitCode).toBe(0);

@@ -14,7 +14,7 @@ export const toyFiles = (version = "one"): Readonly<Record<string, string>> => (
     'source "arch/$(SRCARCH)/Kconfig"\n',
   ].join("\n"),
   "arch/x86/Kconfig":
-    'config BLK_DEV_INITRD\n\tbool "initramfs"\n\nconfig RD_GZIP\n\tbool "gzip"\n\tdepends on BLK_DEV_INITRD\n',
+    'config BLK_DEV_INITRD\n\tbool "initramfs"\n\nconfig RD_GZIP\n\tbool "gzip"\n\tdepends on BLK_DEV_INITRD\n\nconfig DEVTMPFS\n\tbool "devtmpfs"\n',
   "scripts/kconfig/Makefile": "",
   // Modules, as depmod knows them: one exports what another needs.
   "helper.c": 'const char name[] __attribute__((section("__ksymtab_strings"))) = "help";\nint help;\n',

@@ -67,3 +67,13 @@ export const BOOT_CHECK: Readonly<Record<string, JsonSchema>> = {
     "Added to the kernel's command line, which is `console=ttyS0 panic=-1` (arm64: `console=ttyAMA0`). Not of a uki.",
   ),
 };
+
+/** Which generations of an image or a kernel are kept. */
+export const RETENTION = fields(
+  {
+    generations: whole(1, 1000, "Versions kept. Default: the host's."),
+    age: text('None of them but the current one is older: "30d", "720h". Default: no matter how old.'),
+    keep: texts("Names of generations that are kept whatever their number and age."),
+  },
+  "What is kept.",
+);

@@ -7,6 +7,7 @@ import {
   type JsonSchema,
   MATRIX,
   ON_DELETE,
+  RETENTION,
   SIZE,
   text,
   texts,
@@ -130,14 +131,7 @@ export const imageSchema: JsonSchema = fields(
     },
     publish: PUBLISH,
     pack: choice(["onChange", "onApprove"], "When it is packed again. Default onChange."),
-    retention: fields(
-      {
-        generations: whole(1, 1000, "Versions kept. Default: the host's."),
-        age: text('None of them but the current one is older: "30d", "720h". Default: no matter how old.'),
-        keep: texts("Names of generations that are kept whatever their number and age."),
-      },
-      "What is kept.",
-    ),
+    retention: RETENTION,
     onDelete: ON_DELETE,
     matrix: MATRIX,
   },

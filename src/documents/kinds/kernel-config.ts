@@ -8,11 +8,12 @@ import {
   MATRIX,
   ON_DELETE,
   PROTECT,
+  RETENTION,
   SIZE,
   text,
   texts,
-  whole,
 } from "./common.ts";
+import { PUBLISH } from "./publish.ts";
 import { TARBALL } from "./root-source.ts";
 
 const KERNEL_SOURCE = fields(
@@ -71,8 +72,9 @@ export const kernelConfigSchema: JsonSchema = fields(
       },
       "What a new version has to pass before it becomes the current one.",
     ),
+    publish: PUBLISH,
     sourceDate: DATE,
-    retention: fields({ generations: whole(1, 1000, "Versions kept. Default: the host's.") }, "What is kept."),
+    retention: RETENTION,
     protect: PROTECT,
     onDelete: ON_DELETE,
     matrix: MATRIX,

@@ -1,6 +1,6 @@
 import { fields, flag, type JsonSchema, text, whole } from "./common.ts";
 
-/** `spec.publish` of an Image. */
+/** `spec.publish` of an Image or a KernelConfig. */
 export const PUBLISH: JsonSchema = fields(
   {
     directory: text("Absolute path of a directory of the host that is empty, or not there yet."),

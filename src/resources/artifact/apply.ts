@@ -1,8 +1,9 @@
-import { RootloomError } from "../../core/error.ts";
+import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { PackInput } from "../../host/jobs.ts";
 import { makeMarked, requireAllowed, requireOurs, sweepWork } from "../marked.ts";
 import { detail, recordOf } from "../owned.ts";
+import { retentionOf } from "../retention.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { BOOT_TREE, readBootParts } from "./boot-tree.ts";
 import {
@@ -13,7 +14,6 @@ import {
   listOutdated,
   readReport,
   removeOutdated,
-  retentionOf,
 } from "./generations.ts";
 import { requireHealthy } from "./health.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
@@ -42,7 +42,7 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   const generation = generationOf(inputsOf(resource, layers, readBootParts(resource, files)));
   const standing = await wholeGeneration(resource, generation, context);
   if (standing !== undefined) {
-    const health = await requireHealthy(resource, standing, context);
+    const health = await requireChecked(resource, standing, context);
     await switchTo(resource, standing.generation, context);
     // A kill may have come between the switch and the removal of older ones.
     await retain(resource, generation, context);
@@ -60,16 +60,32 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   const content_bytes = layers.reduce((sum, layer) => sum + layer.size_bytes, 0);
   const report = await packGeneration(resource, whole, { current, content_bytes }, context);
   await keepDigests(host, resource.path, report, context);
-  const health = await requireHealthy(resource, report, context);
+  const health = await requireChecked(resource, report, context);
   await switchTo(resource, report.generation, context);
   const removed = await retain(resource, report.generation, context);
   // A damaged one was only set aside until its successor stood.
   await sweepWork(resource.path, context);
   const older = removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [];
   const tree = report.files === undefined ? [] : [`for the system partition: ${resource.path}/${CURRENT}/${BOOT_TREE}`];
-  const unknown = checkKernelSymbols(resource, files);
+  const unknown = await checkKernelSymbols(resource, context);
   const notes = [...report.notes, ...unknown, ...tree, ...[health ?? []].flat(), ...older];
   return outcome(resource, report, context, `packed as generation ${report.generation}`, notes);
+}
+
+/** One that fails its check stays, with its log and its verdict, and of those that failed before none does. */
+async function requireChecked(
+  resource: ArtifactResource,
+  report: GenerationReport,
+  context: ApplyContext,
+): Promise<string | undefined> {
+  try {
+    return await requireHealthy(resource, report, context);
+  } catch (thrown) {
+    const current = context.host.files.readLink(`${resource.path}/${CURRENT}`) ?? "";
+    if (asRootloomError(thrown).condition === "CheckFailed")
+      await retain(resource, current, context, { failed: report.generation });
+    throw thrown;
+  }
 }
 
 /** The image that stands now, where it is what the record says: the new one may begin with its bytes. */
@@ -134,12 +150,18 @@ async function switchTo(resource: ArtifactResource, generation: string, context:
   await context.effect("artifact.switch", { path: resource.path, generation }, () => files.writeLink(link, generation));
 }
 
-async function retain(resource: ArtifactResource, current: string, context: ApplyContext): Promise<readonly string[]> {
+async function retain(
+  resource: ArtifactResource,
+  current: string,
+  context: ApplyContext,
+  { failed }: { readonly failed?: string } = {},
+): Promise<readonly string[]> {
   const { host, instance } = context;
   const { files, clock } = host;
   const { path } = resource;
   const present = { instance, current, now_ms: clock.now_ms() };
-  const retention = retentionOf(resource);
+  const usual = retentionOf(resource);
+  const retention = failed === undefined ? usual : { ...usual, failed: 0, pinned: [...usual.pinned, failed] };
   if (listOutdated(files, path, retention, present).length === 0) return [];
   return context.effect("artifact.remove-old", { path, current }, () => {
     requireOurs(path, context);

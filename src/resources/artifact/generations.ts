@@ -1,8 +1,5 @@
-import type { ArtifactResource } from "../../core/resource.ts";
 import type { Files, Host } from "../../host/ports.ts";
-import { removeDirectory } from "../remove.ts";
-import { mountedGenerations } from "./mounted.ts";
-import { readVerdict } from "./verdict.ts";
+import { outdatedOf, type Retention, removeGenerations } from "../retention.ts";
 
 /** A file of a generation beside image and manifest; its path is below the generation. */
 export interface PackedFile {
@@ -142,49 +139,20 @@ export async function keepDigests(
     await host.jobs.run("hash", { cache, trustCache: true, path: `${directory}/${name}`, written: sha256 }, { signal });
 }
 
-/** Which generations of an artifact stay, beside the current one. */
-export interface Retention {
-  /** How many in all, the current one among them. */
-  readonly count: number;
-  /** None of those is older; undefined: no matter how old. */
-  readonly age_s?: number | undefined;
-  /** These stay always, beyond the count. */
-  readonly pinned: readonly string[];
-  /** Of those that failed their check, how many: without their verdict they would be tried again. */
-  readonly failed: number;
-}
-
-export function retentionOf({ generations, generationAge_s, pinned = [] }: ArtifactResource): Retention {
-  return { count: generations, age_s: generationAge_s, pinned, failed: 1 };
-}
-
 interface Present {
   readonly instance: string;
   readonly current: string;
   readonly now_ms: number;
 }
 
-/** Generations at a path that are not to stay, newest first; never the current one, nor one that something is mounted from. */
+/** Generations of an image that are not to stay, newest first. */
 export function listOutdated(
   files: Files,
   path: string,
-  { count, age_s, pinned, failed }: Retention,
-  { instance, current, now_ms }: Present,
+  retention: Retention,
+  present: Present,
 ): readonly GenerationReport[] {
-  const others = listGenerations(files, path, instance).filter(
-    ({ generation }) => generation !== current && !pinned.includes(generation),
-  );
-  const hasFailed = ({ generation }: GenerationReport) =>
-    readVerdict(files, `${path}/${generation}`)?.healthy === false;
-  const isOld = ({ createdAt }: GenerationReport) =>
-    age_s !== undefined && now_ms - Date.parse(createdAt) > age_s * 1000;
-  const quarantined = others.filter(hasFailed);
-  const healthy = others.filter((report) => !hasFailed(report));
-  const kept = Math.max(0, count - 1);
-  const outdated = [...healthy.slice(0, kept).filter(isOld), ...healthy.slice(kept), ...quarantined.slice(failed)];
-  if (outdated.length === 0) return [];
-  const mounted = mountedGenerations(files, path);
-  return outdated.filter(({ generation }) => !mounted.has(generation));
+  return outdatedOf(files, path, listGenerations(files, path, present.instance), retention, present);
 }
 
 /** Removes what is not to stay. Returns the names. */
@@ -194,7 +162,5 @@ export async function removeOutdated(
   retention: Retention,
   present: Present,
 ): Promise<readonly string[]> {
-  const outdated = listOutdated(host.files, path, retention, present).map(({ generation }) => generation);
-  for (const generation of outdated) await removeDirectory(host, `${path}/${generation}`);
-  return outdated;
+  return removeGenerations(host, path, listOutdated(host.files, path, retention, present));
 }

@@ -79,7 +79,7 @@ export async function observeArtifact(
   const refusal = problem === undefined ? {} : { problem: { ...problem, condition: "Refused" as const } };
   if (!isBaseThere(resource, context)) return { ...found, ...refusal };
   try {
-    checkKernelSymbols(resource, host.files);
+    await checkKernelSymbols(resource, context);
     const inputs = await observeInputs(resource, found, context);
     const observed = { ...found, ...inputs, check: observeCheck(resource, inputs.wanted, host) };
     // One that is whole and up to date needs no tool.

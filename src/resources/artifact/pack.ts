@@ -6,18 +6,11 @@ import { takeLease } from "../lease.ts";
 import { attributesIn, requireOurs } from "../marked.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
+import { retentionOf } from "../retention.ts";
 import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import { type BootParts, readBootParts, writeBootTree } from "./boot-tree.ts";
-import {
-  damageOf,
-  type GenerationReport,
-  MANIFEST,
-  REPORT,
-  readReport,
-  removeOutdated,
-  retentionOf,
-} from "./generations.ts";
+import { damageOf, type GenerationReport, MANIFEST, REPORT, readReport, removeOutdated } from "./generations.ts";
 import { generationOf, inputsOf, rootLayer, rootOf } from "./inputs.ts";
 import { atOneMoment } from "./moment.ts";
 import { make } from "./rebuild.ts";

@@ -1,4 +1,4 @@
-import { RootloomError } from "../../core/error.ts";
+import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { KernelResource, OwnedRecord } from "../../core/resource.ts";
 import { takeLease } from "../lease.ts";
 import { checkHostPath } from "../limits.ts";
@@ -7,10 +7,10 @@ import { detail, recordOf } from "../owned.ts";
 import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
 import { type KernelReport, kernelDamage, readKernel } from "./generations.ts";
 import { requireHealthyKernel } from "./health.ts";
-import { kernelGeneration, kernelInputs } from "./inputs.ts";
+import { type EmbeddedImage, kernelGeneration, kernelInputs } from "./inputs.ts";
 import { makeKernel } from "./make.ts";
 import { whyForbidden } from "./observe.ts";
-import { placeKernel, switchKernel } from "./place.ts";
+import { placeKernel, retainFailed, switchKernel } from "./place.ts";
 import { provideKernelSource } from "./source.ts";
 import { closeWorkshop, openWorkshop, removeWorkshop } from "./workshop.ts";
 
@@ -93,7 +93,7 @@ async function build(resource: KernelResource, context: ApplyContext): Promise<O
   await sweepWork(resource.path, context);
   const whole = await wholeKernel(resource, generation, context);
   if (whole !== undefined) {
-    const health = await requireHealthyKernel(resource, whole, initramfs, context);
+    const health = await requireChecked(resource, whole, initramfs, context);
     await switchKernel(resource, generation, context);
     const result = `found built as generation ${generation}`;
     return { record: recordNow(resource, whole, context), result, notes: [health ?? []].flat() };
@@ -111,14 +111,29 @@ async function build(resource: KernelResource, context: ApplyContext): Promise<O
     if (!context.signal.aborted) await sweepWork(resource.path, context);
     throw thrown;
   });
-  const health = await requireHealthyKernel(resource, report, initramfs, context);
+  const health = await requireChecked(resource, report, initramfs, context);
   await switchKernel(resource, generation, context);
   const notes = [
     `Linux ${report.release} for ${report.architecture}, ${report.size_bytes} bytes`,
     `its log: ${made.log}`,
+    `its configuration in short, fit to be committed: ${resource.path}/${generation}/defconfig`,
     ...[health ?? []].flat(),
   ];
   return { record: recordNow(resource, report, context), result: `built as generation ${generation}`, notes };
+}
+
+async function requireChecked(
+  resource: KernelResource,
+  report: KernelReport,
+  initramfs: EmbeddedImage | undefined,
+  context: ApplyContext,
+): Promise<string | undefined> {
+  try {
+    return await requireHealthyKernel(resource, report, initramfs, context);
+  } catch (thrown) {
+    if (asRootloomError(thrown).condition === "CheckFailed") await retainFailed(resource, report.generation, context);
+    throw thrown;
+  }
 }
 
 async function wholeKernel(

@@ -18,7 +18,7 @@ export async function carryConfig(resource: KernelResource, text: string, contex
     throw new RootloomError(forbidden.message, { hint: forbidden.hint, condition: "Refused" });
   const { files } = context.host;
   // A tree of its own: that of the kernel itself keeps what was compiled.
-  const aside = { ...resource, name: `${resource.name}@config`, initramfs: undefined };
+  const aside = { ...resource, name: `${resource.name}@config`, modulesOf: undefined, initramfs: undefined };
   const known = await kernelInputs(aside, context);
   const workshop = await openWorkshop(aside, known, await provideKernelSource(resource, context), context);
   writeText(text, workshop, files);

@@ -24,7 +24,7 @@ export async function collectKernels(
       images.some((image) => image.name === name && (image.modules ?? image.firmware) !== undefined),
     ),
     ...unused(host, sources, (name) => keys.includes(name.replace(/\.json$/, ""))),
-    ...unused(host, builds, (name) => kernels.some((kernel) => kernel.name === name)),
+    ...unused(host, builds, (name) => kernels.some((kernel) => (kernel.modulesOf ?? kernel.name) === name)),
   ];
   for (const path of dryRun ? [] : going) {
     if (host.files.stat(path)?.type === "directory") await removeDirectory(host, path);

@@ -2,10 +2,11 @@ import { posix } from "node:path";
 import { RootloomError } from "../../core/error.ts";
 import { ARCHITECTURES } from "../../core/kernel.ts";
 import type { KernelResource } from "../../core/resource.ts";
-import { readKernelSymbols } from "../../documents/kconfig.ts";
+import { type KernelSymbols, readKernelSymbols } from "../../documents/kconfig.ts";
 import type { Files, TreeHandle } from "../../host/ports.ts";
 import type { EmbeddedImage } from "./inputs.ts";
-import { readKconfig, whyNot } from "./kconfig-language.ts";
+import { readKconfig } from "./kconfig-language.ts";
+import { whyNot } from "./kconfig-reason.ts";
 import { INSIDE } from "./paths.ts";
 import type { Workshop } from "./sandbox.ts";
 
@@ -17,7 +18,7 @@ const X86_IMAGE_BYTES = 512 * 1024 ** 2;
 
 /** Writes what make is given: the configuration as it is declared, and the image where one is embedded. */
 export function writeInput(
-  { config, added, name }: Pick<KernelResource, "config" | "added" | "name">,
+  { config, added, name, modulesOf }: Pick<KernelResource, "config" | "added" | "name" | "modulesOf">,
   initramfs: EmbeddedImage | undefined,
   { paths }: Workshop,
   files: Files,
@@ -26,7 +27,8 @@ export function writeInput(
   if (text === undefined)
     throw new RootloomError(`cannot configure kernel ${name}: ${config.path} left the cache`, { retry: "transient" });
   const lines = Object.entries(added).map(([symbol, value]) => symbolLine(symbol, value));
-  const embedded = initramfs === undefined ? [] : embed(initramfs, paths.input, files);
+  const isEmbedding = initramfs !== undefined || modulesOf !== undefined;
+  const embedded = isEmbedding ? embed(initramfs, paths.input, files) : [];
   writeText([text.trimEnd(), ...lines, ...embedded, ""].join("\n"), { paths }, files);
 }
 
@@ -35,12 +37,17 @@ export function writeText(text: string, { paths }: Pick<Workshop, "paths">, file
   files.writeFile(posix.join(paths.input, "config"), text, { owner: 0, group: 0, mode: 0o644 });
 }
 
-/** One that make has seen already keeps its time: make compares times, and would link again. */
-function embed({ path, sha256 }: EmbeddedImage, input: string, files: Files): readonly string[] {
+/**
+ * One that make has seen already keeps its time: make compares times, and would link again.
+ * @param image undefined: an empty file, so that the configuration is that of the kernel with its image.
+ */
+function embed(image: EmbeddedImage | undefined, input: string, files: Files): readonly string[] {
+  const { path, sha256 } = image ?? { path: "", sha256: "none" };
   const [place, note] = [posix.join(input, EMBEDDED), posix.join(input, "initramfs.sha256")];
   if (files.readText(note) !== sha256 || files.stat(place) === undefined) {
     for (const old of [note, place]) if (files.stat(old) !== undefined) files.removeFile(old);
-    files.copyFile(path, place);
+    if (image === undefined) files.writeFile(place, "", { owner: 0, group: 0, mode: 0o644 });
+    else files.copyFile(path, place);
     files.setAttributes(place, { owner: 0, group: 0, mode: 0o644 });
     files.writeFile(note, sha256, { owner: 0, group: 0, mode: 0o644 });
   }
@@ -84,8 +91,9 @@ export function checkAnswer(
   const facts = withTree(files, source, (tree) =>
     readKconfig((path) => textAt(tree, path), { SRCARCH: folder, HEADER_ARCH: folder }),
   );
+  const declared = readKernelSymbols([files.readText(resource.config.content) ?? ""]);
   const lines = wrong.map(([symbol, wanted]) => {
-    const why = whyNot(symbol, facts.get(symbol), symbols);
+    const why = whyNot(symbol, wanted, facts.get(symbol), symbols) || whySaid(symbol, wanted, declared);
     const got = symbols.get(symbol) ?? "n";
     return `CONFIG_${symbol}: ${wanted} is wanted, it is ${got === "n" ? "not set" : got}${why === "" ? "" : `: ${why}`}`;
   });
@@ -96,6 +104,13 @@ export function checkAnswer(
     details: lines,
     condition: "ConfigRefused",
   });
+}
+
+/** Where nothing stops it: what is declared of it. */
+function whySaid(symbol: string, wanted: string, declared: KernelSymbols): string {
+  const said = declared.get(symbol);
+  if (said === undefined) return "the configuration does not set it";
+  return said === wanted ? "" : `the configuration says ${said}`;
 }
 
 /**

@@ -1,18 +1,37 @@
-import type { KernelSymbols } from "../../documents/kconfig.ts";
-
 /** What Kconfig files say of one symbol, as far as it explains why the symbol has not the value that was asked for. */
 export interface SymbolFacts {
   /** Conditions that must all hold; of several definitions, those of each. */
   readonly definitions: readonly (readonly string[])[];
-  /** Whether a configuration can set it; otherwise only what selects it can. */
-  readonly isVisible: boolean;
+  /** What must hold for a configuration to set it, a list for each of its prompts; without one, only what selects it can. */
+  readonly prompts: readonly (readonly string[])[];
   readonly selectedBy: readonly string[];
+  /** undefined where it is not said. */
+  readonly type: SymbolType | undefined;
+  /** The least and the most of a number, as they are written: numbers or symbols. */
+  readonly range: readonly [least: string, most: string] | undefined;
+  /** Of which just one is set; empty outside of a choice. */
+  readonly choice: readonly string[];
 }
 
-type Level = readonly string[];
+export type SymbolType = "bool" | "tristate" | "string" | "int" | "hex";
 
-/** Symbols that a reason names. */
-const NAMED_MAX = 5;
+interface Draft {
+  readonly definitions: string[][];
+  readonly prompts: string[][];
+  readonly selectedBy: string[];
+  type: SymbolType | undefined;
+  range: readonly [string, string] | undefined;
+  choice: string[];
+}
+
+/** What holds for all that stands in a menu, a choice or an `if`. */
+interface Level {
+  readonly depends: string[];
+  /** Of prompts alone. */
+  readonly visible: string[];
+  /** Symbols of a choice; undefined elsewhere. */
+  readonly members: string[] | undefined;
+}
 
 /**
  * Reads Kconfig files, from the top one on. `read` gives a file's text, undefined where there is none; variables such as
@@ -22,44 +41,84 @@ export function readKconfig(
   read: (path: string) => string | undefined,
   variables: Readonly<Record<string, string>>,
 ): ReadonlyMap<string, SymbolFacts> {
-  const found = new Map<string, { definitions: string[][]; isVisible: boolean; selectedBy: string[] }>();
-  const facts = (symbol: string) => {
-    const known = found.get(symbol) ?? { definitions: [], isVisible: false, selectedBy: [] };
-    found.set(symbol, known);
-    return known;
-  };
+  const found = new Map<string, Draft>();
   const seen = new Set<string>();
   const visit = (path: string, above: readonly Level[]): void => {
     if (seen.has(path)) return;
     seen.add(path);
-    const levels: string[][] = above.map((level) => [...level]);
-    let current = "";
-    let conditions: string[] | undefined;
-    for (const line of linesOf(read(path) ?? "")) {
-      const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/.exec(line) ?? [];
-      if (word === "config" || word === "menuconfig") {
-        current = rest;
-        conditions = levels.flat();
-        facts(current).definitions.push(conditions);
-      } else if (word === "menu" || word === "choice" || word === "if") {
-        // A choice and a menu have conditions of their own, which follow; an `if` has said it.
-        conditions = word === "if" ? [rest] : [];
-        levels.push(conditions);
-        current = "";
-      } else if (/^end(menu|choice|if)$/.test(word)) {
-        levels.pop();
-        conditions = undefined;
-      } else if (word === "comment") conditions = undefined;
-      else if (word === "source") visit(fill(rest.replace(/^"|"$/g, ""), variables), levels);
-      else if (word === "depends") conditions?.push(rest.replace(/^on\s+/, ""));
-      else if (current === "") continue;
-      else if (/^(bool|tristate|string|int|hex|prompt)$/.test(word) && /^["']/.test(rest))
-        facts(current).isVisible = true;
-      else if (word === "select") facts(rest.split(/\s/)[0] ?? "").selectedBy.push(current);
-    }
+    readFile(read(path) ?? "", above, found, (name, levels) => visit(fill(name, variables), levels));
   };
   visit("Kconfig", []);
   return found;
+}
+
+function readFile(
+  text: string,
+  above: readonly Level[],
+  found: Map<string, Draft>,
+  visit: (path: string, levels: readonly Level[]) => void,
+): void {
+  const levels: Level[] = above.map((level) => ({ ...level, depends: [...level.depends] }));
+  let symbol: Draft | undefined;
+  let name = "";
+  let conditions: string[] | undefined;
+  let visible: string[] = [];
+  for (const line of linesOf(text)) {
+    const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/.exec(line) ?? [];
+    if (word === "config" || word === "menuconfig") {
+      name = rest;
+      symbol = draftOf(name, found);
+      conditions = levels.flatMap(({ depends }) => depends);
+      visible = levels.flatMap((level) => level.visible);
+      symbol.definitions.push(conditions);
+      const members = levels.findLast((level) => level.members !== undefined)?.members;
+      if (members !== undefined) {
+        members.push(name);
+        symbol.choice = members;
+      }
+    } else if (word === "menu" || word === "choice" || word === "if") {
+      // A choice and a menu have conditions of their own, which follow; an `if` has said it.
+      conditions = word === "if" ? [rest] : [];
+      visible = [];
+      levels.push({ depends: conditions, visible, members: word === "choice" ? [] : undefined });
+      symbol = undefined;
+    } else if (/^end(menu|choice|if)$/.test(word)) {
+      levels.pop();
+      conditions = undefined;
+    } else if (word === "comment") conditions = undefined;
+    else if (word === "source") visit(rest.replace(/^"|"$/g, ""), levels);
+    else if (word === "depends") conditions?.push(rest.replace(/^on\s+/, ""));
+    else if (word === "visible" && symbol === undefined) visible.push(rest.replace(/^if\s+/, ""));
+    else if (symbol !== undefined) readProperty(symbol, word, rest, { name, visible, found });
+  }
+}
+
+/** A line of a symbol's own: its type and prompt, its range, what it selects. */
+function readProperty(
+  symbol: Draft,
+  word: string,
+  rest: string,
+  { name, visible, found }: { readonly name: string; readonly visible: readonly string[]; found: Map<string, Draft> },
+): void {
+  const [, , type] = /^(def_)?(bool|tristate|string|int|hex)$/.exec(word) ?? [];
+  if (type !== undefined) symbol.type = type as SymbolType;
+  const prompt = /^(?:bool|tristate|string|int|hex|prompt)$/.test(word)
+    ? /^(["']).*?(?<!\\)\1\s*(?:if\s+(.*))?$/.exec(rest)
+    : null;
+  if (prompt !== null) symbol.prompts.push([...visible, ...(prompt[2] === undefined ? [] : [prompt[2]])]);
+  if (word === "select") draftOf(rest.split(/\s/)[0] ?? "", found).selectedBy.push(name);
+  if (word !== "range") return;
+  const [least = "", most = ""] = rest.split(/\s+/);
+  // Of several, which one counts hangs on conditions.
+  symbol.range = / if /.test(rest) ? undefined : [least, most];
+}
+
+function draftOf(symbol: string, found: Map<string, Draft>): Draft {
+  const known = found.get(symbol);
+  if (known !== undefined) return known;
+  const made: Draft = { definitions: [], prompts: [], selectedBy: [], type: undefined, range: undefined, choice: [] };
+  found.set(symbol, made);
+  return made;
 }
 
 /** Lines with continuations joined, without help texts and comments. */
@@ -84,99 +143,4 @@ function linesOf(text: string): readonly string[] {
 
 function fill(path: string, variables: Readonly<Record<string, string>>): string {
   return path.replace(/\$\((\w+)\)|\$(\w+)/g, (whole, one: string, other: string) => variables[one ?? other] ?? whole);
-}
-
-/**
- * Why a symbol has not the wanted value, for people: `it depends on EFI, which is n`. Empty where nothing explains it.
- * @param symbols the configuration that Kconfig answered with.
- */
-export function whyNot(symbol: string, facts: SymbolFacts | undefined, symbols: KernelSymbols): string {
-  if (facts === undefined || facts.definitions.length === 0) return "this kernel has no such symbol";
-  const stopped = facts.definitions.map((conditions) =>
-    conditions.flatMap(conjuncts).filter((part) => holds(part, symbols) === false),
-  );
-  const fewest = stopped.reduce((one, other) => (other.length < one.length ? other : one));
-  if (fewest.length > 0)
-    return `it depends on ${[...new Set(fewest)].map((part) => told(part, symbols)).join(", and on ")}`;
-  const selecting = facts.selectedBy.filter((name) => (symbols.get(name) ?? "n") !== "n");
-  if (selecting.length > 0 && symbols.has(symbol))
-    return `it is selected by ${selecting.slice(0, NAMED_MAX).join(", ")}`;
-  if (facts.isVisible) return "";
-  const by = facts.selectedBy.slice(0, NAMED_MAX).join(", ");
-  return by === "" ? "no configuration can set it" : `only what selects it can set it: ${by}`;
-}
-
-/** `EFI, which is n`; an expression with all its symbols. */
-function told(part: string, symbols: KernelSymbols): string {
-  if (/^\w+$/.test(part)) return `${part}, which is ${symbols.get(part) ?? "n"}`;
-  const names = [...new Set(part.match(/[A-Za-z_]\w*/g) ?? [])].filter((name) => !/^[ymn]$/.test(name));
-  return `${part} (${names.map((name) => `${name} is ${symbols.get(name) ?? "n"}`).join(", ")})`;
-}
-
-/** The parts of `A && (B || C)`: A, and `(B || C)`. */
-function conjuncts(expression: string): readonly string[] {
-  const parts: string[] = [""];
-  let depth = 0;
-  for (const token of expression.match(/&&|\|\||[()]|"[^"]*"|'[^']*'|!=|[!<>=]=?|\$\([^)]*\)|\w+|\s+|./g) ?? []) {
-    if (token === "(") depth++;
-    if (token === ")") depth--;
-    if (token === "&&" && depth === 0) parts.push("");
-    else parts[parts.length - 1] += token;
-  }
-  const whole = parts.map((part) => part.trim());
-  // A lone `||` on the outside binds weaker than `&&`: then there is nothing to take apart.
-  return whole.some((part) => outside(part).includes("||")) && whole.length > 1 ? [expression.trim()] : whole;
-}
-
-/** An expression without what stands in brackets. */
-function outside(expression: string): string {
-  let text = expression;
-  for (let before = ""; before !== text; ) {
-    before = text;
-    text = text.replace(/\([^()]*\)/g, "");
-  }
-  return text;
-}
-
-/** Whether a condition holds; undefined where it has something that only Kconfig can answer. */
-function holds(expression: string, symbols: KernelSymbols): boolean | undefined {
-  const tokens = expression.match(/&&|\|\||[()]|"[^"]*"|!=|[!<>=]=?|\w+/g) ?? [];
-  if (expression.includes("$(")) return undefined;
-  let at = 0;
-  const value = (token: string): string =>
-    /^".*"$/.test(token) ? token.slice(1, -1) : /^(?:[ymn]|\d+)$/.test(token) ? token : (symbols.get(token) ?? "n");
-  const atom = (): boolean => {
-    const token = tokens[at++] ?? "";
-    if (token === "!") return !atom();
-    if (token === "(") {
-      const inner = either();
-      at++;
-      return inner;
-    }
-    const operator = tokens[at] ?? "";
-    if (!/^(?:!=|[<>=]=?)$/.test(operator)) return value(token) !== "n" && value(token) !== "";
-    const other = value(tokens[at + 1] ?? "");
-    at += 2;
-    const [left, right] = [Number(value(token)), Number(other)];
-    if (operator === "=") return value(token) === other;
-    if (operator === "!=") return value(token) !== other;
-    return { "<": left < right, ">": left > right, "<=": left <= right, ">=": left >= right }[operator] ?? false;
-  };
-  const both = (): boolean => {
-    let result = atom();
-    while (tokens[at] === "&&") {
-      at++;
-      result = atom() && result;
-    }
-    return result;
-  };
-  function either(): boolean {
-    let result = both();
-    while (tokens[at] === "||") {
-      at++;
-      result = both() || result;
-    }
-    return result;
-  }
-  return either();
 }

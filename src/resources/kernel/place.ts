@@ -4,6 +4,7 @@ import type { KernelResource } from "../../core/resource.ts";
 import { requireOurs } from "../marked.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
+import { outdatedOf, type Retention, removeGenerations, retentionOf } from "../retention.ts";
 import { sha256Of } from "../tree/kept.ts";
 import type { ApplyContext } from "../types.ts";
 import { checkMade } from "./configure.ts";
@@ -64,23 +65,33 @@ export async function placeKernel(
   return report;
 }
 
-/** Points `current` at a kernel that stands whole, and removes those beyond the number that is kept. */
-export async function switchKernel(
-  { path, generations }: KernelResource,
-  generation: string,
-  context: ApplyContext,
-): Promise<void> {
+/** Points `current` at a kernel that stands whole, and removes those that are not to stay. */
+export async function switchKernel(resource: KernelResource, generation: string, context: ApplyContext): Promise<void> {
   const { files } = context.host;
+  const { path } = resource;
   if (files.readLink(posix.join(path, CURRENT)) !== generation)
     await context.effect("kernel.switch", { path, generation }, () =>
       files.writeLink(posix.join(path, CURRENT), generation),
     );
-  const others = listKernels(files, path, context.instance).filter((report) => report.generation !== generation);
-  const old = others.slice(Math.max(0, generations - 1));
-  if (old.length === 0) return;
-  await context.effect("kernel.remove-old", { path, generations: old.map((report) => report.generation) }, async () => {
+  await retain(resource, retentionOf(resource), context);
+}
+
+/** One that failed its check stays, with its log and its verdict, and of those that failed before none does. */
+export async function retainFailed(resource: KernelResource, failed: string, context: ApplyContext): Promise<void> {
+  const usual = retentionOf(resource);
+  await retain(resource, { ...usual, failed: 0, pinned: [...usual.pinned, failed] }, context);
+}
+
+async function retain({ path }: KernelResource, retention: Retention, context: ApplyContext): Promise<void> {
+  const { host, instance } = context;
+  const { files, clock } = host;
+  const present = { current: files.readLink(posix.join(path, CURRENT)) ?? "", now_ms: clock.now_ms() };
+  const going = outdatedOf(files, path, listKernels(files, path, instance), retention, present);
+  if (going.length === 0) return;
+  const generations = going.map(({ generation }) => generation);
+  await context.effect("kernel.remove-old", { path, generations }, () => {
     requireOurs(path, context);
-    for (const report of old) await removeDirectory(context.host, posix.join(path, report.generation));
+    return removeGenerations(host, path, going);
   });
 }
 

@@ -28,7 +28,7 @@ export async function openWorkshop(
 ): Promise<Workshop> {
   const { files, processes } = context.host;
   const { cache } = context;
-  const paths = buildPaths(cache, resource.name);
+  const paths = buildPaths(cache, resource.modulesOf ?? resource.name);
   // A directory is gone on with whatever changed in it: make looks at the times of its files.
   const origin = resource.source.type === "directory" ? resource.source.path : inputs.source;
   const key = digestOf([origin ?? "", inputs.patches ?? "", inputs.architecture ?? "", inputs.compiler ?? "", source]);

@@ -1,8 +1,11 @@
 import { RootloomError } from "../../core/error.ts";
 import type { PublishResource } from "../../core/resource.ts";
+import { judgeSpace, SPARE_BYTES } from "../../core/space.ts";
+import { formatSize } from "../../pack/notes.ts";
 import { requireOurs, sweepWork } from "../marked.ts";
 import { recordOf, shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
+import { withSpace } from "../space.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { chooseGeneration } from "./current.ts";
 import { type FarEnd, openFarEnd, placeText } from "./far-end.ts";
@@ -63,7 +66,7 @@ async function publish(
     await context.effect("publish.mark", { place: placeText(resource.place) }, () => markPlace(resource, end, context));
   }
   await context.effect("publish.upload", { version: version.text }, () => sendMissing(resource, release, end, context));
-  const modes = resource.secret ? { directory: "0700", file: "0600" } : { directory: "0755", file: "0644" };
+  const modes = { directory: resource.secret ? "0700" : "0755", file: fileMode(resource) };
   const links = release.parts.flatMap(({ name, sha256, from }) => [sha256, from ?? "", name]);
   const { path } = resource.place;
   await context.effect("publish.place", { release: context.runId }, () =>
@@ -100,28 +103,63 @@ async function sendMissing(
   end: FarEnd,
   context: ApplyContext,
 ): Promise<void> {
-  const { path } = resource.place;
-  const mode = resource.secret ? "0600" : "0644";
-  const sources = new Map(parts.flatMap(({ sha256, source }) => (source === undefined ? [] : [[sha256, source]])));
-  const missing = async () =>
-    (await end.run(RECEIVED, [path, mode, ...sources.keys()])).split("\n").filter((digest) => sources.has(digest));
-  let left = await missing();
-  for (let attempt = 0; left.length > 0 && attempt < ATTEMPTS; attempt++) {
-    if (attempt > 0) await end.run(DISCARD, [path, ...left]);
-    for (const [index, digest] of left.entries()) {
-      context.progress(`uploading to ${placeText(resource.place)}`, index, left.length);
-      await end.send(sources.get(digest) ?? "", digest);
+  const { place, name, artifact } = resource;
+  const sources = new Map(parts.flatMap((part) => (part.source === undefined ? [] : [[part.sha256, part]])));
+  const look = async () => readReceived(await end.run(RECEIVED, [place.path, fileMode(resource), ...sources.keys()]));
+  let { missing, free_bytes } = await look();
+  const sizes = [...missing].map(([digest, have_bytes]) => (sources.get(digest)?.size_bytes ?? 0) - have_bytes);
+  const needed_bytes = sizes.reduce((sum, bytes) => sum + Math.max(0, bytes), 0);
+  await withRoom(resource, { needed_bytes, free_bytes }, context, async () => {
+    for (let attempt = 0; missing.size > 0 && attempt < ATTEMPTS; attempt++) {
+      if (attempt > 0) await end.run(DISCARD, [place.path, ...missing.keys()]);
+      for (const [index, digest] of [...missing.keys()].entries()) {
+        context.progress(`uploading to ${placeText(place)}`, index, missing.size);
+        await end.send(sources.get(digest)?.source ?? "", digest);
+      }
+      ({ missing } = await look());
     }
-    left = await missing();
-  }
-  const [damaged] = left;
+  });
+  const [damaged] = missing.keys();
   if (damaged === undefined) return;
-  const name = parts.find(({ sha256 }) => sha256 === damaged)?.name ?? damaged;
   throw new RootloomError(
-    `cannot publish ${resource.name}: ${name} does not arrive at ${placeText(resource.place)} as it was packed`,
-    {
-      hint: `rootloom verify ${resource.artifact}; look at the disks of both machines`,
-      retry: "transient",
-    },
+    `cannot publish ${name}: ${sources.get(damaged)?.name ?? damaged} does not arrive at ${placeText(place)} as it was packed`,
+    { hint: `look at ${artifact}, and at the disks of both machines`, retry: "transient" },
   );
+}
+
+/** What is not there whole, by digest, with the bytes of it that are; and the room there, where that is known. */
+function readReceived(text: string): {
+  readonly missing: ReadonlyMap<string, number>;
+  readonly free_bytes: number | undefined;
+} {
+  const lines = [...text.matchAll(/^([0-9a-f]{64}|free) (\d+)$/gm)].map(
+    ([, what = "", count = ""]) => [what, Number(count)] as const,
+  );
+  const free_kib = lines.find(([what]) => what === "free")?.[1];
+  return {
+    missing: new Map(lines.filter(([what]) => what !== "free")),
+    free_bytes: free_kib === undefined ? undefined : free_kib * 1024,
+  };
+}
+
+/** @throws RootloomError, waiting for NoSpace, where what is to be sent would not fit there: then nothing is sent. */
+async function withRoom(
+  { name, place }: PublishResource,
+  { needed_bytes, free_bytes }: { readonly needed_bytes: number; readonly free_bytes: number | undefined },
+  context: ApplyContext,
+  send: () => Promise<void>,
+): Promise<void> {
+  const what = `publish ${name}`;
+  if (place.type === "directory") return withSpace(context, { path: place.path, needed_bytes, what }, send);
+  if (free_bytes === undefined || judgeSpace({ free_bytes, held_bytes: 0, needed_bytes }) === "fits") return send();
+  const [needed, free] = [formatSize(needed_bytes + SPARE_BYTES), formatSize(free_bytes)];
+  throw new RootloomError(`cannot ${what}: ${placeText(place)} has ${free} free, about ${needed} are needed`, {
+    hint: "make room on that machine, or let fewer versions stay there: `publish.keep`",
+    retry: "waiting",
+    condition: "NoSpace",
+  });
+}
+
+function fileMode({ secret }: PublishResource): string {
+  return secret ? "0600" : "0644";
 }

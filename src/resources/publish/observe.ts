@@ -5,7 +5,7 @@ import { checkHostPath, checkPlace } from "../limits.ts";
 import { detail } from "../owned.ts";
 import { requirePrivateKey } from "../private-key.ts";
 import type { ObserveContext, Observer, Places } from "../types.ts";
-import { chooseGeneration, filesOf } from "./current.ts";
+import { chooseGeneration, filesOf, type Published } from "./current.ts";
 import { openFarEnd, placeText } from "./far-end.ts";
 import type { Looked } from "./look.ts";
 import { parseSums, SIGNATURES, versionsIn } from "./release.ts";
@@ -17,7 +17,7 @@ export interface ObservedPublish {
     | undefined;
   /** The generation that should be offered there; empty where there is none that may. */
   readonly generation: string;
-  /** Completes "cannot publish the image: ...", where there is none. */
+  /** Completes "cannot publish a: ...", where there is none. */
   readonly why: string;
   /** What it would be uploaded as: name and size, for people. */
   readonly upload: readonly string[];
@@ -124,7 +124,7 @@ export function forgetSeen({ id, place }: PublishResource, instance: string): vo
   seenBefore.delete(JSON.stringify([instance, id, place]));
 }
 
-function uploadOf(resource: PublishResource, report: Parameters<typeof filesOf>[2]): readonly string[] {
+function uploadOf(resource: PublishResource, report: Published): readonly string[] {
   const files = filesOf(resource.name, { text: "VERSION" }, report);
   return files.map(({ name, size_bytes }) => `${name} (${(size_bytes / 1024 ** 2).toFixed(1)} MiB)`);
 }

@@ -22,6 +22,7 @@ import { signText } from "./sign.ts";
 export interface Part {
   readonly name: string;
   readonly sha256: string;
+  readonly size_bytes: number;
   readonly source: string | undefined;
   readonly from: string | undefined;
 }
@@ -77,9 +78,10 @@ export function prepareRelease(
   const sums = renderSums([...fresh, ...kept]);
   const list = writeText(SUMS, sums, work, context);
   const standing = new Map(Object.entries(seen.files).map(([file, { sha256 }]) => [sha256, file]));
-  const parts = [list, ...fresh, ...kept.map((line) => ({ ...line, source: undefined }))].map((file) => {
-    const from = standing.get(file.sha256);
-    return { name: file.name, sha256: file.sha256, source: from === undefined ? file.source : undefined, from };
+  const parts = [list, ...fresh, ...kept.map((line) => ({ ...line, size_bytes: 0, source: undefined }))].map((file) => {
+    const { name: called, sha256, size_bytes } = file;
+    const from = standing.get(sha256);
+    return { name: called, sha256, size_bytes, source: from === undefined ? file.source : undefined, from };
   });
   const dropped = others.filter((each) => !isWhole(each)).map(({ text }) => text);
   return { version, parts, sums, sumsSha256: list.sha256, dropped };

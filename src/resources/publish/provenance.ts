@@ -1,18 +1,17 @@
 import type { PublishResource } from "../../core/resource.ts";
-import type { GenerationReport } from "../artifact/generations.ts";
 import type { Verdict } from "../artifact/verdict.ts";
-import type { PublishedFile } from "./current.ts";
+import type { Published, PublishedFile } from "./current.ts";
 import type { Version } from "./release.ts";
 
 /** From what a published version was made. The same generation and version give the same bytes. */
 export function provenanceOf(
   { name }: PublishResource,
   version: Version,
-  report: GenerationReport,
+  report: Published,
   verdict: Verdict | undefined,
   files: readonly Pick<PublishedFile, "name" | "sha256" | "size_bytes">[],
 ): string {
-  const { generation, revision, runId, createdAt, inputs, layers, manifestSha256, tools = {} } = report;
+  const { generation, revision, runId, createdAt, inputs, layers, manifestSha256, initramfs, tools = {} } = report;
   const check = verdict && { healthy: verdict.healthy, message: verdict.message, checkedAt: verdict.checkedAt };
   const facts = {
     version: 1,
@@ -23,6 +22,7 @@ export function provenanceOf(
     inputs,
     layers,
     manifestSha256,
+    initramfs,
     ...(check === undefined ? {} : { bootCheck: check }),
   };
   return `${JSON.stringify(facts, undefined, 2)}\n`;

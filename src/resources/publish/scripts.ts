@@ -37,7 +37,10 @@ mv -f ${MARKER}.new ${MARKER}
 sync . 2>/dev/null || sync
 `;
 
-/** $1 the directory, $2 the mode of files, then digests. Prints those that are not here whole. What is damaged goes. */
+/**
+ * $1 the directory, $2 the mode of files, then digests. Prints those that are not here whole, each with the bytes of it that
+ * are, and at last how many KiB are free, where df tells it.
+ */
 export const RECEIVED = `
 set -eu
 umask 077
@@ -51,9 +54,10 @@ for digest; do
     chmod "$mode" "$file"
     sync "$file" 2>/dev/null || sync
   else
-    echo "$digest"
+    echo "$digest $(stat -c %s "$file" 2>/dev/null || echo 0)"
   fi
 done
+df -Pk . | sed -n '$s/^.* \\([0-9][0-9]*\\)  *[0-9]*% .*$/free \\1/p'
 `;
 
 /** $1 the directory, then digests: what came wrong is not gone on with. */

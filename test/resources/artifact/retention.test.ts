@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Retention, removeOutdated } from "../../../src/resources/artifact/generations.ts";
+import { removeOutdated } from "../../../src/resources/artifact/generations.ts";
 import { forgiveFailures, readVerdict } from "../../../src/resources/artifact/verdict.ts";
+import type { Retention } from "../../../src/resources/retention.ts";
 import { Machine } from "../machine.ts";
 
 const instance = "0123456789abcdef0123456789abcdef";
@@ -62,6 +63,9 @@ describe("of the generations of an image", () => {
     make(3, 7, false);
     make(4, 6, true);
     expect(await kept({ count: 2 }, 4)).toEqual([1, 3, 4]);
+    make(2, 8, false);
+    // As when 2 failed just now: it stays, and no other that failed.
+    expect(await kept({ count: 2, failed: 0, pinned: [name(2)] }, 4)).toEqual([1, 2, 4]);
     expect(await kept({ count: 1, failed: 0 }, 4)).toEqual([4]);
   });
 

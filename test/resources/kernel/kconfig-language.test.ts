@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { readKernelSymbols } from "../../../src/documents/kconfig.ts";
-import { readKconfig, whyNot } from "../../../src/resources/kernel/kconfig-language.ts";
+import { readKconfig } from "../../../src/resources/kernel/kconfig-language.ts";
+import { whyNot } from "../../../src/resources/kernel/kconfig-reason.ts";
 
-/** Why a symbol is not set, by Kconfig files and a configuration. */
-const why = (symbol: string, files: Readonly<Record<string, string>>, config = ""): string => {
+/** Why a symbol has not the value that is wanted, by Kconfig files and a configuration. */
+const why = (symbol: string, files: Readonly<Record<string, string>>, config = "", wanted = "y"): string => {
   const facts = readKconfig((path) => files[path], { SRCARCH: "x86" });
-  return whyNot(symbol, facts.get(symbol), readKernelSymbols([config]));
+  return whyNot(symbol, wanted, facts.get(symbol), readKernelSymbols([config]));
 };
 const one = (text: string) => ({ Kconfig: text });
 
@@ -45,8 +46,42 @@ describe("the reason why a symbol does not hold", () => {
       'config A\n\tbool\nconfig B\n\tbool "b"\n\tselect A if C\nconfig C\n\tbool "c"\nconfig D\n\tbool\n',
     );
     expect(why("A", files)).toBe("only what selects it can set it: B");
-    expect(why("A", files, "CONFIG_A=y\nCONFIG_B=y")).toBe("it is selected by B");
+    expect(why("A", files, "CONFIG_A=y\nCONFIG_B=y", "n")).toBe("it is selected by B");
     expect(why("D", files)).toBe("no configuration can set it");
+  });
+
+  it("is what shows its prompt, where the configuration is not asked otherwise", () => {
+    const files = one(
+      'config A\n\tbool "Prompt of \\"A\\"" if EXPERT && B\n\tdefault y\nmenu "m"\n\tvisible if SHOWN\nconfig C\n\tint\n\tprompt "c"\nendmenu\n',
+    );
+    expect(why("A", files, "CONFIG_A=y", "n")).toBe("it can only be set if EXPERT, which is n, and if B, which is n");
+    expect(why("A", files, "CONFIG_A=y\nCONFIG_EXPERT=y\nCONFIG_B=y", "n")).toBe("");
+    expect(why("C", files, "CONFIG_C=5", "7")).toBe("it can only be set if SHOWN, which is n");
+  });
+
+  it("is the other one of a choice that was set", () => {
+    const files = one(
+      'choice\n\tprompt "which"\nconfig A\n\tbool "a"\nif X\nconfig B\n\tbool "b"\nendif\nendchoice\nconfig C\n\tbool "c"\n',
+    );
+    expect(why("A", files, "CONFIG_X=y\nCONFIG_B=y\nCONFIG_C=y")).toBe("one of a choice is set, and that is B");
+    expect(why("A", files, "CONFIG_C=y")).toBe("");
+  });
+
+  it("is that what it needs is only a module, that it is none itself, or that there are none", () => {
+    const files = one('config A\n\ttristate "a"\n\tdepends on B\nconfig C\n\tbool "c"\n\tdepends on B\n');
+    expect(why("A", files, "CONFIG_A=m\nCONFIG_B=m")).toBe("it depends on B, which is m");
+    expect(why("A", files, "CONFIG_B=m", "m")).toBe("it depends on MODULES, which is n");
+    expect(why("C", files, "CONFIG_B=m")).toBe("");
+    const test = one('config A\n\ttristate "a"\n\tdepends on m\n');
+    expect(why("A", test, "CONFIG_A=m")).toBe("it depends on m, so that it can only be a module");
+    expect(why("C", files, "CONFIG_B=y\nCONFIG_C=y", "m")).toBe("it is no module: y and n are its values");
+  });
+
+  it("is the range that a number is outside of", () => {
+    const files = one('config A\n\tint "a"\n\trange 2 B\nconfig C\n\tint "c"\n\trange 1 5 if D\n');
+    expect(why("A", files, "CONFIG_A=2\nCONFIG_B=64", "100")).toBe("it is to be from 2 to 64");
+    expect(why("A", files, "CONFIG_A=2\nCONFIG_B=64", "3")).toBe("");
+    expect(why("C", files, "CONFIG_C=1", "100")).toBe("");
   });
 
   it("is left out where only Kconfig itself can tell, and a number is compared as one", () => {

@@ -15,7 +15,7 @@ afterEach(() => site.remove());
 const HEADER = `{ printf 'MZ'; head -c 508 /dev/zero; printf '\\125\\252'; head -c 2 /dev/zero; printf 'HdrS\\017\\002'; head -c 6 /dev/zero
 printf '\\000\\016'; head -c 38 /dev/zero; printf '\\001\\000'; head -c 3528 /dev/zero; printf '0.1.0 (x@y)\\000'; }
 `;
-const SYMBOLS = ["BLK_DEV_INITRD", "RD_GZIP", "BINFMT_ELF", "EFI_STUB"];
+const SYMBOLS = ["BLK_DEV_INITRD", "RD_GZIP", "BINFMT_ELF", "DEVTMPFS", "EFI", "EFI_STUB"];
 
 function bootableToy(version: string): Readonly<Record<string, string>> {
   const toy = toyFiles(version);

@@ -1,9 +1,11 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ArtifactResource } from "../../../src/core/resource.ts";
 import { artifactExecutors, artifactObserver, artifactPlanner } from "../../../src/resources/artifact/index.ts";
+import { checkKernelSymbols } from "../../../src/resources/artifact/kernel-symbols.ts";
 import { openWorkshop, type Workshop } from "../../resources/overlay/workshop.ts";
 
 const artifact = { observer: artifactObserver, planner: artifactPlanner, executors: artifactExecutors };
@@ -42,6 +44,14 @@ function writeKernel(path: string, payload: Uint8Array = new Uint8Array()): void
 const ikconfig = (config: string): Buffer =>
   Buffer.concat([Buffer.alloc(5000, "k"), Buffer.from("IKCFG_ST"), gzipSync(config), Buffer.from("IKCFG_ED more")]);
 
+/** As the kernel's makefiles do it: with the size of the whole behind it. */
+function packedBy(command: string, content: Buffer): Buffer {
+  const [tool = "", ...words] = command.split(" ");
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(content.length);
+  return Buffer.concat([execFileSync(tool, [...words, "-c"], { input: content }), size]);
+}
+
 function resource(kernel: ArtifactResource["kernel"]): ArtifactResource {
   const top = at("volume/root");
   const path = at("state/artifacts/tiny");
@@ -78,6 +88,9 @@ describe("a kernel that is there", () => {
     ["gzip", (config) => gzipSync(ikconfig(config))],
     ["zstd", (config) => Buffer.concat([zstdCompressSync(ikconfig(config)), Buffer.alloc(4)])],
     ["nothing", ikconfig],
+    ["xz", (config) => packedBy("xz --check=crc32 --x86 --lzma2=dict=1MiB", ikconfig(config))],
+    ["lzma", (config) => packedBy("lzma", ikconfig(config))],
+    ["bzip2", (config) => packedBy("bzip2", ikconfig(config))],
   ])("is asked itself where it holds its configuration, packed with %s", async (_codec, pack) => {
     const path = at("vmlinuz");
     writeKernel(path, pack(BAD));
@@ -86,6 +99,15 @@ describe("a kernel that is there", () => {
     expect(await refusalOf(resource({ type: "file", path }))).toBeUndefined();
     writeFileSync(at("config-6.1.0-tiny"), BAD);
     expect(await refusalOf(resource({ type: "file", path }))).toMatch(REFUSED);
+  });
+
+  it("that is packed by what is not installed is taken, and the report says what is missing", async () => {
+    const path = at("vmlinuz");
+    writeKernel(path, packedBy("xz --check=crc32", ikconfig(BAD)));
+    const processes = { ...shop.host.processes, find: () => undefined };
+    const host = { ...shop.host, processes };
+    const [told] = await checkKernelSymbols(resource({ type: "file", path }), { host, signal: undefined });
+    expect(told).toContain("is configured (it is packed by xz, which is not installed): it needs CONFIG_");
   });
 
   it("of which nothing is known is taken, and the report says what it needs", async () => {

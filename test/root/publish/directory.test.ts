@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -130,6 +131,21 @@ describe("publishing to a directory", () => {
     expect(apply()).toContain(`not whole there, and not offered any more: version ${first.slice(2, 33)}`);
     expect(images()).toHaveLength(1);
     whole();
+  });
+
+  it("sends nothing where it would not fit, with figures", () => {
+    site = makeSite(small);
+    mkdirSync(join(site.state, "published"), { recursive: true });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1400k", "tmpfs", join(site.state, "published")]);
+    try {
+      site.commit(publish());
+      const ran = site.run("apply");
+      expect(ran.exitCode).toBe(1);
+      expect(ran.stdout).toMatch(/cannot publish a: \S+ has [\d.]+ [KM]iB free, about [\d.]+ MiB are needed/);
+      expect(existsSync(place("current"))).toBe(false);
+    } finally {
+      execFileSync("umount", [join(site.state, "published")]);
+    }
   });
 
   it("never changes what somebody else has there", () => {

@@ -90,6 +90,29 @@ it("shows nothing of an upload that was cut, and goes on with it", () => {
   expect(existsSync(place(".incoming"))).toBe(false);
 });
 
+it("sends nothing where what is new would not fit, says how much is free, and goes on when there is room", async () => {
+  await far.stop();
+  const images_ = join(site.directory, "far/images");
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=1400k", "tmpfs", images_]);
+  try {
+    far = await startFarHost(join(site.directory, "far"));
+    commit("one\n");
+    const refused = run("apply");
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stdout).toMatch(
+      /cannot publish a: root@127\.0\.0\.1:\S+ has [\d.]+ [KM]iB free, about [\d.]+ MiB are needed/,
+    );
+    expect(far.commands().some((command) => command.startsWith("rsync"))).toBe(false);
+    expect(existsSync(place("current"))).toBe(false);
+    execFileSync("mount", ["-o", "remount,size=16m", images_]);
+    apply();
+    whole();
+  } finally {
+    await far.stop();
+    execFileSync("umount", [images_]);
+  }
+});
+
 it("refuses a machine with another key, one that the limits do not list, and a key that others may read", async () => {
   expect(runLimited(site, "publishHosts: [elsewhere]\n", "apply").stdout).toContain(
     "cannot use machine 127.0.0.1: this host's limits do not allow it",
