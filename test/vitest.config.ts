@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** Three projects: `unit` touches nothing but a temporary directory; `root` mounts, in a private namespace; `long` builds roots and boots guests. */
+/**
+ * `unit` touches nothing but a temporary directory; `root` mounts, in a private namespace; `long` builds roots and boots
+ * guests; `clean` compiles without what any cache has, which is for `npm run boot` alone: it measures more than it proves.
+ */
 export default defineConfig({
   root: new URL("..", import.meta.url).pathname,
   test: {
@@ -30,6 +33,15 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "clean",
+          include: ["test/bench/**/*.test.ts"],
+          globalSetup: ["test/leftovers.ts"],
+          testTimeout: 3_600_000,
+          hookTimeout: 600_000,
         },
       },
     ],
