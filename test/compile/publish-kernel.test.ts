@@ -15,7 +15,8 @@ function published(spec: string, more: Files = {}) {
   const merged = new Map([[kernelConfigKey("k"), { sha256: "c1", size: 1, content: "/cache/c1" }]]);
   const { graph, problems } = compile({ ...inputOf(files), merged });
   const found = graph.resources.filter(({ kind }) => kind === "publish");
-  return { found, problems: problems.map(({ message }) => message) };
+  const told = problems.map(({ line, column, message, hint }) => `${line}:${column}: ${message}: ${hint}`);
+  return { found, resources: graph.resources, problems: problems.map(({ message }) => message), told };
 }
 const KERNEL = "  source: {directory: /usr/src/linux}\n  initramfs: a\n  publish: {directory: /srv/www/k, keep: 2}\n";
 
@@ -38,9 +39,18 @@ describe("a kernel that is published", () => {
 
   it("has a name that no image is published under", () => {
     const image = { "images/k.yaml": `${head("Image", "k")}  root: r\n  publish: {directory: /srv/www/i}\n` };
-    expect(published(KERNEL, image).problems).toEqual([
-      "cannot publish KernelConfig k: Image k is published under that name",
+    expect(published(KERNEL, image).told).toEqual([
+      "9:12: cannot publish KernelConfig k: Image k is published under that name: give one of the two another name",
     ]);
+  });
+
+  it("has nothing of the images that are not in it", () => {
+    const image = {
+      "images/a.yaml": `${head("Image", "a")}  root: r\n  overlays: [secret-sauce/x]\n`,
+      "overlays/secret-sauce/x/etc/key": "hush",
+    };
+    const { found, problems } = published(KERNEL.replace("  initramfs: a\n", ""), image);
+    expect([problems, found]).toEqual([[], [expect.objectContaining({ embedded: undefined, secret: false })]]);
   });
 
   it("is refused with a secret overlay in its image, unless that is said", () => {
@@ -53,5 +63,21 @@ describe("a kernel that is published", () => {
     ]);
     const said = published(KERNEL.replace("keep: 2", "keep: 2, secret: true"), image);
     expect([said.problems, said.found]).toEqual([[], [expect.objectContaining({ secret: true })]]);
+  });
+});
+
+it("a kernel whose modules are in the image that is embedded in it has these made first, from the same source", () => {
+  const image = { "images/a.yaml": `${head("Image", "a")}  root: r\n  modules: {kernel: k}\n` };
+  const { resources, problems } = published(
+    "  source: {volume: {name: v, path: linux}}\n  initramfs: a\n  needs: add\n  modules: {}\n",
+    image,
+  );
+  expect(problems).toEqual([]);
+  const needs = new Map(resources.map(({ id, dependsOn }) => [id, dependsOn]));
+  expect(needs.get("kernel/k@modules")).toEqual(["volume/v"]);
+  expect(needs.get("artifact/a")).toEqual(["kernel/k@modules", "tree/r"]);
+  expect(needs.get("kernel/k")).toEqual(["artifact/a", "volume/v"]);
+  expect(resources.find(({ id }) => id === "kernel/k@modules")).toMatchObject({
+    ...{ path: "/state/kernels/k@modules", identity: "path:/state/kernels/k@modules" },
   });
 });
