@@ -80,6 +80,21 @@ describe("a host mount", () => {
     expect(targets()).toEqual([`${root}/cache`]);
   });
 
+  it("that somebody unmounted and mounted again just so is recorded as the one that it is now", async () => {
+    const desired = resource();
+    await shop.apply(mount, desired);
+    const { mountId } = shop.records.get(desired.id)!.details;
+    inside("umount", `${root}/cache`);
+    // It takes the number that is free now.
+    inside("mount", "-t", "tmpfs", "tmpfs", join(shop.directory, "other"));
+    inside("mount", "--bind", desired.source, `${root}/cache`);
+    inside("mount", "--make-private", `${root}/cache`);
+    const { draft } = await shop.apply(mount, desired);
+    expect(draft.reason).toBe("as declared, and another mount than its record tells of");
+    expect(shop.records.get(desired.id)!.details.mountId).not.toBe(mountId);
+    expect((await shop.plan(mount, desired)).operation).toBe("keep");
+  });
+
   it("that is read-only really is", async () => {
     await shop.apply(mount, resource({ options: ["ro"] }));
     expect(() => inside("touch", `${root}/cache/new`)).toThrow();

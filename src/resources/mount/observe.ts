@@ -15,6 +15,8 @@ export interface ObservedMount {
   readonly target: string;
   /** What differs, for people; for foreign and stacked what stands there. */
   readonly differences: readonly string[];
+  /** It stands there, and is another mount than the record tells of: once its root gives way, nobody could find it again. */
+  readonly unrecorded: boolean;
   /** Why nothing may be mounted: a link out of the root, a source that the host's limits forbid. */
   readonly problem: { readonly message: string; readonly hint: string } | undefined;
 }
@@ -28,7 +30,7 @@ export function observeMount(
   owned: OwnedRecord | undefined,
   context: LookContext,
 ): ObservedMount {
-  const nothing = { target: resource.target, differences: [], problem: undefined };
+  const nothing = { target: resource.target, differences: [], unrecorded: false, problem: undefined };
   const state: MountState = resource.namespace === "private" ? "private" : "absent";
   try {
     checkSource(resource, context);
@@ -54,7 +56,7 @@ export function requireMountable(resource: MountResource, context: LookContext):
 /** What is left of a mount whose declaration is gone. */
 export function observeRemovedMount(record: OwnedRecord, context: LookContext): ObservedMount {
   const target = String(record.details.target ?? "");
-  const nothing = { target, differences: [], problem: undefined };
+  const nothing = { target, differences: [], unrecorded: false, problem: undefined };
   if (record.details.namespace === "private") return { ...nothing, state: "private" };
   const mounts = context.host.files.mounts();
   if (findRecorded(context.host.files, record, mounts) !== undefined) return { ...nothing, state: "mounted" };
@@ -105,7 +107,7 @@ function look(
   owned: OwnedRecord | undefined,
   context: LookContext,
   target: string,
-): Pick<ObservedMount, "state" | "differences"> {
+): Pick<ObservedMount, "state" | "differences"> & Partial<Pick<ObservedMount, "unrecorded">> {
   const { files } = context.host;
   const mounts = files.mounts();
   const there = mounts.filter((entry) => entry.target === target);
@@ -119,7 +121,8 @@ function look(
   if (isSourceOf(files, mounts, resource, entry)) {
     const inherited = inheritedFlags(resource, files, mounts);
     const differences = [...optionDifferences(resource, entry, inherited), ...folderDifferences(resource, files)];
-    return { state: differences.length === 0 ? "mounted" : "drifted", differences };
+    const unrecorded = owned !== undefined && owned.details.mountId !== entry.id;
+    return { state: differences.length === 0 ? "mounted" : "drifted", differences, unrecorded };
   }
   return { state: entry === recorded ? "outdated" : "foreign", differences: [describe(entry)] };
 }

@@ -104,7 +104,9 @@ function planHost(
   }
   if (owned === undefined) return mount(resource, "adopt", "corrective", "as declared, but not recorded");
   const note = changed ?? policyChange(resource, owned);
-  return note === undefined ? keep("as declared") : mount(resource, "update", "intentional", note);
+  if (note !== undefined) return mount(resource, "update", "intentional", note);
+  const another = "as declared, and another mount than its record tells of";
+  return observed.unrecorded ? mount(resource, "update", "corrective", another) : keep("as declared");
 }
 
 function mount(resource: MountResource, action: Action, cause: Cause, reason: string): Draft {

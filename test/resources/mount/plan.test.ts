@@ -55,6 +55,7 @@ const observed = (state: ObservedMount["state"], differences: readonly string[] 
   state,
   target: "/v/root/cache",
   differences,
+  unrecorded: false,
   problem: undefined,
 });
 const context = (actions: Record<string, Action> = {}): PlanContext => ({
@@ -143,6 +144,17 @@ describe("the plan of a host mount", () => {
 
   it("keeps exactly one mount that is as declared", () => {
     expect(mountPlanner.plan(resource, observed("mounted"), owned, context())).toEqual(keep("as declared"));
+  });
+
+  it("records the one that stands there, where its record tells of another", () => {
+    const another = { ...observed("mounted"), unrecorded: true };
+    expect(mountPlanner.plan(resource, another, owned, context())).toEqual({
+      operation: "mount.mount",
+      arguments: { resource },
+      action: "update",
+      cause: "corrective",
+      reason: "as declared, and another mount than its record tells of",
+    });
   });
 
   it("corrects options in place", () => {
