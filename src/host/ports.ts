@@ -233,9 +233,10 @@ export interface Files {
   removeDirectory(path: string): void;
   /**
    * Removes a whole tree, never across a mount: device and mount id are checked at each level and the
-   * top must still have `inode`. Refuses, with nothing removed, when a mount lies inside.
+   * top must still have `inode`. Refuses, with nothing removed, when a mount lies inside. With `keep`, the top stays, and
+   * what it holds of that name.
    */
-  removeTree(path: string, inode: number): void;
+  removeTree(path: string, inode: number, keep?: TreePath): void;
   syncDirectory(path: string): void;
   /** syncfs of the filesystem that holds the path. */
   syncFilesystem(path: string): void;

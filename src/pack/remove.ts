@@ -1,4 +1,4 @@
-import { showPath } from "../core/entry.ts";
+import { showPath, type TreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 import { OWN_FOLDER } from "../resources/marker.ts";
@@ -10,16 +10,19 @@ export interface RemoveInput {
   readonly spareVolumes?: boolean;
   /** Only looks whether that is so, and removes nothing. */
   readonly lookOnly?: boolean;
+  /** A name at the top that stays, and the top with it. */
+  readonly keep?: TreePath;
 }
 
 /** Removes a whole tree by the rules of `Files.removeTree`. */
-export function remove(files: Files, { path, inode, spareVolumes = false, lookOnly = false }: RemoveInput): undefined {
+export function remove(files: Files, input: RemoveInput): undefined {
+  const { path, inode, spareVolumes = false, lookOnly = false, keep } = input;
   const volume = spareVolumes ? volumeInside(files, path) : undefined;
   if (volume !== undefined)
     throw new RootloomError(`cannot remove ${path}: another volume lies in it, at ${volume}`, {
       hint: `move it out of ${path}, or remove it by hand if nobody needs it`,
     });
-  if (!lookOnly) files.removeTree(path, inode);
+  if (!lookOnly) files.removeTree(path, inode, keep);
 }
 
 function volumeInside(files: Files, path: string): string | undefined {

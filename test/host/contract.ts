@@ -308,6 +308,15 @@ function removingContract(start: Start): void {
       expect(files.list(at("kept"))).toEqual(["file"]);
     });
 
+    it("removes all of a tree but one name at its top, where that is to be kept", () => {
+      const { files, at } = start();
+      for (const directory of ["tree/own/deep", "tree/a/own"]) files.makeDirectories(at(directory));
+      for (const file of ["tree/own/deep/file", "tree/a/own/file", "tree/file"]) files.writeFile(at(file), "x", OURS);
+      files.removeTree(at("tree"), files.stat(at("tree"))?.inode ?? 0, "own");
+      expect(files.list(at("tree"))).toEqual(["own"]);
+      expect(files.list(at("tree/own/deep"))).toEqual(["file"]);
+    });
+
     it("refuses to remove a tree that is not the one that was seen, or a symlink to one", () => {
       const { files, at } = start();
       files.makeDirectories(at("tree/a"));

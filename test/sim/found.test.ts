@@ -504,6 +504,28 @@ describe("found by the simulation", () => {
     expect(next.files.list(builds)).toEqual([]);
   });
 
+  it("a volume whose removal was killed anywhere in it is ours until it is gone, and goes when it is asked for again", async () => {
+    const top = `${STATE}/volumes/spare`;
+    const spare = `${HEAD}kind: Volume\nmetadata: {name: spare}\nspec: {backend: directory, onDelete: destroy}\n`;
+    const place = "desired/volumes/spare.yaml";
+    for (let deadly = 1; ; deadly++) {
+      let removing = 0;
+      const after = (call: Call) => {
+        if (call.name === "files/removing" && ++removing === deadly) throw new Crash("kill");
+      };
+      const host = exampleHost({}, { [place]: spare });
+      expect((await pass(host, "apply")).result).toBe("converged");
+      for (const name of ["a", "b", "z"]) host.outside.writeFile(`${top}/data/${name}`, Buffer.from(name));
+      host.repository.commit({ [place]: null });
+      const dying = host.restart({ faults: { after } });
+      const ending = await pass(dying, "apply", { approveAll: true }).catch(() => undefined);
+      const next = dying.restart({ faults: {} });
+      expect((await pass(next, "apply", { approveAll: true })).result).toBe("converged");
+      expect(next.files.list(`${STATE}/volumes`)).toEqual(["builds"]);
+      if (ending?.result === "converged") break;
+    }
+  });
+
   it("nothing is mounted in a copy that somebody puts in a root's place while the pass runs", async () => {
     const top = `${STATE}/volumes/debian`;
     const mounts = "mounts: [{target: /proc, type: proc, namespace: host}]";

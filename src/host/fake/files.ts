@@ -101,7 +101,7 @@ function writingPart(context: FileContext): Omit<Files, keyof ReadingPart | keyo
         point("removed", path);
         syncParent(kernel, encode(path));
       }),
-    removeTree: (path, inode) => removeFakeTree(context, path, inode),
+    removeTree: (path, inode, keep) => removeFakeTree(context, path, inode, keep),
     openWriter: (path, mode) => attempt("write", path, () => openFakeWriter(context, path, mode)),
     copyFile: (from, to) => attempt("copy", `${from} to ${to}`, () => copyBeside(context, from, to)),
   };

@@ -1,3 +1,4 @@
+import type { TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import { attempt, ErrnoError } from "./errno.ts";
 import type { FileContext } from "./file-context.ts";
@@ -5,7 +6,7 @@ import { encode, type Kernel } from "./kernel.ts";
 import type { Location } from "./mount-table.ts";
 
 /** Removes a whole tree that holds no mount and whose top is still `inode`; else nothing is removed. */
-export function removeFakeTree(context: FileContext, path: string, inode: number): void {
+export function removeFakeTree(context: FileContext, path: string, inode: number, keep?: TreePath): void {
   attempt("remove the tree", path, () => {
     const { kernel } = context;
     const { at, parent, name } = kernel.find(encode(path));
@@ -19,7 +20,8 @@ export function removeFakeTree(context: FileContext, path: string, inode: number
     }
     const inside = mountInside(kernel, at, encode(path));
     if (inside !== undefined) throw mounted(path, inside);
-    removeBelow(context, at, encode(path));
+    removeBelow(context, at, encode(path), keep);
+    if (keep !== undefined) return;
     kernel.removeDirectory(encode(path));
     parent.inode.fileSystem.sync(parent.inode);
   });
@@ -42,8 +44,9 @@ function mountInside(kernel: Kernel, directory: Location, path: string): string 
   return undefined;
 }
 
-function removeBelow(context: FileContext, directory: Location, path: string): void {
+function removeBelow(context: FileContext, directory: Location, path: string, keep?: TreePath): void {
   for (const [name, inode] of [...directory.inode.entries]) {
+    if (name === keep) continue;
     const child = `${path}/${name}`;
     context.point("removing", child);
     if (inode.type === "directory") {

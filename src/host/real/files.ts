@@ -11,6 +11,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import type { TreePath } from "../../core/entry.ts";
 import type { Files, MountEntry } from "../ports.ts";
 import { openToRead, readAll, readerOf, writerOf } from "./content.ts";
 import {
@@ -47,7 +48,7 @@ export function createFiles(options: FilesOptions): Files {
     ...reading,
     ...writing,
     ...removing,
-    removeTree: (path, inode) => removeHostTree(path, inode, mountNamespace),
+    removeTree: (path, inode, keep) => removeHostTree(path, inode, mountNamespace, keep),
     mounts: () => listMounts(mountNamespace),
     mountsEverywhere: () => [...listMounts(mountNamespace), ...listMountsOfProcesses()],
     filesystemIdentity: (path) =>
@@ -157,11 +158,11 @@ const removing: Pick<Files, "removeFile" | "removeDirectory" | "syncDirectory" |
     ),
 };
 
-function removeHostTree(path: string, inode: number, mountNamespace: string): void {
+function removeHostTree(path: string, inode: number, mountNamespace: string, keep?: TreePath): void {
   const realPath = attempt("remove the tree", path, () => join(realpathSync.native(dirname(path)), basename(path)));
   const mounts: readonly MountEntry[] = listMounts(mountNamespace);
   const own = isOwnNamespace(mountNamespace) ? [] : listMounts("/proc/self/ns/mnt");
-  removeTree(realPath, inode, [...mounts, ...own]);
+  removeTree(realPath, inode, [...mounts, ...own], keep);
 }
 
 function readFileAt(path: string): Uint8Array {

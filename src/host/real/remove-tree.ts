@@ -22,8 +22,9 @@ interface Removal {
  * what lies on another mount or device, the second removes, with the same checks at each level.
  * @param realPath the tree's path with no symlink in it, as the mounts are listed.
  * @param mounts of every namespace that may see the tree: removing a mount point unmounts it elsewhere.
+ * @param keep a name at the top that stays, and the top with it.
  */
-export function removeTree(realPath: string, inode: number, mounts: readonly MountEntry[]): void {
+export function removeTree(realPath: string, inode: number, mounts: readonly MountEntry[], keep?: TreePath): void {
   refuseMountsBelow(realPath, mounts);
   const parent = attempt("remove the tree", realPath, () => openDirectory(dirname(realPath)));
   try {
@@ -34,7 +35,8 @@ export function removeTree(realPath: string, inode: number, mounts: readonly Mou
       if (facts.inode !== inode) throw replaced(realPath);
       const removal: Removal = { path: realPath, device: facts.device, mountId: facts.mountId };
       inspect(removal, top, "");
-      empty(removal, top, "");
+      empty(removal, top, "", keep);
+      if (keep !== undefined) return;
       if (statAt(parent, name)?.inode !== inode) throw replaced(realPath);
     } finally {
       closeSync(top);
@@ -64,8 +66,9 @@ function inspect(removal: Removal, directory: number, prefix: TreePath): void {
   }
 }
 
-function empty(removal: Removal, directory: number, prefix: TreePath): void {
+function empty(removal: Removal, directory: number, prefix: TreePath, keep?: TreePath): void {
   for (const { name, isDirectory } of children(removal, directory, prefix)) {
+    if (name === keep) continue;
     const path = prefix + name;
     if (isDirectory) withChild(removal, directory, path, name, (child) => empty(removal, child, `${path}/`));
     // Neither follows a link, and the kernel refuses both on a mount point of this namespace.

@@ -6,11 +6,11 @@ import { destroy } from "./destroy.ts";
 import { checkLimits } from "./observe.ts";
 
 /**
- * Removes what a killed creation left under its temporary name, and completes a deletion that had unmounted its volume
+ * Removes what a killed creation or deletion left under a temporary name, and completes a deletion that had unmounted its volume
  * already; everything else the next look sees.
  */
 export async function recoverVolume(open: OpenEffect, context: ApplyContext): Promise<void> {
-  if (open.effect === "volume.create") await sweepVolume(open, context);
+  if (open.effect === "volume.create" || open.effect === "volume.delete") await sweepVolume(open, context);
   const volume = usable(open, context);
   if (volume === undefined || open.effect !== "volume.delete" || !backendOf(volume).mounts) return;
   const found = await backendOf(volume).observe(volume, context);

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { RootloomError } from "../../../core/error.ts";
 import { isWithin } from "../../limits.ts";
+import { OWN_FOLDER } from "../../marker.ts";
 import type { Looking, Obstacle, VolumeSubject, Working } from "./backend.ts";
 import { isTemporaryName, temporaryName } from "./temporary.ts";
 
@@ -9,7 +10,7 @@ export function temporaryPath(volume: VolumeSubject, place: string, working: Wor
   return posix.join(posix.dirname(place), temporaryName(volume, working));
 }
 
-/** Absolute paths of what interrupted creations left beside a place. */
+/** Absolute paths of what interrupted creations and removals left beside a place. */
 export function leftBeside(volume: VolumeSubject, place: string, working: Working): readonly string[] {
   const parent = posix.dirname(place);
   const names = working.host.files.list(parent) ?? [];
@@ -45,4 +46,27 @@ export function placeNew(volume: VolumeSubject, temporary: string, place: string
       hint: `rootloom adopt volume/${volume.name}, or move it away`,
     });
   host.files.rename(temporary, place);
+}
+
+/**
+ * Removes a volume that is a directory, with its marker last: what a kill or a failure leaves at its place is still seen to be
+ * ours, and what it leaves under a temporary name holds nothing but our own folder.
+ */
+export async function removeMarkedLast(volume: VolumeSubject, working: Working): Promise<void> {
+  const { files, jobs } = working.host;
+  const { path } = volume;
+  const inode = files.stat(path)?.inode;
+  if (inode === undefined) return;
+  await jobs.run("remove", { path, inode, spareVolumes: true, keep: OWN_FOLDER });
+  files.syncFilesystem(path);
+  const aside = temporaryPath(volume, path, working);
+  files.rename(path, aside);
+  if (files.stat(aside)?.inode !== inode) {
+    // It was exchanged meanwhile.
+    files.rename(aside, path);
+    throw new RootloomError(`cannot delete volume ${volume.name}: ${path} is not the directory that was seen before`, {
+      hint: "something else replaced it: look at what stands there now",
+    });
+  }
+  await jobs.run("remove", { path: aside, inode });
 }

@@ -18,7 +18,7 @@ import {
   type VolumeSubject,
   type Working,
 } from "./backend.ts";
-import { leftBeside, makeParent, missingParent, placeNew, temporaryPath } from "./beside.ts";
+import { leftBeside, makeParent, missingParent, placeNew, removeMarkedLast, temporaryPath } from "./beside.ts";
 import {
   copyContent,
   leftSnapshots,
@@ -48,7 +48,7 @@ export const directoryBackend: VolumeBackend = {
   resize: () => unable("resize"),
   relabel: () => unable("label"),
   requireRemovable: async () => undefined,
-  destroy,
+  destroy: removeMarkedLast,
   attach: () => unable("mount"),
   remount: () => unable("mount"),
   detach: () => unable("unmount"),
@@ -91,11 +91,6 @@ function sweep(volume: VolumeSubject, working: Working): void {
     const stat = files.stat(path);
     if (stat?.type === "directory") files.removeTree(path, stat.inode);
   }
-}
-
-async function destroy({ path }: VolumeSubject, { host }: Working): Promise<void> {
-  const inode = host.files.stat(path)?.inode;
-  if (inode !== undefined) await host.jobs.run("remove", { path, inode, spareVolumes: true });
 }
 
 async function capabilities({ path }: VolumeSubject, { host }: Looking): Promise<Capabilities> {

@@ -14,7 +14,7 @@ import {
   type VolumeSubject,
   type Working,
 } from "../backend.ts";
-import { leftBeside, makeParent, missingParent, placeNew, temporaryPath } from "../beside.ts";
+import { leftBeside, makeParent, missingParent, placeNew, removeMarkedLast, temporaryPath } from "../beside.ts";
 import { markedSnapshots, snapshotFolder } from "../copies.ts";
 import { observeDirectory } from "../directory.ts";
 import { attachReadOnly, cloneFrom, removeSnapshot, snapshot, sweepReadings } from "./snapshots.ts";
@@ -141,11 +141,9 @@ async function mark(volume: VolumeSubject, path: string, working: Working): Prom
 
 /** Its snapshots first; then all in it by the careful walk that refuses mounts, other volumes and other subvolumes. */
 async function destroy(volume: VolumeSubject, working: Working): Promise<void> {
-  const { files, jobs } = working.host;
   for (const { name } of markedSnapshots(snapshotFolder(volume), volume, working))
     await removeSnapshot(volume, name, working);
-  const inode = files.stat(volume.path)?.inode;
-  if (inode !== undefined) await jobs.run("remove", { path: volume.path, inode, spareVolumes: true });
+  await removeMarkedLast(volume, working);
 }
 
 /** The kernel counts what is on disk: what is still in memory would not be seen. */
