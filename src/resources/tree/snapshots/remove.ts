@@ -1,6 +1,6 @@
 import { posix } from "node:path";
-import { removeDirectory } from "../../remove.ts";
 import type { ApplyContext } from "../../types.ts";
+import { removeCopy } from "../../volume/backends/copies.ts";
 import { mountedFrom, requireNotMounted } from "../../volume/backends/in-use.ts";
 import { backendOf } from "../../volume/backends/index.ts";
 import { treePaths } from "../paths.ts";
@@ -20,7 +20,7 @@ export async function removeSnapshot(
   if (copy === undefined) await backendOf(volume).removeSnapshot(volume, name, context);
   else {
     requireNotMounted(volume, name, mountedFrom(host.files, copy));
-    await removeDirectory(host, copy);
+    await removeCopy(copy, context);
   }
   const note = posix.join(treePaths(tree.volumePath, tree.name).snapshots, `${name}.json`);
   if (host.files.stat(note) !== undefined) host.files.removeFile(note);

@@ -2,8 +2,9 @@ import { posix } from "node:path";
 import { RootloomError } from "../../../core/error.ts";
 import type { Files } from "../../../host/ports.ts";
 import { identityOf, OWN_FOLDER, ownership, readMarker, writeMarker } from "../../marker.ts";
+import { removeDirectory } from "../../remove.ts";
 import type { CloneOrigin, Looking, Snapshot, VolumeSubject, Working } from "./backend.ts";
-import { isLeftReading } from "./temporary.ts";
+import { isLeftReading, temporaryName } from "./temporary.ts";
 
 /** Where the snapshots of a volume that stands at its path lie: in it, so that they share its filesystem and its end. */
 export function snapshotFolder({ path }: Pick<VolumeSubject, "path">): string {
@@ -84,6 +85,13 @@ export async function copyContent(from: string, to: string, { host, signal }: Wo
   for (const name of names) if (!copied.includes(name)) emptyDirectory(files, posix.join(real, name), to, name);
   const top = files.stat(real);
   if (top !== undefined) files.setAttributes(to, top);
+}
+
+/** Removes a copy that is a snapshot: it has no name any more before anything of it goes, and what a kill leaves is swept by the next one. */
+export async function removeCopy(path: string, working: Working): Promise<void> {
+  const temporary = posix.join(posix.dirname(path), temporaryName({ name: posix.basename(path) }, working));
+  working.host.files.rename(path, temporary);
+  await removeDirectory(working.host, temporary);
 }
 
 /** Where a clone says what it is one of. */

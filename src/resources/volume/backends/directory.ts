@@ -25,6 +25,7 @@ import {
   markedSnapshots,
   markSnapshot,
   noteClone,
+  removeCopy,
   requireSnapshot,
   snapshotFolder,
   snapshotPath,
@@ -120,13 +121,12 @@ async function snapshot(volume: VolumeSubject, name: string, working: Working): 
 }
 
 async function removeSnapshot(volume: VolumeSubject, name: string, working: Working): Promise<void> {
-  const { files, jobs } = working.host;
+  const { files } = working.host;
   const path = snapshotPath(volume, name);
-  const inode = files.stat(path)?.inode;
-  if (inode !== undefined) {
+  if (files.stat(path) !== undefined) {
     requireSnapshot(markedSnapshots(snapshotFolder(volume), volume, working), volume, name);
     requireNotMounted(volume, name, mountedFrom(files, path));
-    await jobs.run("remove", { path, inode });
+    await removeCopy(path, working);
   }
   if (files.stat(`${path}.json`) !== undefined) files.removeFile(`${path}.json`);
 }
