@@ -1,7 +1,7 @@
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { asRootloomError, RootloomError } from "../core/error.ts";
 import type { Host } from "../host/ports.ts";
-import { withoutRights } from "../resources/tree/unprivileged.ts";
+import { withoutRights } from "../host/unprivileged.ts";
 import type { Kernel } from "./kernel.ts";
 
 const UNPACKED_BYTES_MAX = 512 << 20;

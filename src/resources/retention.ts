@@ -1,8 +1,11 @@
+import { asRootloomError } from "../core/error.ts";
 import type { GenerationPolicy } from "../core/resource.ts";
 import type { Files, Host } from "../host/ports.ts";
 import { mountedGenerations } from "./artifact/mounted.ts";
 import { readVerdict } from "./artifact/verdict.ts";
+import { requireOurs } from "./marked.ts";
 import { removeDirectory } from "./remove.ts";
+import type { ApplyContext } from "./types.ts";
 
 /** Which generations of an image or a kernel stay, beside the current one. */
 export interface Retention {
@@ -58,4 +61,50 @@ export async function removeGenerations(
 ): Promise<readonly string[]> {
   for (const { generation } of going) await removeDirectory(host, `${path}/${generation}`);
   return going.map(({ generation }) => generation);
+}
+
+/** An image or a kernel, and how its generations are listed, newest first. */
+export interface Retained extends GenerationPolicy {
+  readonly kind: "artifact" | "kernel";
+  readonly path: string;
+}
+type Lister = (files: Files, path: string, instance: string) => readonly Standing[];
+
+/** Removes the generations that are not to stay beside what `current` names. Returns their names. */
+export async function retain(
+  resource: Retained,
+  list: Lister,
+  context: ApplyContext,
+  retention = retentionOf(resource),
+): Promise<readonly string[]> {
+  const { host, instance } = context;
+  const { files, clock } = host;
+  const { kind, path } = resource;
+  const going = (): readonly Standing[] => {
+    const present = { current: files.readLink(`${path}/current`) ?? "", now_ms: clock.now_ms() };
+    return outdatedOf(files, path, list(files, path, instance), retention, present);
+  };
+  if (going().length === 0) return [];
+  return context.effect(`${kind}.remove-old`, { path }, () => {
+    requireOurs(path, context);
+    return removeGenerations(host, path, going());
+  });
+}
+
+/** A generation that fails its `check` stays, with its log and its verdict, and of those that failed before none does. */
+export async function orRetainFailed<T>(
+  resource: Retained,
+  generation: string,
+  list: Lister,
+  context: ApplyContext,
+  check: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await check();
+  } catch (thrown) {
+    const usual = retentionOf(resource);
+    const retention = { ...usual, failed: 0, pinned: [...usual.pinned, generation] };
+    if (asRootloomError(thrown).condition === "CheckFailed") await retain(resource, list, context, retention);
+    throw thrown;
+  }
 }

@@ -1,20 +1,12 @@
-import { asRootloomError, RootloomError } from "../../core/error.ts";
+import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { PackInput } from "../../host/jobs.ts";
 import { makeMarked, requireAllowed, requireOurs, sweepWork } from "../marked.ts";
 import { detail, recordOf } from "../owned.ts";
-import { retentionOf } from "../retention.ts";
+import { orRetainFailed, retain } from "../retention.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { BOOT_TREE, readBootParts } from "./boot-tree.ts";
-import {
-  CURRENT,
-  damageOf,
-  type GenerationReport,
-  keepDigests,
-  listOutdated,
-  readReport,
-  removeOutdated,
-} from "./generations.ts";
+import { CURRENT, damageOf, type GenerationReport, keepDigests, listGenerations, readReport } from "./generations.ts";
 import { requireHealthy } from "./health.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
 import { checkKernelSymbols } from "./kernel-symbols.ts";
@@ -45,7 +37,7 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
     const health = await requireChecked(resource, standing, context);
     await switchTo(resource, standing.generation, context);
     // A kill may have come between the switch and the removal of older ones.
-    await retain(resource, generation, context);
+    await retain(resource, listGenerations, context);
     return outcome(
       resource,
       standing,
@@ -62,7 +54,7 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   await keepDigests(host, resource.path, report, context);
   const health = await requireChecked(resource, report, context);
   await switchTo(resource, report.generation, context);
-  const removed = await retain(resource, report.generation, context);
+  const removed = await retain(resource, listGenerations, context);
   // A damaged one was only set aside until its successor stood.
   await sweepWork(resource.path, context);
   const older = removed.length > 0 ? [`older generations removed: ${removed.join(", ")}`] : [];
@@ -72,20 +64,9 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   return outcome(resource, report, context, `packed as generation ${report.generation}`, notes);
 }
 
-/** One that fails its check stays, with its log and its verdict, and of those that failed before none does. */
-async function requireChecked(
-  resource: ArtifactResource,
-  report: GenerationReport,
-  context: ApplyContext,
-): Promise<string | undefined> {
-  try {
-    return await requireHealthy(resource, report, context);
-  } catch (thrown) {
-    const current = context.host.files.readLink(`${resource.path}/${CURRENT}`) ?? "";
-    if (asRootloomError(thrown).condition === "CheckFailed")
-      await retain(resource, current, context, { failed: report.generation });
-    throw thrown;
-  }
+function requireChecked(resource: ArtifactResource, report: GenerationReport, context: ApplyContext) {
+  const check = () => requireHealthy(resource, report, context);
+  return orRetainFailed(resource, report.generation, listGenerations, context, check);
 }
 
 /** The image that stands now, where it is what the record says: the new one may begin with its bytes. */
@@ -148,25 +129,6 @@ async function switchTo(resource: ArtifactResource, generation: string, context:
   const link = `${resource.path}/${CURRENT}`;
   if (files.readLink(link) === generation) return;
   await context.effect("artifact.switch", { path: resource.path, generation }, () => files.writeLink(link, generation));
-}
-
-async function retain(
-  resource: ArtifactResource,
-  current: string,
-  context: ApplyContext,
-  { failed }: { readonly failed?: string } = {},
-): Promise<readonly string[]> {
-  const { host, instance } = context;
-  const { files, clock } = host;
-  const { path } = resource;
-  const present = { instance, current, now_ms: clock.now_ms() };
-  const usual = retentionOf(resource);
-  const retention = failed === undefined ? usual : { ...usual, failed: 0, pinned: [...usual.pinned, failed] };
-  if (listOutdated(files, path, retention, present).length === 0) return [];
-  return context.effect("artifact.remove-old", { path, current }, () => {
-    requireOurs(path, context);
-    return removeOutdated(host, path, retention, present);
-  });
 }
 
 function outcome(

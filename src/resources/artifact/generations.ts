@@ -145,16 +145,6 @@ interface Present {
   readonly now_ms: number;
 }
 
-/** Generations of an image that are not to stay, newest first. */
-export function listOutdated(
-  files: Files,
-  path: string,
-  retention: Retention,
-  present: Present,
-): readonly GenerationReport[] {
-  return outdatedOf(files, path, listGenerations(files, path, present.instance), retention, present);
-}
-
 /** Removes what is not to stay. Returns the names. */
 export async function removeOutdated(
   host: Pick<Host, "files" | "jobs">,
@@ -162,5 +152,6 @@ export async function removeOutdated(
   retention: Retention,
   present: Present,
 ): Promise<readonly string[]> {
-  return removeGenerations(host, path, listOutdated(host.files, path, retention, present));
+  const all = listGenerations(host.files, path, present.instance);
+  return removeGenerations(host, path, outdatedOf(host.files, path, all, retention, present));
 }

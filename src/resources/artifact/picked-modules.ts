@@ -3,11 +3,12 @@ import { type TreePath, toTreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
 import type { ArtifactResource, PickedModules } from "../../core/resource.ts";
 import type { TreeHandle } from "../../host/ports.ts";
+import { NOBODY, withoutRights } from "../../host/unprivileged.ts";
 import { copyOut } from "../kernel/copy-out.ts";
 import { CURRENT, readKernel } from "../kernel/generations.ts";
 import { MODULES, readModulesList, regularFiles } from "../kernel/modules.ts";
+import { requireTool } from "../require-tool.ts";
 import { lookOver } from "../sights.ts";
-import { NOBODY, requireTool, withoutRights } from "../tree/unprivileged.ts";
 import { moduleName, parseDependencies, parseSoftDependencies, pickModules } from "./module-names.ts";
 import type { PickContext } from "./picked.ts";
 

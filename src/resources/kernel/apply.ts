@@ -1,16 +1,17 @@
-import { asRootloomError, RootloomError } from "../../core/error.ts";
+import { RootloomError } from "../../core/error.ts";
 import type { KernelResource, OwnedRecord } from "../../core/resource.ts";
 import { takeLease } from "../lease.ts";
 import { checkHostPath } from "../limits.ts";
 import { makeMarked, removeMarked, requireAllowed, sweepTemporaries, sweepWork, whoseIs } from "../marked.ts";
 import { detail, recordOf } from "../owned.ts";
+import { orRetainFailed } from "../retention.ts";
 import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
-import { type KernelReport, kernelDamage, readKernel } from "./generations.ts";
+import { type KernelReport, kernelDamage, listKernels, readKernel } from "./generations.ts";
 import { requireHealthyKernel } from "./health.ts";
 import { type EmbeddedImage, kernelGeneration, kernelInputs } from "./inputs.ts";
 import { makeKernel } from "./make.ts";
 import { whyForbidden } from "./observe.ts";
-import { placeKernel, retainFailed, switchKernel } from "./place.ts";
+import { placeKernel, switchKernel } from "./place.ts";
 import { provideKernelSource } from "./source.ts";
 import { closeWorkshop, openWorkshop, removeWorkshop } from "./workshop.ts";
 
@@ -122,18 +123,14 @@ async function build(resource: KernelResource, context: ApplyContext): Promise<O
   return { record: recordNow(resource, report, context), result: `built as generation ${generation}`, notes };
 }
 
-async function requireChecked(
+function requireChecked(
   resource: KernelResource,
   report: KernelReport,
   initramfs: EmbeddedImage | undefined,
   context: ApplyContext,
-): Promise<string | undefined> {
-  try {
-    return await requireHealthyKernel(resource, report, initramfs, context);
-  } catch (thrown) {
-    if (asRootloomError(thrown).condition === "CheckFailed") await retainFailed(resource, report.generation, context);
-    throw thrown;
-  }
+) {
+  const check = () => requireHealthyKernel(resource, report, initramfs, context);
+  return orRetainFailed(resource, report.generation, listKernels, context, check);
 }
 
 async function wholeKernel(

@@ -1,5 +1,5 @@
 import type { Command, Host } from "../../host/ports.ts";
-import { NOBODY } from "../tree/unprivileged.ts";
+import { NOBODY } from "../../host/unprivileged.ts";
 
 /** A directory that is seen inside under another name; `isReadOnly`: nothing can be written there. */
 export interface Place {

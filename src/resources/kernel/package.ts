@@ -3,8 +3,8 @@ import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { PackageSource } from "../../core/resource.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
+import { requireTool } from "../require-tool.ts";
 import { checkKept, keepFile, keptPaths, sha256Of, type Tarball } from "../tree/kept.ts";
-import { requireTool } from "../tree/unprivileged.ts";
 import type { ApplyContext } from "../types.ts";
 
 /**

@@ -1,10 +1,9 @@
 import { posix } from "node:path";
 import { ARCHITECTURES } from "../../core/kernel.ts";
 import type { KernelResource } from "../../core/resource.ts";
-import { requireOurs } from "../marked.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
-import { outdatedOf, type Retention, removeGenerations, retentionOf } from "../retention.ts";
+import { retain } from "../retention.ts";
 import { sha256Of } from "../tree/kept.ts";
 import type { ApplyContext } from "../types.ts";
 import { checkMade } from "./configure.ts";
@@ -73,26 +72,7 @@ export async function switchKernel(resource: KernelResource, generation: string,
     await context.effect("kernel.switch", { path, generation }, () =>
       files.writeLink(posix.join(path, CURRENT), generation),
     );
-  await retain(resource, retentionOf(resource), context);
-}
-
-/** One that failed its check stays, with its log and its verdict, and of those that failed before none does. */
-export async function retainFailed(resource: KernelResource, failed: string, context: ApplyContext): Promise<void> {
-  const usual = retentionOf(resource);
-  await retain(resource, { ...usual, failed: 0, pinned: [...usual.pinned, failed] }, context);
-}
-
-async function retain({ path }: KernelResource, retention: Retention, context: ApplyContext): Promise<void> {
-  const { host, instance } = context;
-  const { files, clock } = host;
-  const present = { current: files.readLink(posix.join(path, CURRENT)) ?? "", now_ms: clock.now_ms() };
-  const going = outdatedOf(files, path, listKernels(files, path, instance), retention, present);
-  if (going.length === 0) return;
-  const generations = going.map(({ generation }) => generation);
-  await context.effect("kernel.remove-old", { path, generations }, () => {
-    requireOurs(path, context);
-    return removeGenerations(host, path, going);
-  });
+  await retain(resource, listKernels, context);
 }
 
 /** What was built under that name and is not whole makes room. */

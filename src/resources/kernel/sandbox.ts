@@ -1,5 +1,5 @@
 import type { Host } from "../../host/ports.ts";
-import { withoutRights } from "../tree/unprivileged.ts";
+import { withoutRights } from "../../host/unprivileged.ts";
 import { inRoot } from "./in-root.ts";
 import { type BuildPaths, compilerCachePath, INSIDE } from "./paths.ts";
 import type { Toolchain } from "./toolchain.ts";

@@ -5,11 +5,11 @@ import { bootstrapEstimate_bytes } from "../../core/space.ts";
 import type { Command, Host } from "../../host/ports.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
+import { requireTool } from "../require-tool.ts";
 import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import { emulated, findEmulation } from "./emulation.ts";
 import { keepFile, keptPaths, sha256Of, type Tarball } from "./kept.ts";
-import { requireTool } from "./unprivileged.ts";
 
 /** First release of each suite, UTC: the source date of what is made from it. Other suites: 0. */
 const RELEASE_DATES_S: Readonly<Record<string, number>> = {

@@ -1,8 +1,9 @@
 import { posix } from "node:path";
 import { asRootloomError, RootloomError } from "../../core/error.ts";
+import { withoutRights } from "../../host/unprivileged.ts";
 import { formatSize } from "../../pack/notes.ts";
+import { requireTool } from "../require-tool.ts";
 import type { ApplyContext } from "../types.ts";
-import { requireTool, withoutRights } from "./unprivileged.ts";
 
 export interface Download {
   readonly url: string;

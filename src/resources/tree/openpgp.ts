@@ -1,7 +1,8 @@
 import { RootloomError } from "../../core/error.ts";
 import type { DesiredFile } from "../../core/resource.ts";
+import { NOBODY, withoutRights } from "../../host/unprivileged.ts";
+import { requireTool } from "../require-tool.ts";
 import type { ApplyContext } from "../types.ts";
-import { NOBODY, requireTool, withoutRights } from "./unprivileged.ts";
 
 /** What was signed, where its signature is, and who may have made it. All paths are absolute. */
 export interface Signed {

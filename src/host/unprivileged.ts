@@ -1,18 +1,5 @@
-import { RootloomError } from "../../core/error.ts";
-import type { ApplyContext } from "../types.ts";
-
 /** What reads from the network, and what is not known to be right yet, is read by nobody: user and group 65534. */
 export const NOBODY = 65534;
-
-/** @throws RootloomError (waiting) that names the package. */
-export function requireTool(tool: string, what: string, debian: string, context: Pick<ApplyContext, "host">): void {
-  if (context.host.processes.find(tool) !== undefined) return;
-  throw new RootloomError(`cannot ${what}: ${tool} is not installed`, {
-    hint: `apt-get install ${debian}`,
-    retry: "waiting",
-    condition: "ToolMissing",
-  });
-}
 
 /** The words before a command that take every right away from it for good. Only root can give up what it has. */
 export function withoutRights(userId: number): readonly string[] {
