@@ -15,17 +15,31 @@ export function judgeSpace({ free_bytes, held_bytes, needed_bytes }: SpaceQuesti
   return all_bytes > free_bytes - held_bytes ? "wait" : "fits";
 }
 
-/** How much larger than its tarball a root is thought to be, where the tarball does not say: by the end of its name. */
-const RATIOS: readonly (readonly [ending: RegExp, ratio: number])[] = [
-  [/\.t?xz$/, 5],
-  [/\.t?zst$/, 4],
-  [/\.(bz2|tbz2?)$/, 4],
-  [/\.t?gz$/, 3],
+/** How a tarball is compressed: told by its first bytes, since one in the cache is called `KEY.tar` whatever it is. */
+export type Compression = "none" | "gzip" | "bzip2" | "zstd" | "xz";
+
+/** First bytes of each, in hex. */
+const BEGINNINGS: readonly (readonly [beginning: string, compression: Compression])[] = [
+  ["1f8b", "gzip"],
+  ["425a68", "bzip2"],
+  ["28b52ffd", "zstd"],
+  ["fd377a585a00", "xz"],
 ];
 
-/** What a tarball takes when it is unpacked, in bytes, by its name and size alone. */
-export function unpackedEstimate_bytes(name: string, size_bytes: number): number {
-  return size_bytes * (RATIOS.find(([ending]) => ending.test(name))?.[1] ?? 1);
+/** How many bytes of a file `compressionOf` looks at. */
+export const BEGINNING_BYTES = 6;
+
+/** @param beginning the first bytes of a file, in hex. */
+export function compressionOf(beginning: string): Compression {
+  return BEGINNINGS.find(([each]) => beginning.startsWith(each))?.[1] ?? "none";
+}
+
+/** How much larger than its tarball a root is thought to be, where the tarball does not say. */
+const RATIOS: Readonly<Record<Compression, number>> = { none: 1, gzip: 3, bzip2: 4, zstd: 4, xz: 5 };
+
+/** What a tarball takes when it is unpacked, in bytes, by its compression and size alone. */
+export function unpackedEstimate_bytes(compression: Compression, size_bytes: number): number {
+  return size_bytes * RATIOS[compression];
 }
 
 const MIB = 1024 ** 2;
