@@ -1,7 +1,7 @@
 import type { Entry } from "../core/entry.ts";
 
 /** Part of every key: raise it when the bytes that the packer writes for the same entries change. */
-export const PACKER_VERSION = 2;
+export const PACKER_VERSION = 3;
 
 /** Where the content of a regular file is read from. */
 export type ContentSource =
