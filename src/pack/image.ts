@@ -1,5 +1,6 @@
+import { RootloomError } from "../core/error.ts";
 import type { JobMap } from "../host/jobs.ts";
-import type { JobContext } from "../host/ports.ts";
+import type { Files, JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
 import { compress } from "./compress.ts";
 import { commonStart, keepImage, type Milestone } from "./last-image.ts";
@@ -10,10 +11,12 @@ import { MAX_BYTES, type Segment } from "./segments.ts";
 import { ImageWriter } from "./splice.ts";
 import { noteUse } from "./used.ts";
 
-/** Segments on their way at one time, and their bytes: a large one goes alone. */
+/** Segments on their way at one time, and the bytes that they hold in memory. */
 const IN_FLIGHT_MAX = 4;
 const IN_FLIGHT_BYTES_MAX = 20 << 20;
-/** Segments that may be ready before it is their turn. */
+/** What one holds that is too large for memory. */
+const STREAMED_BYTES = 8 << 20;
+/** Segments in memory that may be ready before it is their turn. */
 const WAITING_MAX = 8;
 
 /** The segments of an image, in its order, with what the cache has of them. */
@@ -42,19 +45,20 @@ export function findSegments(
 /**
  * Writes the image beside and renames it: found segments from the cache, the others made, and the trailer as a last
  * small member. While one segment is read, others are compressed on the threads of the pool; they are written in order.
- * @param whileSyncing what else there is to do while the disk is waited for; the image is still called `partial` then.
+ * An image packed from nothing is read back as a whole; the more so while others are compressed, the less at the end.
+ * @param whileSyncing what else there is to do while the disk is waited for.
  */
 export async function writeImage(
   context: JobContext,
   settings: SegmentSettings,
   found: FoundSegments,
   { image: path, previous }: Pick<JobMap["pack"]["input"], "image" | "previous">,
-  whileSyncing: (partial: string, image: WrittenImage) => void,
+  whileSyncing: (image: WrittenImage) => void,
 ): Promise<WrittenImage> {
   const paths = found.map(({ stored }) => stored?.path);
   const start = commonStart(settings.files, previous, paths);
   const output = openBeside(settings.files, path, 0o644);
-  const writer = new ImageWriter(settings.files, output.writer);
+  const writer = new ImageWriter(settings.files, output);
   const line = new Line(context, settings, writer, found);
   try {
     if (previous) writer.startWith(previous.image, start);
@@ -63,7 +67,8 @@ export async function writeImage(
     const image = { ...(await line.finish()), size_bytes: output.writer.bytes };
     const synced = output.writer.syncLater();
     try {
-      whileSyncing(output.path, image);
+      if (line.isFromNothing && !writer.readsBack(image.sha256)) throw giveUp(settings.files, path, image.used);
+      whileSyncing(image);
     } finally {
       await synced;
     }
@@ -77,10 +82,21 @@ export async function writeImage(
   }
 }
 
+/** What an image was made of that does not read back is not used again: the next try begins with nothing, too. */
+function giveUp(files: Files, path: string, segments: ReadonlySet<string>): RootloomError {
+  for (const segment of segments) files.removeFile(segment);
+  return new RootloomError(`cannot pack ${path}: it did not read back as it was written`, {
+    hint: "the disk may be faulty; it is tried again",
+    retry: "transient",
+  });
+}
+
 interface Waiting {
   readonly segment: Segment;
   stored: StoredSegment | undefined;
   made: Promise<unknown> | undefined;
+  /** Of one from the cache that was checked while others were made: whether it is what was stored. */
+  isWhole: boolean | undefined;
 }
 
 /** Segments on their way into an image, in its order. */
@@ -89,6 +105,7 @@ class Line {
   readonly #settings: SegmentSettings;
   readonly #writer: ImageWriter;
   readonly #total_bytes: number;
+  readonly isFromNothing: boolean;
   /** Made, or being made, and not written yet; and those of them that are being made. */
   readonly #waiting: Waiting[] = [];
   readonly #making = new Set<Promise<unknown>>();
@@ -101,6 +118,7 @@ class Line {
     this.#context = context;
     this.#settings = settings;
     this.#writer = writer;
+    this.isFromNothing = found.every(({ stored }) => !stored);
     this.#total_bytes = found.reduce((sum, { segment, stored }) => sum + (stored ? 0 : segment.raw_bytes), 0);
   }
 
@@ -112,15 +130,17 @@ class Line {
 
   /** Returns as soon as there is room for the next one. */
   async add(segment: Segment, stored: StoredSegment | undefined): Promise<void> {
-    while (this.#isFull(segment.raw_bytes)) {
+    while (!stored && this.#isFull(segment)) {
+      if (this.isFromNothing) this.#writer.readBack();
       await Promise.race(this.#making);
       await this.#writeMade();
     }
     if (this.#context.cancelled()) throw cancelled();
-    const waiting: Waiting = { segment, stored, made: undefined };
+    const isWhole = stored && this.#making.size > 0 ? this.#writer.isWhole(stored) : undefined;
+    const waiting: Waiting = { segment, stored, made: undefined, isWhole };
     this.#waiting.push(waiting);
     if (!stored) this.#start(waiting);
-    if (this.#waiting.length > WAITING_MAX) await this.#waiting[0]?.made;
+    if (this.#waiting.filter(({ made }) => made).length > WAITING_MAX) await this.#waiting[0]?.made;
     await this.#writeMade();
   }
 
@@ -137,20 +157,20 @@ class Line {
     await Promise.allSettled([...this.#making, this.#writer.settle()]);
   }
 
-  #isFull(raw_bytes: number): boolean {
+  #isFull(segment: Segment): boolean {
     const { size } = this.#making;
-    return size > 0 && (size >= IN_FLIGHT_MAX || this.#making_bytes + raw_bytes > IN_FLIGHT_BYTES_MAX);
+    return size > 0 && (size >= IN_FLIGHT_MAX || this.#making_bytes + heldBytes(segment) > IN_FLIGHT_BYTES_MAX);
   }
 
   #start(waiting: Waiting): void {
-    const { raw_bytes } = waiting.segment;
-    this.#making_bytes += raw_bytes;
+    const held_bytes = heldBytes(waiting.segment);
+    this.#making_bytes += held_bytes;
     const making = this.#make(waiting.segment)
       .then((stored) => {
         waiting.stored = stored;
       })
       .finally(() => {
-        this.#making_bytes -= raw_bytes;
+        this.#making_bytes -= held_bytes;
         this.#making.delete(making);
       });
     making.catch(() => undefined); // heard by whoever waits for it
@@ -170,8 +190,8 @@ class Line {
       this.#waiting.shift();
       const { segment, stored } = next;
       // A cached segment that is damaged is made again, once: what is wrong then is not the cache.
-      const isWhole = this.#writer.addStored(stored);
-      if (!isWhole) this.#writer.addStored(await this.#make(segment));
+      const isWhole = next.isWhole ?? this.#writer.isWhole(stored);
+      this.#writer.addStored(isWhole ? stored : await this.#make(segment));
       this.#used.add(stored.path);
       if (stored.reused && isWhole) {
         this.#reused++;
@@ -181,6 +201,10 @@ class Line {
       this.#context.progress(this.#done_bytes, this.#total_bytes);
     }
   }
+}
+
+function heldBytes({ raw_bytes }: Segment): number {
+  return raw_bytes > MAX_BYTES ? STREAMED_BYTES : raw_bytes;
 }
 
 function findOne(

@@ -11,7 +11,6 @@ import { describeMemory } from "./notes.ts";
 import { Room } from "./room.ts";
 import type { SegmentSettings } from "./segment-cache.ts";
 import { cutSegments } from "./segments.ts";
-import { checkWritten } from "./splice.ts";
 import { sweepSegments } from "./sweep.ts";
 
 type PackJob = JobMap["pack"];
@@ -60,11 +59,10 @@ async function packComposition(
   const found = findSegments(context, settings, segments);
   requireSpace(input, found, settings);
   let manifestSha256 = "";
-  const image = await writeImage(context, settings, found, input, (partial, { sha256, segmentsReused }) => {
+  const image = await writeImage(context, settings, found, input, () => {
     unread?.finish();
     manifestSha256 = writeManifest(files, input.manifest, entries).sha256;
     keepManifest(files, input.manifest, entries);
-    if (segmentsReused === 0) checkWritten(files, partial, sha256);
   });
   if (image.segmentsReused < segments.length)
     sweepSegments(files, input.cache, image.used, image.size_bytes, context.now_ms() / 1000);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
 import type { Files, Writer } from "../host/ports.ts";
+import type { FileBeside } from "./beside.ts";
 import { fill } from "./content.ts";
 import type { Milestone } from "./last-image.ts";
 import { release } from "./room.ts";
@@ -8,20 +9,25 @@ import type { StoredSegment } from "./segment-cache.ts";
 
 const CHUNK_BYTES = 1 << 20;
 const SYNC_BYTES = 32 << 20;
+const READ_BACK_BYTES = 8 << 20;
 const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
 
 /** Writes an image from its parts, and hashes it on the way. */
 export class ImageWriter {
   readonly #files: Files;
+  readonly #path: string;
   readonly #writer: Writer;
   readonly milestones: Milestone[] = [];
   #image = createHash("sha256");
+  readonly #back = createHash("sha256");
+  #back_bytes = 0;
   #unsynced_bytes = 0;
   #syncing: Promise<void> | undefined;
   #failure: { readonly thrown: unknown } | undefined;
 
-  constructor(files: Files, writer: Writer) {
+  constructor(files: Files, { path, writer }: FileBeside) {
     this.#files = files;
+    this.#path = path;
     this.#writer = writer;
   }
 
@@ -63,29 +69,32 @@ export class ImageWriter {
     this.milestones.push(...start);
   }
 
-  /** Adds a stored segment. False, with nothing written, when it is not what was stored. */
-  addStored(segment: StoredSegment): boolean {
-    const isWhole = this.#copy(segment);
-    if (isWhole)
-      this.milestones.push({ segment: segment.path, end_bytes: this.#writer.bytes, hash: this.#image.copy() });
-    return isWhole;
+  /** Whether a segment is what was stored. */
+  isWhole(segment: StoredSegment): boolean {
+    if (segment.bytes) return true;
+    const part = createHash("sha256");
+    for (const chunk of fileChunks(this.#files, segment.path, 0, segment.size_bytes)) part.update(chunk);
+    return part.digest("hex") === segment.sha256;
   }
 
-  #copy(segment: StoredSegment): boolean {
+  /** Adds a stored segment that is whole. */
+  addStored(segment: StoredSegment): void {
+    this.#copy(segment);
+    this.milestones.push({ segment: segment.path, end_bytes: this.#writer.bytes, hash: this.#image.copy() });
+  }
+
+  #copy(segment: StoredSegment): void {
     if (segment.bytes) {
       this.add(segment.bytes);
       release(segment.bytes);
-      return true;
+      return;
     }
-    const part = createHash("sha256");
-    for (const chunk of storedChunks(this.#files, segment)) part.update(chunk);
-    if (part.digest("hex") !== segment.sha256) return false;
     let size_bytes = 0;
-    for (const chunk of storedChunks(this.#files, segment)) {
+    for (const chunk of fileChunks(this.#files, segment.path, 0, segment.size_bytes)) {
       this.add(chunk);
       size_bytes += chunk.length;
     }
-    if (size_bytes === segment.size_bytes) return true;
+    if (size_bytes === segment.size_bytes) return;
     throw new RootloomError(`cannot pack: ${segment.path} went away while it was read`, {
       hint: "something else changes the cache; it is tried again",
       retry: "transient",
@@ -95,14 +104,33 @@ export class ImageWriter {
   sha256(): string {
     return this.#image.digest("hex");
   }
+
+  /** Reads some of what was written and nobody has read back. */
+  readBack(): void {
+    this.#readBackTo(Math.min(this.#writer.bytes, this.#back_bytes + READ_BACK_BYTES));
+  }
+
+  /** Reads back the rest. False where the file as a whole is not what was written. */
+  readsBack(sha256: string): boolean {
+    this.#readBackTo(this.#writer.bytes);
+    return this.#back_bytes === this.#writer.bytes && this.#back.digest("hex") === sha256;
+  }
+
+  #readBackTo(end_bytes: number): void {
+    for (const chunk of fileChunks(this.#files, this.#path, this.#back_bytes, end_bytes)) {
+      this.#back.update(chunk);
+      this.#back_bytes += chunk.length;
+    }
+  }
 }
 
-function* storedChunks(files: Files, segment: StoredSegment): Generator<Uint8Array> {
-  const reader = files.openReader(segment.path);
+/** Part of a file, or what there is of it; each chunk overwrites the one before. */
+function* fileChunks(files: Files, path: string, start: number, end: number): Generator<Uint8Array> {
+  const reader = start < end ? files.openReader(path) : undefined;
   if (!reader) return;
   try {
-    for (let position = 0; position < segment.size_bytes; ) {
-      const bytes = fill(reader, buffer.subarray(0, Math.min(CHUNK_BYTES, segment.size_bytes - position)), position);
+    for (let position = start; position < end; ) {
+      const bytes = fill(reader, buffer.subarray(0, Math.min(CHUNK_BYTES, end - position)), position);
       if (bytes === 0) return;
       position += bytes;
       yield buffer.subarray(0, bytes);
@@ -110,22 +138,4 @@ function* storedChunks(files: Files, segment: StoredSegment): Generator<Uint8Arr
   } finally {
     reader.close();
   }
-}
-
-/** Hashes a file that was just written, to be sure that it reads back. */
-export function checkWritten(files: Files, path: string, sha256: string): void {
-  const digest = createHash("sha256");
-  const reader = files.openReader(path);
-  for (let position = 0; reader; ) {
-    const bytes = fill(reader, buffer, position);
-    if (bytes === 0) break;
-    digest.update(buffer.subarray(0, bytes));
-    position += bytes;
-  }
-  reader?.close();
-  if (digest.digest("hex") === sha256) return;
-  throw new RootloomError(`cannot pack: ${path} did not read back as it was written`, {
-    hint: "the disk may be faulty; it is tried again",
-    retry: "transient",
-  });
 }

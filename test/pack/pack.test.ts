@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   appendFileSync,
   chmodSync,
@@ -157,6 +158,26 @@ describe("an image", () => {
     expect(fileSha256(second.image)).toBe(first.sha256);
   });
 
+  it("does not use a segment that was damaged behind one that is made anew", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    for (let file = 0; file < 6; file++) writeFileSync(join(root, `usr/large-${file}`), randomBytes(3 << 20));
+    const input = packInput(join(work, "cache"), [treeLayer(root)], { compression: { codec: "zstd", level: 1 } });
+    await packTo(work, "before", input);
+    writeFileSync(join(root, "usr/large-0"), randomBytes(3 << 20));
+    const folder = join(work, "cache/segments");
+    for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+      const path = join(folder, name);
+      if (!statSync(path).isFile()) continue;
+      const bytes = readFileSync(path);
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+      writeFileSync(path, bytes);
+    }
+    const repacked = await packTo(work, "repacked", input);
+    const anew = await packTo(work, "anew", { ...input, cache: join(work, "other") });
+    expect(fileSha256(repacked.image)).toBe(fileSha256(anew.image));
+  });
+
   it("keeps excluded contents out and the directory in, and does not change with them", async () => {
     const work = temporaryDirectory();
     const root = makeRoot(work);
@@ -309,6 +330,29 @@ describe("packing is refused", () => {
       files,
     });
     await expect(packing).rejects.toMatchObject({ retry: "waiting", condition: "NoSpace" });
+    expect(readdirSync(work).sort()).toEqual(["cache", "root"]);
+  });
+
+  it("as transient when an image packed from nothing does not read back, and nothing is left of it", async () => {
+    const work = temporaryDirectory();
+    const openReader: typeof context.files.openReader = (path) => {
+      const reader = context.files.openReader(path);
+      if (!reader || !path.includes(".img")) return reader;
+      const read: typeof reader.read = (into, position) => {
+        const bytes = reader.read(into, position);
+        if (bytes > 0) into[bytes - 1] = (into[bytes - 1] ?? 0) ^ 1;
+        return bytes;
+      };
+      return { ...reader, read };
+    };
+    const packing = packTo(work, "image", packInput(join(work, "cache"), [treeLayer(makeRoot(work))]), {
+      ...context,
+      files: { ...context.files, openReader },
+    });
+    await expect(packing).rejects.toMatchObject({
+      message: expect.stringContaining("did not read back as it was written"),
+      retry: "transient",
+    });
     expect(readdirSync(work).sort()).toEqual(["cache", "root"]);
   });
 
