@@ -61,3 +61,21 @@ export function provisionEstimate_bytes(packages: number): number {
 export function imageEstimate_bytes(content_bytes: number, codec: string): number {
   return Math.ceil(content_bytes * (codec === "none" ? 1 : 0.6));
 }
+
+/** Of what make leaves for one symbol of a kernel that is set: its objects, linked and unlinked. */
+const SYMBOL_BYTES = 600 * 1024;
+/** With what a debugger reads in them. */
+const DEBUG_TIMES = 4;
+/** An image that is embedded is in the objects, in vmlinux, beside it without symbols, compressed, and in the kernel. */
+const EMBEDDED_TIMES = 5;
+
+/** What building a kernel from nothing takes, in bytes. */
+export function kernelEstimate_bytes(kernel: {
+  /** Symbols that are y or m. */
+  readonly symbols: number;
+  readonly isDebug: boolean;
+  readonly embedded_bytes: number;
+}): number {
+  const objects_bytes = kernel.symbols * SYMBOL_BYTES * (kernel.isDebug ? DEBUG_TIMES : 1);
+  return objects_bytes + kernel.embedded_bytes * EMBEDDED_TIMES;
+}

@@ -4,6 +4,7 @@ import {
   compressionOf,
   imageEstimate_bytes,
   judgeSpace,
+  kernelEstimate_bytes,
   provisionEstimate_bytes,
   SPARE_BYTES,
   unpackedEstimate_bytes,
@@ -42,4 +43,10 @@ it("a bootstrapped root, a step and an image are thought to take what such ones 
   ]);
   expect([provisionEstimate_bytes(0), provisionEstimate_bytes(3)]).toEqual([32 * MIB, 80 * MIB]);
   expect(["gzip", "none"].map((codec) => imageEstimate_bytes(1001, codec))).toEqual([601, 1001]);
+});
+
+it("a kernel is thought to take what its symbols, its debugging information and its image make of it", () => {
+  const of = (symbols: number, isDebug: boolean, embedded_bytes: number) =>
+    kernelEstimate_bytes({ symbols, isDebug, embedded_bytes }) / 1024;
+  expect([of(0, true, 0), of(3, false, 0), of(3, true, 0), of(3, false, 2048)]).toEqual([0, 1800, 7200, 1810]);
 });

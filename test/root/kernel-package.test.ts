@@ -52,6 +52,7 @@ function makeArchive(): void {
     `echo "$*" >> ${join(site.directory, "asked")}`,
     `for name; do :; done; name="\${name%%=*}"`,
     `[ -f ${packages}/$name.deb ] || { echo "E: Unable to locate package $name" >&2; exit 100; }`,
+    `case "$*" in *--print-uris*) echo "'file:$name.deb' $name.deb $(cat ${join(site.directory, "said")} 2>/dev/null || echo 9) "; exit;; esac`,
     `cp ${packages}/$name.deb "./\${name}_1%3a2.0_all.deb"`,
   ];
   writeFileSync(apt, `${lines.join("\n")}\n`);
@@ -69,12 +70,27 @@ describe("a kernel whose source is in a package of the distribution", () => {
     const first = runAllowed(site, "apply");
     expect(first.exitCode, first.stdout + first.stderr).toBe(0);
     expect(readFileSync(join(site.state, "kernels/toy/current/kernel"), "utf8")).toContain('version = "one"');
-    expect(asked()).toEqual(["--quiet download linux-source-toy=1:2.0"]);
+    const words = ["--quiet --print-uris download linux-source-toy=1:2.0", "--quiet download linux-source-toy=1:2.0"];
+    expect(asked()).toEqual(words);
     expect(actions()).toEqual(["keep"]);
     site.commit({ "desired/kernels/toy.kconfig": "CONFIG_PARENT=y\nCONFIG_CHILD=y\n" });
     const again = runAllowed(site, "apply", "--offline");
     expect(again.exitCode, again.stdout + again.stderr).toBe(0);
-    expect(asked()).toHaveLength(1);
+    expect(asked()).toEqual(words);
+    expect(leftovers(site)).toEqual([]);
+  });
+
+  it("is not fetched where its package and the tarball in it have no room beside each other: the figures are said", () => {
+    site = makeSite({ "desired/host.yaml": document("Host", "host", {}) });
+    makeArchive();
+    writeFileSync(join(site.directory, "said"), String(2 ** 50));
+    declare({ package: { name: "linux-source-toy" } });
+    const full = runAllowed(site, "apply");
+    expect([full.exitCode, full.stdout]).toEqual([
+      1,
+      expect.stringMatching(/cannot fetch the package linux-source-toy: .* free, about 2048\.0 TiB are needed/),
+    ]);
+    expect(asked()).toEqual(["--quiet --print-uris download linux-source-toy"]);
     expect(leftovers(site)).toEqual([]);
   });
 

@@ -5,6 +5,7 @@ import { checkHostPath } from "../limits.ts";
 import { makeMarked, removeMarked, requireAllowed, sweepTemporaries, sweepWork, whoseIs } from "../marked.ts";
 import { detail, recordOf } from "../owned.ts";
 import { orRetainFailed } from "../retention.ts";
+import { withSpace } from "../space.ts";
 import type { ApplyContext, Executor, OpenEffect, Outcome } from "../types.ts";
 import { type KernelReport, kernelDamage, listKernels, readKernel } from "./generations.ts";
 import { requireHealthyKernel } from "./health.ts";
@@ -12,6 +13,7 @@ import { type EmbeddedImage, kernelGeneration, kernelInputs } from "./inputs.ts"
 import { makeKernel } from "./make.ts";
 import { whyForbidden } from "./observe.ts";
 import { placeKernel, switchKernel } from "./place.ts";
+import { placeNeed } from "./room.ts";
 import { provideKernelSource } from "./source.ts";
 import { closeWorkshop, openWorkshop, removeWorkshop } from "./workshop.ts";
 
@@ -108,10 +110,12 @@ async function build(resource: KernelResource, context: ApplyContext): Promise<O
   );
   requireUnchanged(resource, inputs, (await kernelInputs(resource, context)).inputs);
   const what = { generation, inputs, config: made.config };
-  const report = await placeKernel(resource, what, workshop, context).catch(async (thrown: unknown) => {
-    if (!context.signal.aborted) await sweepWork(resource.path, context);
-    throw thrown;
-  });
+  const report = await withSpace(context, placeNeed(resource, workshop, context.host.files), () =>
+    placeKernel(resource, what, workshop, context).catch(async (thrown: unknown) => {
+      if (!context.signal.aborted) await sweepWork(resource.path, context);
+      throw thrown;
+    }),
+  );
   const health = await requireChecked(resource, report, initramfs, context);
   await switchKernel(resource, generation, context);
   const notes = [

@@ -2,11 +2,13 @@ import { RootloomError } from "../../core/error.ts";
 import { ARCHITECTURES } from "../../core/kernel.ts";
 import type { KernelResource } from "../../core/resource.ts";
 import { openLog, type StepLog } from "../provision/log.ts";
+import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import { answeredConfig, checkAnswer, checkSize, writeInput } from "./configure.ts";
 import type { EmbeddedImage } from "./inputs.ts";
 import { installCommands } from "./modules.ts";
 import { INSIDE } from "./paths.ts";
+import { buildNeed } from "./room.ts";
 import { makeWords, runInside, type Workshop } from "./sandbox.ts";
 
 /** Between two lines that a person is shown. */
@@ -35,8 +37,10 @@ export async function makeKernel(
     const targets = [target, ...(modules === undefined ? [] : ["modules"])];
     const make = makeWords(workshop, [`--jobs=${resource.jobs}`, ...targets]);
     const install = modules === undefined ? [] : installCommands(makeWords(workshop, []), modules);
-    for (const words of [make, ...install])
-      await step(`cannot build kernel ${resource.name}`, words, { workshop, log, context });
+    await withSpace(context, await buildNeed(resource, config, initramfs, workshop, context), async () => {
+      for (const words of [make, ...install])
+        await step(`cannot build kernel ${resource.name}`, words, { workshop, log, context });
+    });
     return { log: log.path, config };
   } finally {
     log.close();

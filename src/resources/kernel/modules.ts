@@ -10,7 +10,7 @@ export const MODULES = "modules";
 export const MODULES_LIST = "modules.list";
 
 /** Folder of the build tree that modules are installed into. */
-const INSTALLED = "modules.install";
+export const INSTALLED = "modules.install";
 
 /** The commands that install modules, run behind the one that makes them. Their index is made where they are picked. */
 export function installCommands(make: readonly string[], { strip }: { readonly strip: boolean }): readonly string[][] {

@@ -4,6 +4,7 @@ import type { PackageSource } from "../../core/resource.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
 import { requireTool } from "../require-tool.ts";
+import { withSpace } from "../space.ts";
 import { checkKept, keepFile, keptPaths, sha256Of, type Tarball } from "../tree/kept.ts";
 import type { ApplyContext } from "../types.ts";
 
@@ -31,21 +32,35 @@ export async function fetchPackage(name: string, source: PackageSource, context:
   files.makeDirectory(work, { owner: 0, group: 0, mode: 0o755 });
   try {
     context.progress(`fetching ${source.name}`);
-    await run(["apt-get", "--quiet", "download", `${source.name}${version}`], work, context);
-    const found = (files.list(work) ?? []).find((file) => file.endsWith(".deb")) ?? "";
-    await run(["dpkg-deb", "--extract", found, "tree"], work, context);
-    const place = posix.join(work, "tree/usr/src");
-    const tarball = (files.list(place) ?? []).find((file) => /\.tar\.(xz|gz|bz2|zst)$/.test(file));
-    const path = posix.join(place, tarball ?? "");
-    const sha256 = tarball === undefined ? undefined : await sha256Of(path, context, false);
-    if (sha256 === undefined)
-      throw new RootloomError(`cannot build kernel ${name}: the package ${source.name} has no tarball in /usr/src`, {
-        hint: "name a package of a kernel's source, such as linux-source-6.1",
-      });
-    return keepFile(path, key, { sha256, verified: `package ${posix.basename(found, ".deb")}` }, context);
+    const download = ["download", `${source.name}${version}`];
+    const said = await run(["apt-get", "--quiet", "--print-uris", ...download], work, context);
+    return await withSpace(context, { path: work, needed_bytes: roomFor(said), what }, async () => {
+      await run(["apt-get", "--quiet", ...download], work, context);
+      return takeTarball(name, source, work, context);
+    });
   } finally {
     await removeDirectory(context.host, work);
   }
+}
+
+/** The package, as long as apt says (`'URI' FILE BYTES HASH`), and the tarball in it, which is compressed already. */
+function roomFor(said: string): number {
+  return 2 * Number(/^'[^']*' \S+ (\d+)( |$)/m.exec(said)?.[1] ?? 0);
+}
+
+async function takeTarball(name: string, source: PackageSource, work: string, context: ApplyContext): Promise<Tarball> {
+  const { files } = context.host;
+  const found = (files.list(work) ?? []).find((file) => file.endsWith(".deb")) ?? "";
+  await run(["dpkg-deb", "--extract", found, "tree"], work, context);
+  const place = posix.join(work, "tree/usr/src");
+  const tarball = (files.list(place) ?? []).find((file) => /\.tar\.(xz|gz|bz2|zst)$/.test(file));
+  const path = posix.join(place, tarball ?? "");
+  const sha256 = tarball === undefined ? undefined : await sha256Of(path, context, false);
+  if (sha256 === undefined)
+    throw new RootloomError(`cannot build kernel ${name}: the package ${source.name} has no tarball in /usr/src`, {
+      hint: "name a package of a kernel's source, such as linux-source-6.1",
+    });
+  return keepFile(path, packageKey(source), { sha256, verified: `package ${posix.basename(found, ".deb")}` }, context);
 }
 
 /** Under which its tarball is kept. */
@@ -53,10 +68,14 @@ export function packageKey({ name, version }: PackageSource): string {
   return `package:${name}${version === undefined ? "" : `_${version.replaceAll(":", "%")}`}`;
 }
 
-async function run([file = "", ...words]: readonly string[], directory: string, context: ApplyContext): Promise<void> {
+async function run(
+  [file = "", ...words]: readonly string[],
+  directory: string,
+  context: ApplyContext,
+): Promise<string> {
   try {
     const environment = { LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" };
-    await context.host.processes.run({
+    const { stdout } = await context.host.processes.run({
       file,
       arguments: words,
       directory,
@@ -64,6 +83,7 @@ async function run([file = "", ...words]: readonly string[], directory: string, 
       timeout_ms: 0,
       signal: context.signal,
     });
+    return stdout;
   } catch (thrown) {
     context.signal.throwIfAborted();
     const { message, details } = asRootloomError(thrown);

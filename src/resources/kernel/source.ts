@@ -5,8 +5,10 @@ import type { KernelResource, KernelTree } from "../../core/resource.ts";
 import { shortRun } from "../owned.ts";
 import { removeDirectory } from "../remove.ts";
 import { lookOver } from "../sights.ts";
+import { withSpace } from "../space.ts";
 import { extract } from "../tree/fill.ts";
 import { provideTarball, sourceKey } from "../tree/source.ts";
+import { unpackedSize_bytes } from "../tree/unpacked.ts";
 import type { ApplyContext, ObserveContext } from "../types.ts";
 import { fetchPackage } from "./package.ts";
 import { unpackedPaths } from "./paths.ts";
@@ -77,18 +79,23 @@ async function unpack(resource: KernelResource, into: string, context: ApplyCont
   const whole = `${into}.whole`;
   await removeDirectory(context.host, whole);
   const tarball = await tarballOf(resource, source, context);
-  files.makeDirectory(whole, { owner: 0, group: 0, mode: 0o755 });
-  context.progress(`extracting ${posix.basename(tarball.path)}`);
+  const file = posix.basename(tarball.path);
+  const needed_bytes = await unpackedSize_bytes(tarball.path, context);
   const maxSize_bytes = source.type === "tarball" ? source.maxSize_bytes : undefined;
   try {
-    await extract(tarball, whole, context, { maxSize_bytes });
+    await withSpace(context, { path: into, needed_bytes, what: `unpack ${file}` }, () => {
+      context.progress(`extracting ${file}`);
+      files.makeDirectory(whole, { owner: 0, group: 0, mode: 0o755 });
+      return extract(tarball, whole, context, { maxSize_bytes });
+    });
     // A kernel's tarball has one folder, `linux-6.1`, with all in it.
     const [only = "", ...others] = files.list(whole) ?? [];
     const inner = posix.join(whole, only);
     if (others.length === 0 && files.stat(inner)?.type === "directory") files.rename(inner, into);
     else files.rename(whole, into);
   } catch (thrown) {
-    const { message, retry, details } = asRootloomError(thrown);
+    const { message, retry, details, condition } = asRootloomError(thrown);
+    if (condition === "NoSpace") throw thrown;
     throw new RootloomError(`cannot unpack the source of kernel ${name}: ${message}`, {
       hint: `look whether it is a whole archive: tar --list --file=${tarball.path}`,
       retry,
