@@ -16,7 +16,7 @@ import { runPass } from "./pass.ts";
 import { passRequest } from "./request.ts";
 import { rollbackCommand, snapshotCommand } from "./snapshots.ts";
 import type { PassResult, Session } from "./types.ts";
-import { standingMounts, unmountRecorded } from "./unmount.ts";
+import { standingMounts, unmountAttached, unmountRecorded } from "./unmount.ts";
 
 /**
  * One handler a changing command, used by the command line and by the daemon. The caller holds the
@@ -57,7 +57,8 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
     return { ...done, wake: "pass" };
   },
   unmount: async (session, given, context) => {
-    const records = standingMounts(session, given);
+    const attached = given.all ? await unmountAttached(session, context.signal) : [];
+    const records = standingMounts(session, given, attached.length > 0);
     const ids = records.map(({ id }) => id);
     // The next pass would mount them again: level-triggered means that "not now" must be said, also where one of them is busy.
     const why = given.why === "" ? "unmounted by hand" : given.why;
@@ -66,7 +67,7 @@ export const handlers: { readonly [C in CommandName]: Handler<C> } = {
       return `${id} is unmounted and suspended: rootloom resume ${id}`;
     });
     await unmountRecorded(session, records, context.signal);
-    return said;
+    return { ...said, lines: [...attached, ...said.lines] };
   },
   snapshot: snapshotCommand,
   rollback: rollbackCommand,

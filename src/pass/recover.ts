@@ -5,7 +5,7 @@ import { recoveries } from "../resources/index.ts";
 import { detail } from "../resources/owned.ts";
 import { removeTemporaries } from "../resources/remove.ts";
 import type { ApplyContext, Places } from "../resources/types.ts";
-import { sweepNotes } from "../resources/volume/index.ts";
+import { sweepAllAttached, sweepNotes } from "../resources/volume/index.ts";
 import type { OpenedState } from "../state/state.ts";
 import { now } from "./journal.ts";
 import type { PassRequest } from "./types.ts";
@@ -28,25 +28,28 @@ export async function recover(
     if (record.kind === "volume") sweepNotes({ name: record.name, path: detail(record, "path") }, places, host.files);
   for (const [step, effects] of Map.groupBy(open, (effect) => effect.step)) {
     const context = contextOf(state, host, places, request, runId);
-    try {
+    await orSay(effects[0]?.stepId ?? "", request, async () => {
       for (const effect of effects) await recoveries[kindOf(effect.stepId)]?.(effect, context);
       state.closeStep(step, "recovered after an interruption", now(host));
-    } catch (thrown) {
-      const error = asRootloomError(thrown);
-      const id = effects[0]?.stepId ?? "";
-      request.onEvent({
-        type: "apply_errored",
-        id,
-        message: `cannot recover ${id}: ${error.message}`,
-        hint: error.hint ?? "it is tried again in the next pass",
-        retry: "transient",
-      });
-    }
+    });
   }
+  await orSay("what was attached to be read", request, () =>
+    sweepAllAttached({ host, state: places.state, signal: request.signal }),
+  );
   closeIdle(state, host);
   // The installation's id, and the reports.
   for (const directory of [places.state, `${places.state}/reports`]) removeTemporaries(host.files, directory);
   return open.length > 0;
+}
+
+/** What cannot be mended now is said, and keeps nothing else from being mended. */
+async function orSay(id: string, { onEvent }: PassRequest, mend: () => Promise<unknown>): Promise<void> {
+  try {
+    await mend();
+  } catch (thrown) {
+    const { message, hint = "it is tried again in the next pass" } = asRootloomError(thrown);
+    onEvent({ type: "apply_errored", id, message: `cannot recover ${id}: ${message}`, hint, retry: "transient" });
+  }
 }
 
 function kindOf(stepId: string): ResourceKind {

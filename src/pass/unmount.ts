@@ -2,14 +2,16 @@ import { RootloomError } from "../core/error.ts";
 import type { OwnedRecord } from "../core/resource.ts";
 import { unmountAll } from "../resources/mount/unmount.ts";
 import { backends } from "../resources/volume/backends/index.ts";
+import { sweepAllAttached } from "../resources/volume/index.ts";
 import { openState } from "../state/state.ts";
 import { resolveName } from "./names.ts";
 import type { Session } from "./types.ts";
 
-/** What the record says is ours and what stands: of the named roots, or all of it. */
+/** What the record says is ours and what stands: of the named roots, or all of it. `more`: there is something else to unmount. */
 export function standingMounts(
   session: Session,
   given: { readonly names: readonly string[]; readonly all: boolean },
+  more = false,
 ): readonly OwnedRecord[] {
   const { host, configuration } = session;
   const state = openState(host, configuration.state, "read");
@@ -20,7 +22,7 @@ export function standingMounts(
   const trees = records.filter((record) => record.kind === "tree").map((record) => record.id);
   const roots = new Set(given.names.map((name) => resolveName(name, trees)));
   const wanted = given.all ? ours : ours.filter((record) => record.dependsOn.some((id) => roots.has(id)));
-  if (wanted.length === 0) {
+  if (wanted.length === 0 && !more) {
     const what = given.all ? "nothing of ours is mounted" : `nothing of ours is mounted in ${given.names.join(", ")}`;
     throw new RootloomError(`cannot unmount: ${what}`, { hint: "private mounts end by themselves with `enter`" });
   }
@@ -34,6 +36,15 @@ export async function unmountRecorded(
   signal: AbortSignal,
 ): Promise<void> {
   await unmountAll({ host, signal }, records.map(targetOf));
+}
+
+/** Unmounts what killed runs attached to be read: no record tells of it. Returns lines for people. */
+export async function unmountAttached(
+  { host, configuration: { state } }: Session,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const left = await sweepAllAttached({ host, state, signal });
+  return left.map((path) => `${path} is unmounted: an interrupted run read from it`);
 }
 
 /** Private mounts are proved in a namespace of their own: nothing of them stands. A volume of a device is mounted itself. */

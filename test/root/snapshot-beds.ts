@@ -19,17 +19,20 @@ export function sharingVolumes(site: Site, type: "btrfs" | "xfs"): () => void {
 
 /** Runs a command that dies at each matching point of its journal once, until one lives to its end: that one mends what the last left. */
 export function dieUntilDone(site: Site, deaths: string, only: string, ...words: readonly string[]): void {
+  for (let life = 0; life < 40; life++) if (liveOnce(site, deaths, only, ...words) === "done") return;
+  throw new Error(`${words.join(" ")} never ends`);
+}
+
+/** Runs a command that dies at the first matching point of its journal that is not in the file of deaths. */
+export function liveOnce(site: Site, deaths: string, only: string, ...words: readonly string[]): "killed" | "done" {
   const flags = ["--desired", join(site.directory, "desired"), "--mount-namespace", "/proc/self/ns/mnt"];
   const victim = ["--no-warnings", join(project, "test/kills/victim.ts")];
   const places = { ROOTLOOM_STATE: site.state, ROOTLOOM_CACHE: site.cache, KILLS_FILE: deaths, KILLS_ONLY: only };
-  for (let life = 0; life < 40; life++) {
-    const ran = spawnSync(process.execPath, [...victim, ...flags, ...words], {
-      env: { ...process.env, ...places },
-      encoding: "utf8",
-    });
-    if (ran.signal === "SIGKILL") continue;
-    if (ran.status === 0) return;
-    throw new Error(`${words.join(" ")}: ${ran.status}: ${ran.stdout}${ran.stderr}`);
-  }
-  throw new Error(`${words.join(" ")} never ends`);
+  const ran = spawnSync(process.execPath, [...victim, ...flags, ...words], {
+    env: { ...process.env, ...places },
+    encoding: "utf8",
+  });
+  if (ran.signal === "SIGKILL") return "killed";
+  if (ran.status === 0) return "done";
+  throw new Error(`${words.join(" ")}: ${ran.status}: ${ran.stdout}${ran.stderr}`);
 }

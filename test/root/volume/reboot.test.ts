@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync } from "node:fs";
+import { lstatSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeSite, type Site } from "../../kit.ts";
 import { unmountBelow } from "../../storage/bench.ts";
 import { whyNotMount } from "../private-namespace.ts";
-import { document, tarballRoot } from "../small-site.ts";
+import { document, small, tarballRoot } from "../small-site.ts";
+import { liveOnce, sharingVolumes } from "../snapshot-beds.ts";
 
 let site: Site;
 afterEach(async () => {
@@ -68,4 +69,46 @@ it("unmounting all leaves no mount, of volumes neither, and resuming brings them
   expect(site.run("resume", "mount/small:/scratch").exitCode).toBe(0);
   applied();
   expect(left()).toContain(join(site.state, "volumes/small/root/scratch"));
+});
+
+describe("a snapshot that a killed rollback was reading", () => {
+  const left = () => execFileSync("findmnt", ["--list", "--noheadings", "--output", "TARGET"], { encoding: "utf8" });
+  let release: () => void = () => undefined;
+  beforeEach(() => {
+    site = makeSite({
+      ...small,
+      "desired/volumes/small.yaml": document("Volume", "small", { backend: "loop", filesystem: "xfs", size: "320MiB" }),
+      "desired/roots/small.yaml": tarballRoot({ content: "live" }),
+    });
+    release = sharingVolumes(site, "xfs");
+    applied();
+    expect(site.run("snapshot", "small").exitCode).toBe(0);
+    const deaths = join(site.directory, "deaths");
+    writeFileSync(deaths, "");
+    expect(liveOnce(site, deaths, "^tree.build", "rollback", "small", "--yes")).toBe("killed");
+    expect(left()).toContain(`${site.state}/attached/small@`);
+  });
+  afterEach(() => {
+    if (left().includes(`${site.state}/attached/`)) unmountBelow(join(site.state, "attached"));
+    site.run("unmount", "--all");
+    release();
+    release = () => undefined;
+  });
+
+  it("is let go by the next pass", () => {
+    applied();
+    expect(left()).not.toContain(`${site.state}/attached/`);
+    expect(readdirSync(join(site.state, "attached"))).toEqual([]);
+  });
+
+  it("is let go by `unmount --all`, which says so, also where nothing else is mounted any more", () => {
+    const attached = readdirSync(join(site.state, "attached"));
+    unmountBelow(join(site.state, "volumes/small"));
+    const ran = site.run("unmount", "--all");
+    expect(ran.exitCode, ran.stderr).toBe(0);
+    expect(ran.stdout).toContain(`${site.state}/attached/${attached[0]} is unmounted: an interrupted run read from it`);
+    expect(left()).not.toContain(`${site.state}/attached/`);
+    const again = site.run("unmount", "--all");
+    expect([again.exitCode, again.stderr]).toEqual([1, expect.stringContaining("nothing of ours is mounted")]);
+  });
 });

@@ -50,11 +50,22 @@ export async function sweepAttached(volume: VolumeSubject, working: Working): Pr
   }
 }
 
-function folder({ state }: Working): string {
+/** The same of every volume. The caller holds the state's lock and reads nothing itself. Returns where something was mounted. */
+export async function sweepAllAttached(working: Attaching): Promise<readonly string[]> {
+  const paths = (working.host.files.list(folder(working)) ?? []).map((name) => posix.join(folder(working), name));
+  const mounted = new Set(working.host.files.mounts().map(({ target }) => target));
+  const left = paths.filter((path) => mounted.has(working.host.files.realPath(path) ?? path));
+  for (const path of paths) await remove(path, working);
+  return left;
+}
+
+type Attaching = Pick<Working, "host" | "state" | "signal">;
+
+function folder({ state }: Attaching): string {
   return posix.join(state, "attached");
 }
 
-async function remove(path: string, { host, signal }: Working): Promise<void> {
+async function remove(path: string, { host, signal }: Attaching): Promise<void> {
   const real = host.files.realPath(path) ?? path;
   const entry = host.files.mounts().findLast(({ target }) => target === real);
   if (entry !== undefined) await unmountTree({ host, signal }, entry, () => false);
