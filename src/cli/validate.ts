@@ -14,8 +14,9 @@ export const validate: CommandDefinition = {
   run: async (context, given) => {
     const session = await context.session({ worktree: flagOf(given, "worktree") });
     const { loadDesired } = await import("../pass/desired.ts");
-    const { snapshot, graph, problems } = await loadDesired(session);
-    const { revision, uncommitted } = snapshot;
+    const { snapshot, status, graph, problems } = await loadDesired(session);
+    const { revision } = snapshot;
+    const { uncommitted } = await status;
     const valid = problems.length === 0;
     if (flagOf(given, "json")) {
       context.output.document({ valid, revision, resources: graph.resources.length, problems, uncommitted });

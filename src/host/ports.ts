@@ -287,9 +287,15 @@ export interface GitTreeEntry {
   /** 100644, 100755, 120000 (symlink), 160000 (submodule), 040000. */
   readonly mode: string;
   readonly oid: string;
-  readonly size: number;
   /** Relative to the listed path, one byte a character. */
   readonly path: TreePath;
+}
+
+/** Hears the contents of blobs, in the order in which they were asked for; the next one comes when the last was dealt with. */
+export interface BlobTaker {
+  /** Asked before a content is read; false: it is passed over, and taken as no bytes at all. */
+  readonly wants?: (oid: string, size_bytes: number) => boolean;
+  readonly take: (oid: string, content: Uint8Array) => void | Promise<void>;
 }
 
 export interface Git {
@@ -312,8 +318,8 @@ export interface Git {
     | undefined
   >;
   listTree(repository: string, treeHash: string): Promise<readonly GitTreeEntry[]>;
-  /** Contents of blobs by oid. */
-  readBlobs(repository: string, oids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
+  /** Contents of blobs by oid, each asked for once. */
+  readBlobs(repository: string, oids: readonly string[], taker: BlobTaker): Promise<void>;
   /** Paths below `location.path` that differ from the ref, staged, unstaged and untracked, sorted; from the top, as people read them. */
   uncommitted(location: GitLocation): Promise<readonly string[]>;
   /** Files of a checkout below a directory, tracked or not, ignored ones left out; relative to it, sorted. For `--worktree`. */

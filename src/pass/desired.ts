@@ -5,14 +5,13 @@ import type { DesiredGraph } from "../core/resource.ts";
 import { loadDocuments } from "../documents/load.ts";
 import { limitProblems, sortProblems } from "../documents/problems.ts";
 import type { Problem } from "../documents/types.ts";
-import { loadSnapshot } from "../source/load.ts";
-import type { Snapshot, SourceOptions } from "../source/types.ts";
+import { loadSource } from "../source/load.ts";
+import type { LoadedSource, SourceOptions } from "../source/types.ts";
 import { kernelTexts } from "./kernel-texts.ts";
 import { mergeFiles } from "./merged.ts";
 import type { Session } from "./types.ts";
 
-export interface Desired {
-  readonly snapshot: Snapshot;
+export interface Desired extends LoadedSource {
   readonly graph: DesiredGraph;
   /** Of documents, references and compilation, all at once; with any, nothing is planned. */
   readonly problems: readonly Problem[];
@@ -26,7 +25,7 @@ export function sha256(text: string): string {
 /** From git to the graph of what the host should have: load, then compile. */
 export async function loadDesired(session: Session): Promise<Desired> {
   const { host, configuration } = session;
-  const snapshot = await loadSnapshot(host, configuration.source);
+  const { snapshot, status } = await loadSource(host, configuration.source);
   const loaded = loadDocuments(snapshot);
   const compiled = compile({
     documents: loaded.documents,
@@ -42,7 +41,7 @@ export async function loadDesired(session: Session): Promise<Desired> {
     digest: sha256,
   });
   const problems = limitProblems(sortProblems([...loaded.problems, ...compiled.problems]));
-  return { snapshot, graph: compiled.graph, problems };
+  return { snapshot, status, graph: compiled.graph, problems };
 }
 
 /** Only there do files stand beside the documents that a relative path can mean. */

@@ -33,7 +33,7 @@ export async function runPass(session: Session, request: PassRequest): Promise<P
       desired.problems.length > 0
         ? invalid(desired)
         : await reconcile(session, request, run.runId, desired, state, sights);
-    const result = resultOf(session, run, desired, ended, state);
+    const result = resultOf(session, run, desired, await desired.status, ended, state);
     if (request.mode === "apply") record(session, state, result);
     return result;
   } finally {

@@ -5,6 +5,7 @@ import type { Plan, Step } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
 import { toJson } from "../report/report.ts";
 import { writeReports } from "../report/write.ts";
+import type { SourceStatus } from "../source/types.ts";
 import { conditionChanges } from "../state/conditions.ts";
 import { type OpenedState, openState } from "../state/state.ts";
 import type { Condition, State } from "../state/types.ts";
@@ -46,27 +47,30 @@ export function beginRun(session: Session, request: PassRequest): Run {
 }
 
 /** The whole pass as plain data: what every report format is made from. */
-export function resultOf(session: Session, run: Run, desired: Desired, ended: Ended, state: OpenedState): PassResult {
+export function resultOf(
+  session: Session,
+  run: Run,
+  desired: Desired,
+  status: SourceStatus,
+  ended: Ended,
+  state: OpenedState,
+): PassResult {
   const { snapshot, graph, problems } = desired;
   const { started_ms, ...identified } = run;
+  const drafts = conditionsOf(endingsOf(ended, state), sourceProblem(desired), snapshot.stale);
   return {
     ...identified,
     revision: snapshot.revision,
     subject: snapshot.subject,
     author: snapshot.author,
     treeHash: snapshot.treeHash,
-    uncommitted: snapshot.uncommitted,
-    notes: [...snapshot.notes, ...(state.recovered === undefined ? [] : [state.recovered]), ...(ended.notes ?? [])],
+    uncommitted: status.uncommitted,
+    notes: [...status.notes, ...(state.recovered === undefined ? [] : [state.recovered]), ...(ended.notes ?? [])],
     documentProblems: problems,
     graph,
     plan: ended.plan,
     outcomes: ended.outcomes,
-    conditions: dated(
-      conditionsOf(endingsOf(ended, state), sourceProblem(desired), snapshot.stale),
-      state,
-      run,
-      snapshot.treeHash,
-    ),
+    conditions: dated(drafts, state, run, snapshot.treeHash),
     artifacts: artifactsOf(state),
     finishedAt: now(session.host),
     duration_ms: Math.round(session.host.clock.elapsed_ms() - started_ms),

@@ -18,7 +18,7 @@ export interface BlobCache {
   /** The cached copy, when it is what was known of it; it is hashed again only where its stamp moved. */
   known(oid: string, expected: CachedBlob): CachedBlob | undefined;
   /** The cached copy, hashed whole; undefined when there is none or its content is not that of the object. */
-  verified(oid: string, size: number): (CachedBlob & { readonly content: Uint8Array }) | undefined;
+  verified(oid: string): (CachedBlob & { readonly content: Uint8Array }) | undefined;
   /** Writes beside and renames; a damaged copy is replaced. */
   store(oid: string, content: Uint8Array): CachedBlob;
 }
@@ -26,11 +26,12 @@ export interface BlobCache {
 export function createBlobCache(host: Host, cache: string): BlobCache {
   const { files } = host;
   const path = (oid: string): string => join(cache, "blobs", oid.slice(0, 2), oid);
-  const read = (oid: string, size: number): (CachedBlob & { readonly content: Uint8Array }) | undefined => {
+  const read = (oid: string, size?: number): (CachedBlob & { readonly content: Uint8Array }) | undefined => {
     const stat = files.stat(path(oid));
-    if (stat?.type !== "file" || stat.size !== size) return undefined;
+    if (stat?.type !== "file" || (size !== undefined && stat.size !== size)) return undefined;
     const content = files.readBytes(path(oid));
-    return content === undefined ? undefined : { size, sha256: sha256(content), stamp: stat.stamp, content };
+    if (content === undefined) return undefined;
+    return { size: content.length, sha256: sha256(content), stamp: stat.stamp, content };
   };
   return {
     path,
@@ -40,8 +41,8 @@ export function createBlobCache(host: Host, cache: string): BlobCache {
       if (found === undefined || found.sha256 !== expected.sha256) return undefined;
       return { size: found.size, sha256: found.sha256, stamp: found.stamp };
     },
-    verified: (oid, size) => {
-      const found = read(oid, size);
+    verified: (oid) => {
+      const found = read(oid);
       return found !== undefined && blobId(found.content, oid.length) === oid ? found : undefined;
     },
     store: (oid, content) => {

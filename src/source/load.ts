@@ -4,47 +4,46 @@ import { createBlobCache } from "./blobs.ts";
 import { type Located, locate } from "./locate.ts";
 import { describeFiles } from "./texts.ts";
 import { loadTree } from "./tree.ts";
-import type { Snapshot, SourceOptions } from "./types.ts";
+import type { LoadedSource, SourceOptions, SourceStatus } from "./types.ts";
 import { loadWorktree } from "./worktree.ts";
 
 /**
  * Binds a pass to one commit: the files of `desired/` at the configured ref, by tree hash. The repository is
- * only read; contents are copied once into the cache, and a tree that was loaded before costs three short
- * git processes and no reading of blobs.
+ * only read; contents are copied once into the cache, and a tree that was loaded before costs one question to git.
  *
- * A remote is fetched first. When that fails and a commit was fetched before, that one stays in force and `notes` says so.
+ * A remote is fetched first. When that fails and a commit was fetched before, that one stays in force and `stale` says so.
  * @throws RootloomError where there is no repository, no commit or no such folder at the ref.
  */
-export async function loadSnapshot(host: Host, options: SourceOptions): Promise<Snapshot> {
-  if (options.worktree) return await loadWorktree(host, options);
+export async function loadSource(host: Host, options: SourceOptions): Promise<LoadedSource> {
+  if (options.worktree) {
+    return { snapshot: await loadWorktree(host, options), status: Promise.resolve({ uncommitted: [], notes: [] }) };
+  }
   const fetchProblem = await fetchRemote(host, options);
   const located = await locate(host, options);
   const { location } = located;
-  // Told with the result and needed for nothing before it: git looks while the tree is read. It never fails.
-  const telling = readStatus(host, located);
-  const resolved = await host.git.resolve(location).catch((thrown) => {
+  const resolving = host.git.resolve(location).catch((thrown) => {
     throw fetchProblem ?? thrown;
   });
+  // Git looks while the tree is read, and the host: it is told with the result, and needed for nothing before that.
+  const telling = readStatus(host, located);
+  const resolved = await resolving;
   if (resolved === undefined) throw fetchProblem ?? noCommit(options, located);
   const { commit, treeHash, subject, author } = resolved;
   if (treeHash === undefined) throw noFolder(located, commit);
 
   const blobs = createBlobCache(host, options.cache);
-  const stale =
-    fetchProblem === undefined ? [] : [`${fetchProblem.message}; commit ${commit.slice(0, 12)} stays in force`];
+  const stale = fetchProblem && `${fetchProblem.message}; commit ${commit.slice(0, 12)} stays in force`;
   const tree = await loadTree(host, { repository: location.repository, treeHash, cache: options.cache, blobs });
-  const status = await telling;
-  return {
+  const snapshot = {
     revision: commit,
     treeHash,
     subject,
     author,
     prefix: location.path,
-    uncommitted: status.uncommitted,
-    notes: [...stale, ...status.notes],
-    ...(stale[0] === undefined ? {} : { stale: stale[0] }),
+    ...(stale === undefined ? {} : { stale }),
     ...describeFiles(tree, location.path, blobs),
   };
+  return { snapshot, status: telling.then((status) => ({ ...status, notes: [stale ?? [], status.notes].flat() })) };
 }
 
 async function fetchRemote(host: Host, options: SourceOptions): Promise<RootloomError | undefined> {
@@ -59,10 +58,7 @@ async function fetchRemote(host: Host, options: SourceOptions): Promise<Rootloom
 }
 
 /** What is edited and not committed is told, never applied: not knowing it stops nothing. */
-async function readStatus(
-  host: Host,
-  { location, bare }: Located,
-): Promise<{ readonly uncommitted: readonly string[]; readonly notes: readonly string[] }> {
+async function readStatus(host: Host, { location, bare }: Located): Promise<SourceStatus> {
   if (bare) return { uncommitted: [], notes: [] };
   try {
     return { uncommitted: await host.git.uncommitted(location), notes: [] };

@@ -1,5 +1,5 @@
 import type { TreePath } from "../core/entry.ts";
-import type { Host } from "../host/ports.ts";
+import type { GitTreeEntry, Host } from "../host/ports.ts";
 import { noteUse } from "../pack/used.ts";
 import type { BlobCache, CachedBlob } from "./blobs.ts";
 import { createTextLimits, isLargeFilePointer, isText, readText, type TreeText } from "./texts.ts";
@@ -39,27 +39,25 @@ export interface TreeRequest {
   readonly blobs: BlobCache;
 }
 
-/** Contents that one git process hands over: what is held in memory at once. */
-const BATCH_BYTES = 64 * 1024 * 1024;
+const UNREAD = { size: 0, sha256: "" } as const;
 /** Files hashed or written between two turns of the event loop. */
 const FILES_A_TURN = 64;
 
 /**
  * The files of a tree, with every content in the cache and proven. A tree that was loaded before comes from
- * its index, texts and all: one lstat a content, and no git process.
+ * its index, texts and all: one lstat a content, and git is not asked.
  */
 export async function loadTree(host: Host, request: TreeRequest): Promise<LoadedTree> {
   const index = readIndex(host, request.cache, request.treeHash);
   const listed = index ?? (await listTree(host, request));
   const contents = new Map<string, TreeContent>();
-  const texts = new Map(listed.texts);
-  const missing = new Map<string, number>();
-  for (const [oid, { size, text, refused }] of texts)
-    if (text === undefined && refused === undefined) missing.set(oid, size);
+  const missing = new Set<string>();
+  for (const [oid, { text, refused }] of listed.texts)
+    if (text === undefined && refused === undefined) missing.add(oid);
   let examined = 0;
   for (const [oid, known] of listed.contents) {
     const content = findContent(request.blobs, oid, known);
-    if (content === undefined) missing.set(oid, known.size);
+    if (content === undefined) missing.add(oid);
     else contents.set(oid, content);
     if (content !== known && ++examined % FILES_A_TURN === 0) await nextTurn();
   }
@@ -67,38 +65,49 @@ export async function loadTree(host: Host, request: TreeRequest): Promise<Loaded
     noteUse(host.files, indexPath(request.cache, request.treeHash), host.clock.now_ms());
     return index;
   }
-  for (const batch of batches(missing)) await readContents(host, request, batch, listed, { contents, texts });
+  const texts = await readMissing(host, request, [...missing], listed, contents);
   const tree: LoadedTree = { entries: listed.entries, refused: listed.refused, contents, texts };
   writeIndex(host, request.cache, request.treeHash, tree);
   return tree;
 }
 
-/** A tree as git lists it: of contents and texts only the size is known yet. */
+/** A tree as git lists it: of contents and texts nothing is known yet. */
 async function listTree(host: Host, { repository, treeHash }: TreeRequest): Promise<LoadedTree> {
   const listed = await host.git.listTree(repository, treeHash);
-  const links = listed.filter((entry) => entry.mode === "120000").map((entry) => entry.oid);
-  const targets = links.length === 0 ? new Map() : await host.git.readBlobs(repository, [...new Set(links)]);
+  const targets = await readTargets(host, repository, listed);
   const entries: TreeEntry[] = [];
   const refused: { path: TreePath; reason: "submodule" | "name" }[] = [];
   const seen = new Set<TreePath>();
   const contents = new Map<string, TreeContent>();
   const texts = new Map<string, TreeText>();
-  const unreadText = createTextLimits();
-  for (const { mode, oid, path, size } of listed) {
+  for (const { mode, oid, path } of listed) {
     if (mode === "160000") refused.push({ path, reason: "submodule" });
     else if (!isProperPath(path) || seen.has(path)) refused.push({ path, reason: "name" });
     else if (mode === "120000") {
-      const target = Buffer.from(targets.get(oid) ?? []).toString("latin1");
-      entries.push({ path, type: "symlink", executable: false, oid, target });
+      entries.push({ path, type: "symlink", executable: false, oid, target: targets.get(oid) ?? "" });
     } else if (mode.startsWith("100")) {
       entries.push({ path, type: "file", executable: mode === "100755", oid, target: "" });
-      if (!isText(path)) contents.set(oid, { size, sha256: "", stamp: "", pointer: false });
-      else if (!texts.has(oid)) texts.set(oid, unreadText(size));
+      if (isText(path)) texts.set(oid, UNREAD);
+      else contents.set(oid, { ...UNREAD, stamp: "", pointer: false });
     }
     seen.add(path);
   }
   entries.sort((a, b) => (a.path < b.path ? -1 : 1));
   return { entries, refused, contents, texts };
+}
+
+/** Targets of the symlinks by object id, one byte a character. */
+async function readTargets(
+  host: Host,
+  repository: string,
+  listed: readonly GitTreeEntry[],
+): Promise<ReadonlyMap<string, string>> {
+  const targets = new Map<string, string>();
+  const links = new Set(listed.filter(({ mode }) => mode === "120000").map(({ oid }) => oid));
+  if (links.size === 0) return targets;
+  const take = (oid: string, target: Uint8Array) => void targets.set(oid, Buffer.from(target).toString("latin1"));
+  await host.git.readBlobs(repository, [...links], { take });
+  return targets;
 }
 
 /** A pushed tree object may hold names that no checkout could make: they would lead out of an overlay. */
@@ -112,41 +121,39 @@ function findContent(blobs: BlobCache, oid: string, known: TreeContent): TreeCon
     const found = blobs.known(oid, known);
     return found === known ? known : found && { ...found, pointer: known.pointer };
   }
-  const found = blobs.verified(oid, known.size);
+  const found = blobs.verified(oid);
   if (found === undefined) return undefined;
   const { content, ...blob } = found;
   return { ...blob, pointer: isLargeFilePointer(content) };
 }
 
-async function readContents(
+/** Reads what is not known yet, one object after the other: contents into the cache and `contents`; the texts are returned. */
+async function readMissing(
   host: Host,
   { repository, blobs }: TreeRequest,
-  oids: readonly string[],
+  missing: readonly string[],
   listed: LoadedTree,
-  into: { readonly contents: Map<string, TreeContent>; readonly texts: Map<string, TreeText> },
-): Promise<void> {
+  contents: Map<string, TreeContent>,
+): Promise<ReadonlyMap<string, TreeText>> {
+  const texts = new Map(listed.texts);
+  if (missing.length === 0) return texts;
+  const limited = createTextLimits();
   let stored = 0;
-  for (const [oid, content] of await host.git.readBlobs(repository, oids)) {
-    if (listed.texts.has(oid)) into.texts.set(oid, readText(content));
-    if (!listed.contents.has(oid)) continue;
-    into.contents.set(oid, { ...blobs.store(oid, content), pointer: isLargeFilePointer(content) });
-    if (++stored % FILES_A_TURN === 0) await nextTurn();
-  }
-}
-
-function* batches(missing: ReadonlyMap<string, number>): Generator<readonly string[]> {
-  let batch: string[] = [];
-  let bytes = 0;
-  for (const [oid, size] of missing) {
-    if (batch.length > 0 && bytes + size > BATCH_BYTES) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(oid);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
+  await host.git.readBlobs(repository, missing, {
+    wants(oid, size_bytes) {
+      if (!texts.has(oid)) return true;
+      const unread = limited(size_bytes);
+      texts.set(oid, unread);
+      return unread.refused === undefined || listed.contents.has(oid);
+    },
+    async take(oid, content) {
+      if (texts.get(oid)?.refused === undefined && texts.has(oid)) texts.set(oid, readText(content));
+      if (!listed.contents.has(oid)) return;
+      contents.set(oid, { ...blobs.store(oid, content), pointer: isLargeFilePointer(content) });
+      if (++stored % FILES_A_TURN === 0) await nextTurn();
+    },
+  });
+  return texts;
 }
 
 /** Lets signals and watchdog pings through: the file port is synchronous. */

@@ -30,14 +30,24 @@ export interface Snapshot {
   readonly files: readonly SourceFile[];
   /** Text of each YAML and kconfig file, by path. */
   readonly texts: ReadonlyMap<TreePath, string>;
-  /** Paths that differ from the commit and are NOT applied. */
-  readonly uncommitted: readonly string[];
   /** Submodules, LFS pointers, undecodable documents. */
   readonly problems: readonly Problem[];
-  /** What a person should know of the load itself: a fetch that failed and kept the last commit, a status that could not be read. */
-  readonly notes: readonly string[];
-  /** Why there may be a newer commit than this one: the fetch of a remote failed. Also one of the notes. */
+  /** Why there may be a newer commit than this one: the fetch of a remote failed. */
   readonly stale?: string;
+}
+
+/** What a person should know of the load, and no pass acts on. */
+export interface SourceStatus {
+  /** Paths that differ from the commit and are NOT applied. */
+  readonly uncommitted: readonly string[];
+  /** A fetch that failed and kept the last commit, a status that could not be read. */
+  readonly notes: readonly string[];
+}
+
+export interface LoadedSource {
+  readonly snapshot: Snapshot;
+  /** Comes when git has looked through the work tree: nothing needs to wait for it but the telling. It never fails. */
+  readonly status: Promise<SourceStatus>;
 }
 
 export interface SourceOptions {

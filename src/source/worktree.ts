@@ -31,7 +31,7 @@ export async function loadWorktree(host: Host, options: SourceOptions): Promise<
   const paths = inCheckout ? await host.git.worktreeFiles(desired) : allFiles(host, desired);
   const blobs = createBlobCache(host, options.cache);
   const found = await readFiles(host, desired, paths, prefix, (oid, content) => {
-    const { content: _, ...blob } = blobs.verified(oid, content.length) ?? { ...blobs.store(oid, content), content };
+    const { content: _, ...blob } = blobs.verified(oid) ?? { ...blobs.store(oid, content), content };
     return blob;
   });
   const described = describeFiles(found.tree, prefix, blobs);
@@ -42,8 +42,6 @@ export async function loadWorktree(host: Host, options: SourceOptions): Promise<
     subject: "files on disk, not committed",
     author: "",
     prefix,
-    uncommitted: [],
-    notes: [],
     ...described,
     problems: [...found.problems, ...described.problems],
   };

@@ -19,7 +19,7 @@ export function snapshotOf(files: Readonly<Record<string, Written>>, more: Parti
   );
   const bound = { revision: "0123abcd", treeHash: "4567", subject: "test", author: "Test", prefix: "desired" };
   const files_ = entries.sort((left, right) => (left.path < right.path ? -1 : 1));
-  return { ...bound, notes: [], files: files_, texts, uncommitted: [], problems: [], ...more } as Snapshot;
+  return { ...bound, files: files_, texts, problems: [], ...more };
 }
 
 /** The same from a folder on disk. */

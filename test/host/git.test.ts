@@ -7,6 +7,11 @@ import { commit, fingerprint, git, repository, temporaryFolder, write } from "..
 
 const port = createGit();
 const at = (folder: string, ref = "HEAD", path = "desired") => ({ repository: folder, ref, path });
+const blobsOf = async (folder: string, oids: readonly string[]) => {
+  const blobs = new Map<string, Uint8Array>();
+  await port.readBlobs(folder, oids, { take: (oid, content) => void blobs.set(oid, content) });
+  return blobs;
+};
 const latin1 = (text: string) => Buffer.from(text, "utf8").toString("latin1");
 
 describe("discovering a repository", () => {
@@ -87,17 +92,15 @@ describe("reading objects", () => {
     commit(folder);
     const resolved = await port.resolve(at(folder));
     const entries = await port.listTree(folder, resolved!.treeHash!);
-    expect(entries.map(({ mode, path, size }) => [mode, path, size])).toEqual([
-      ["100644", "a b\nc", 6],
-      ["120000", "l", 3],
-      ["100755", "run", 2],
-      ["100644", latin1("é"), 0],
-      ["100644", "\xff ", 3],
+    expect(entries.map(({ mode, path }) => [mode, path])).toEqual([
+      ["100644", "a b\nc"],
+      ["120000", "l"],
+      ["100755", "run"],
+      ["100644", latin1("é")],
+      ["100644", "\xff "],
     ]);
-    const blobs = await port.readBlobs(
-      folder,
-      entries.map((entry) => entry.oid),
-    );
+    const oids = entries.map((entry) => entry.oid);
+    const blobs = await blobsOf(folder, oids);
     expect(entries.map((entry) => Buffer.from(blobs.get(entry.oid)!).toString("latin1"))).toEqual([
       content.toString("latin1"),
       "a b",
@@ -109,7 +112,7 @@ describe("reading objects", () => {
 
   test("a content that the repository does not hold is an error with a hint", async () => {
     const folder = repository({ "desired/host.yaml": "x" });
-    await expect(port.readBlobs(folder, ["1".repeat(40)])).rejects.toMatchObject({
+    await expect(blobsOf(folder, ["1".repeat(40)])).rejects.toMatchObject({
       message: expect.stringContaining("the repository does not hold it"),
       hint: expect.stringContaining("fsck"),
     });
@@ -120,7 +123,7 @@ describe("reading objects", () => {
     const oid = git(folder, "rev-parse", "HEAD:desired/host.yaml");
     write(folder, { other: "false" });
     git(folder, "replace", oid, git(folder, "hash-object", "-w", "other"));
-    expect(Buffer.from((await port.readBlobs(folder, [oid])).get(oid)!).toString()).toBe("true");
+    expect(Buffer.from((await blobsOf(folder, [oid])).get(oid)!).toString()).toBe("true");
   });
 });
 

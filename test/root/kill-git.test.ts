@@ -30,6 +30,8 @@ function start(use: string, environment: Readonly<Record<string, string>> = {}):
   return spawn(process.execPath, words, { stdio: "ignore", env: { ...process.env, ...environment } });
 }
 
+const which = (tool: string): string => execFileSync("which", [tool], { encoding: "utf8" }).trim();
+
 const lives = (word: string): boolean => {
   const lines = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }).split("\n");
   return lines.some((line) => line.includes(word) && !line.includes("import {"));
@@ -52,6 +54,23 @@ describe("git, when we are killed", () => {
     await killed(parent, pidFile);
     await eventually("the end of all of them", 5_000, () => (lives(directory) ? undefined : true));
     expect(readFileSync(join(directory, "mirror.git/HEAD"), "utf8")).toMatch(/^ref: /);
+  });
+
+  it("ends where it is kept for the next question, though it is in the middle of nothing", async () => {
+    const [program, pidFile] = [join(directory, "git"), join(directory, "git.pid")];
+    writeFileSync(program, `#!/bin/sh\necho $$ >${pidFile}\nexec ${which("git")} "$@"\n`, { mode: 0o755 });
+    execFileSync("git", ["init", "--quiet", "--bare", directory]);
+    const parent = start(
+      `await createGit().resolve({ repository: ${JSON.stringify(directory)}, ref: "HEAD", path: "" });
+       (await import("node:fs")).writeFileSync(${JSON.stringify(join(directory, "answered"))}, "");
+       setInterval(() => undefined, 1_000_000);`,
+      { PATH: `${directory}:${process.env.PATH}` },
+    );
+    await eventually("the answer", 20_000, () => (existsSync(join(directory, "answered")) ? true : undefined));
+    const pid = readFileSync(pidFile, "utf8").trim();
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    parent.kill("SIGKILL");
+    await eventually("the end of it", 5_000, () => (existsSync(`/proc/${pid}`) ? undefined : true));
   });
 
   it("ends in the middle of a read", async () => {

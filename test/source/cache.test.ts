@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { loadSnapshot } from "../../src/source/load.ts";
-import { contentOf, countingHost, HOST, load, options } from "./host.ts";
+import type { BlobTaker } from "../../src/host/ports.ts";
+import { contentOf, countingHost, HOST, load, loadWhole, options } from "./host.ts";
 import { commit, fingerprint, git, repository, temporaryFolder } from "./repository.ts";
 
 const blobFiles = (cache: string) =>
@@ -15,12 +15,12 @@ describe("the cache", () => {
     const folder = repository({ "desired/host.yaml": HOST, "desired/l@": "x" });
     const { host: counted, calls } = countingHost();
     const settings = options(folder);
-    const first = await loadSnapshot(counted, settings);
+    const first = await loadWhole(counted, settings);
     expect(calls.sort()).toEqual(["discover", "listTree", "readBlobs", "readBlobs", "resolve", "uncommitted"]);
     const before = fingerprint(settings.cache);
     calls.length = 0;
     commit(folder, { other: "x" });
-    const again = await loadSnapshot(counted, settings);
+    const again = await loadWhole(counted, settings);
     expect(calls.sort()).toEqual(["discover", "resolve", "uncommitted"]);
     expect(fingerprint(settings.cache)).toBe(before);
     expect({ ...again, revision: "", subject: "" }).toEqual({ ...first, revision: "", subject: "" });
@@ -30,17 +30,17 @@ describe("the cache", () => {
     const folder = repository({ "desired/host.yaml": HOST, "desired/a": "1" });
     const { host: counted } = countingHost();
     const settings = options(folder);
-    await loadSnapshot(counted, settings);
+    await loadWhole(counted, settings);
     commit(folder, { "desired/a": "2", "desired/copy": HOST });
     const read: (readonly string[])[] = [];
     const recording = {
       ...counted.git,
-      readBlobs: (where: string, oids: readonly string[]) => {
+      readBlobs: (where: string, oids: readonly string[], taker: BlobTaker) => {
         read.push(oids);
-        return counted.git.readBlobs(where, oids);
+        return counted.git.readBlobs(where, oids, taker);
       },
     };
-    await loadSnapshot({ ...counted, git: recording }, settings);
+    await loadWhole({ ...counted, git: recording }, settings);
     // Texts are kept with the index of their tree: they come along in the one process.
     expect(read).toEqual([
       [git(folder, "rev-parse", "HEAD:desired/host.yaml"), git(folder, "rev-parse", "HEAD:desired/a")],

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { crashAt, type FaultPlan } from "../../src/host/fake/faults.ts";
 import { createFakeHost } from "../../src/host/fake/host.ts";
-import { loadSnapshot } from "../../src/source/load.ts";
-import type { Snapshot, SourceOptions } from "../../src/source/types.ts";
-import { HOST, load, options } from "./host.ts";
+import type { Snapshot, SourceOptions, SourceStatus } from "../../src/source/types.ts";
+import { HOST, load, loadWhole, options } from "./host.ts";
 import { repository } from "./repository.ts";
 
 describe("the fake machine", () => {
@@ -26,29 +25,29 @@ describe("the fake machine", () => {
 
   test("gives the snapshot that the real one gives of the same files", async () => {
     const fake = start();
-    const ofCommit = ({ treeHash, prefix, uncommitted, texts, files: all }: Snapshot) => ({
+    const ofCommit = ({ treeHash, prefix, uncommitted, texts, files: all }: Snapshot & SourceStatus) => ({
       ...{ treeHash, prefix, uncommitted, texts },
       files: all.map((file) => ({ ...file, content: "" })),
     });
     const real = await load(repository(files));
-    expect(ofCommit(await loadSnapshot(fake, fakeOptions()))).toEqual(ofCommit(real));
-    const trial = await loadSnapshot(fake, fakeOptions({ worktree: true }));
+    expect(ofCommit(await loadWhole(fake, fakeOptions()))).toEqual(ofCommit(real));
+    const trial = await loadWhole(fake, fakeOptions({ worktree: true }));
     expect(trial.files.map((file) => file.oid)).toEqual(real.files.map((file) => file.oid));
     fake.repository.edit({ "desired/host.yaml": "edited" });
-    expect(await loadSnapshot(fake, fakeOptions())).toMatchObject({ uncommitted: ["desired/host.yaml"] });
+    expect(await loadWhole(fake, fakeOptions())).toMatchObject({ uncommitted: ["desired/host.yaml"] });
   });
 
   test("loads whole after a power loss before or after any write of a first load", async () => {
     const undisturbed = start();
-    const whole = await loadSnapshot(undisturbed, fakeOptions());
+    const whole = await loadWhole(undisturbed, fakeOptions());
     const points = undisturbed.calls.map((call) => call.index);
     expect(points.length).toBeGreaterThan(3);
     for (const point of points) {
       for (const when of ["before", "after"] as const) {
         const crashing = start(crashAt(point, when, "power"));
-        await expect(loadSnapshot(crashing, fakeOptions())).rejects.toThrow("has crashed");
+        await expect(loadWhole(crashing, fakeOptions())).rejects.toThrow("has crashed");
         const after = crashing.restart({ faults: {} });
-        const snapshot = await loadSnapshot(after, fakeOptions());
+        const snapshot = await loadWhole(after, fakeOptions());
         expect(snapshot.texts).toEqual(whole.texts);
         for (const file of snapshot.files.filter(({ content }) => content !== "")) {
           expect(after.files.readBytes(file.content)).toHaveLength(file.size);

@@ -4,8 +4,8 @@ import type { Git, Host } from "../../src/host/ports.ts";
 import { createClock } from "../../src/host/real/clock.ts";
 import { createFiles } from "../../src/host/real/files.ts";
 import { createGit } from "../../src/host/real/git.ts";
-import { loadSnapshot } from "../../src/source/load.ts";
-import type { Snapshot, SourceOptions } from "../../src/source/types.ts";
+import { loadSource } from "../../src/source/load.ts";
+import type { Snapshot, SourceOptions, SourceStatus } from "../../src/source/types.ts";
 import { temporaryFolder } from "./repository.ts";
 
 /** A document that loads; what it says does not matter here. */
@@ -26,7 +26,13 @@ export function options(folder: string, changes: Partial<SourceOptions> = {}): S
 }
 
 export const load = (folder: string, changes: Partial<SourceOptions> = {}) =>
-  loadSnapshot(countingHost().host, options(folder, changes));
+  loadWhole(countingHost().host, options(folder, changes));
+
+/** A snapshot together with all that is told of it. */
+export async function loadWhole(host: Host, options: SourceOptions): Promise<Snapshot & SourceStatus> {
+  const { snapshot, status } = await loadSource(host, options);
+  return { ...snapshot, ...(await status) };
+}
 
 export const paths = (snapshot: Snapshot) => snapshot.files.map((file) => file.path);
 

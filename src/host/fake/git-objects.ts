@@ -107,7 +107,7 @@ export class GitObjects {
     return this.#trees.get(tree)?.flatMap(({ mode, name, oid }) => {
       const path = `${prefix}${name}`;
       if (mode === "40000") return this.list(oid, `${path}/`) ?? [];
-      return [{ mode, oid, size: this.blobs.get(oid)?.length ?? 0, path }];
+      return [{ mode, oid, path }];
     });
   }
 

@@ -36,9 +36,12 @@ export function createFakeGit(context: GitContext): Git {
       if (entries === undefined) throw new RootloomError(`cannot list the tree ${treeHash}: ${repository} has none`);
       return entries;
     },
-    readBlobs: async (repository, oids) => {
+    readBlobs: async (repository, oids, { wants, take }) => {
       const { blobs } = repositoryAt(context, repository).objects;
-      return new Map(oids.map((oid) => [oid, blobOf(blobs, oid, repository)]));
+      for (const oid of oids) {
+        const content = blobOf(blobs, oid, repository);
+        await take(oid, wants?.(oid, content.length) === false ? new Uint8Array() : content);
+      }
     },
     uncommitted: async (location) => uncommitted(context, location),
     worktreeFiles: async (directory) => [...worktree(context.kernel, encode(directory)).keys()].sort(),

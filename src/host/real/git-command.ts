@@ -1,5 +1,6 @@
 import { lstatSync } from "node:fs";
 import { asRootloomError, RootloomError } from "../../core/error.ts";
+import type { KeptCommand } from "./kept-process.ts";
 import { createProcesses } from "./processes.ts";
 import { requireTool, standardPath, withSystemDirectories } from "./tools.ts";
 
@@ -48,9 +49,26 @@ const SETTINGS = [
 export async function runGit(command: GitCommand): Promise<GitAnswer> {
   const answer = await tryGit(command);
   if ("output" in answer) return answer;
+  throw gitError(command, answer);
+}
+
+/** The words of a git that answers what it is asked on its standard input, until that ends. */
+export function catFile(directory: string): KeptCommand {
+  const settings = SETTINGS.flatMap((setting) => ["-c", setting]);
+  const words = [...settings, ...CAT_FILE];
+  return { file: "git", arguments: words, directory, environment: gitEnvironment({ directory, arguments: CAT_FILE }) };
+}
+
+/** What `catFile` started has ended, with this said; nothing where it never ran. */
+export function catFileError(directory: string, said: string, exitCode: number): RootloomError {
+  const lastLine = tellingLine(said) || "it ended without an answer";
+  return gitError({ directory, arguments: CAT_FILE }, { exitCode, lastLine });
+}
+
+function gitError(command: GitCommand, { exitCode, lastLine }: GitFailure): RootloomError {
   const { directory } = command;
-  const started = answer.exitCode >= 0;
-  throw new RootloomError(`cannot run git ${command.arguments[0]} in ${directory}: ${answer.lastLine}`, {
+  const started = exitCode >= 0;
+  return new RootloomError(`cannot run git ${command.arguments[0]} in ${directory}: ${lastLine}`, {
     retry: started ? "terminal" : "transient",
     hint: started
       ? `check the repository, which must be a full clone: git -C ${directory} fsck`
@@ -131,6 +149,7 @@ export async function tryTransfer(command: GitCommand, silence_ms: number): Prom
   }
 }
 
+const CAT_FILE = ["cat-file", "--batch"];
 const ANY_EXIT_CODE = Array.from({ length: 256 }, (_, code) => code);
 /** Without any output: then it is ended. */
 const SILENCE_MS = 60_000;

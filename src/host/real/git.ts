@@ -2,29 +2,52 @@ import { existsSync, lstatSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { showPath, type TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
-import type { Git, GitLocation, GitTreeEntry } from "../ports.ts";
+import type { BlobTaker, Git, GitLocation } from "../ports.ts";
 import { runGit, tryGit } from "./git-command.ts";
 import { fetchMirror } from "./git-mirror.ts";
+import { createObjectReader, type GitObject, type ReadObjects } from "./git-objects.ts";
+import { placeStamp } from "./git-stamp.ts";
+import { Trees } from "./git-tree.ts";
 
 export interface GitOptions {
   /** Added to git's environment for transports: GIT_SSH_COMMAND, proxies. Set on the host, never by a repository. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** The git port on simple-git. Reading leaves every byte of a repository as it was. */
+type Discovered = Awaited<ReturnType<Git["discover"]>>;
+
+/**
+ * The git port: one git that is kept for the objects, and simple-git for the rest. Reading leaves every byte of a
+ * repository as it was.
+ */
 export function createGit(options: GitOptions = {}): Git {
+  const readObjects = createObjectReader();
+  const trees = new Trees(readObjects);
   return {
-    discover,
-    resolve,
-    listTree,
-    readBlobs,
+    discover: rememberPlaces(discover),
+    resolve: (location) => resolve(location, readObjects, trees),
+    listTree: (repository, treeHash) => trees.list(repository, treeHash),
+    readBlobs: (repository, oids, taker) => readBlobs(repository, oids, taker, readObjects),
     uncommitted,
     worktreeFiles,
     fetch: (mirror, url, branch) => fetchMirror({ mirror, url, branch, environment: options.environment ?? {} }),
   };
 }
 
-async function discover(directory: string): ReturnType<Git["discover"]> {
+/** A repository that was found stays where it is while nothing has changed that decides about it. */
+function rememberPlaces(find: Git["discover"]): Git["discover"] {
+  const known = new Map<string, { readonly stamp: string; readonly found: NonNullable<Discovered> }>();
+  return async (directory) => {
+    const last = known.get(directory);
+    if (last !== undefined && placeStamp(directory, last.found.gitDirectory) === last.stamp) return last.found;
+    known.clear(); // a source is one directory: more would only pile up
+    const found = await find(directory);
+    if (found !== undefined) known.set(directory, { found, stamp: placeStamp(directory, found.gitDirectory) });
+    return found;
+  };
+}
+
+async function discover(directory: string): Promise<Discovered> {
   const answer = await tryGit({
     directory,
     arguments: ["rev-parse", "--is-inside-work-tree", "--show-prefix", "--absolute-git-dir"],
@@ -64,46 +87,38 @@ function hasRepositoryAbove(directory: string): boolean {
   }
 }
 
-async function resolve(location: GitLocation): ReturnType<Git["resolve"]> {
+async function resolve(location: GitLocation, readObjects: ReadObjects, trees: Trees): ReturnType<Git["resolve"]> {
   for (const [what, text] of [
     ["ref", location.ref],
     ["path", location.path],
   ] as const) {
     if (text.includes("\n")) throw new RootloomError(`cannot look up the ${what}: it holds a line break`);
   }
-  const [commit, tree] = await readObjects(location.repository, [
-    `${location.ref}^{commit}`,
-    `${location.ref}^{commit}:${location.path}`,
-  ]);
+  const names = [`${location.ref}^{commit}`, `${location.ref}^{commit}:${location.path}`];
+  const found: (GitObject | undefined)[] = [];
+  await readObjects(location.repository, names, { take: (_, object) => void found.push(object) });
+  const [commit, tree] = found;
   if (commit === undefined) return undefined;
+  if (tree?.type === "tree") trees.keep(tree.oid, tree.content);
   return { commit: commit.oid, treeHash: tree?.type === "tree" ? tree.oid : undefined, ...parseCommit(commit.content) };
 }
 
-async function listTree(repository: string, treeHash: string): Promise<readonly GitTreeEntry[]> {
-  const { output } = await runGit({
-    directory: repository,
-    arguments: ["ls-tree", "-r", "-z", "-l", "--full-tree", treeHash],
-  });
-  return records(output).map((record) => {
-    const [description = "", path = ""] = splitOnce(record, "\t");
-    const [mode = "", , oid = "", size = ""] = description.split(/ +/);
-    return { mode, oid, size: size === "-" ? 0 : Number(size), path };
-  });
-}
-
-async function readBlobs(repository: string, oids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
-  const objects = await readObjects(repository, oids);
-  const blobs = new Map<string, Uint8Array>();
-  for (const [index, oid] of oids.entries()) {
-    const object = objects[index];
-    if (object?.type !== "blob") {
+async function readBlobs(
+  repository: string,
+  oids: readonly string[],
+  { wants, take }: BlobTaker,
+  readObjects: ReadObjects,
+): Promise<void> {
+  await readObjects(repository, oids, {
+    wants: (index, size_bytes) => wants?.(oids[index] ?? "", size_bytes) ?? true,
+    take: (index, object) => {
+      const oid = oids[index] ?? "";
+      if (object?.type === "blob") return take(oid, object.content);
       throw new RootloomError(`cannot read file ${oid} from ${repository}: the repository does not hold it`, {
         hint: `a partial clone or a damaged one: git -C ${repository} fsck, or make a full clone`,
       });
-    }
-    blobs.set(oid, object.content);
-  }
-  return blobs;
+    },
+  });
 }
 
 async function uncommitted(location: GitLocation): Promise<readonly string[]> {
@@ -138,36 +153,6 @@ async function worktreeFiles(directory: string): Promise<readonly TreePath[]> {
 }
 
 // ---------------------------------------------------------------- reading answers
-
-interface GitObject {
-  readonly oid: string;
-  readonly type: string;
-  readonly content: Buffer;
-}
-
-/** Objects by any name git knows, one process for all; undefined where there is none. */
-async function readObjects(repository: string, names: readonly string[]): Promise<readonly (GitObject | undefined)[]> {
-  if (names.length === 0) return [];
-  const { output } = await runGit({
-    directory: repository,
-    arguments: ["cat-file", "--batch"],
-    input: `${names.join("\n")}\n`,
-  });
-  const objects: (GitObject | undefined)[] = [];
-  for (let position = 0; position < output.length; ) {
-    const end = output.indexOf(0x0a, position);
-    const header = /^([0-9a-f]+) (commit|tree|blob|tag) (\d+)$/.exec(output.toString("latin1", position, end));
-    position = end + 1;
-    if (header === null) {
-      objects.push(undefined);
-      continue;
-    }
-    const [, oid = "", type = "", size = "0"] = header;
-    objects.push({ oid, type, content: output.subarray(position, position + Number(size)) });
-    position += Number(size) + 1;
-  }
-  return objects;
-}
 
 /** Date (committer's, seconds), subject and author of a raw commit object. */
 function parseCommit(content: Buffer): { readonly date_s: number; readonly subject: string; readonly author: string } {
