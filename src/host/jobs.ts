@@ -66,7 +66,7 @@ export interface PackInput {
   /** Directory of caches: hashes, segments, decompressed tarballs. */
   readonly cache: string;
   /** What `layers` just saw of the lowest layer: whoever remembers that needs no look of its own. */
-  readonly seen?: string | undefined;
+  readonly seen?: Seen | undefined;
   /** An earlier image, found whole in this pass: what both begin with is taken from it. */
   readonly previous?: { readonly image: string; readonly sha256: string } | undefined;
 }
@@ -98,7 +98,7 @@ export interface JobMap {
     /** `looked`: a sight of the lowest layer, from this pass, with the image's own excludes. */
     readonly input: PackInput & { readonly looked?: Seen | undefined };
     /** `seen`: of a tree that has not changed just now. */
-    readonly output: readonly (LayerDigest & { readonly seen?: string | undefined })[];
+    readonly output: readonly (LayerDigest & { readonly seen?: Seen | undefined })[];
   };
   /** Writes `image`, `manifest` and `report` into the directory, synced and verified; nothing else is touched. */
   readonly pack: {

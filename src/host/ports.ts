@@ -175,13 +175,20 @@ export interface LookOptions {
  * neither does anything that `scan` can tell of the tree.
  */
 export interface Glance {
-  /** Digest of paths and stamps near the top, the top's own too, and of where mounts begin: the same in every share. */
-  readonly upper: string;
-  /** Digests of the parts below that this share took, by their numbers. */
-  readonly parts: readonly (readonly [number: number, digest: string])[];
+  /** What stands near the top, with the top itself; its path is empty. The same in every share. */
+  readonly upper: GlancePart;
+  /** The parts below that this share took. */
+  readonly parts: readonly GlancePart[];
   /** How many parts all shares have together. */
   readonly expected: number;
-  /** The latest ctime of all that this share saw, in milliseconds. */
+}
+
+/** A directory with all that is in it and in no other part. */
+export interface GlancePart {
+  readonly path: TreePath;
+  /** Of paths, stamps and where mounts begin. */
+  readonly digest: string;
+  /** The latest ctime in it, in milliseconds. */
   readonly changed_ms: number;
 }
 

@@ -4,7 +4,7 @@ import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.t
 import type { JobContext } from "../host/ports.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
 import { nameLinkSets } from "./links.ts";
-import { lookAtLayer } from "./look.ts";
+import { lookAtLayer, NOTHING_SEEN } from "./look.ts";
 import { formatEntry } from "./manifest.ts";
 import { mergeOverlay } from "./merge.ts";
 import { digestOverlay, overlayLayer } from "./overlay-layer.ts";
@@ -100,7 +100,7 @@ function digestTree(
 ): JobMap["layers"]["output"][number] {
   const options = { cache: input.cache, excludes, asItIs: false, attributes: false };
   const look = input.looked ?? lookAtLayer(context, source, options);
-  const seen = look.settled ? look.digest : undefined;
+  const seen = look.settled ? look : undefined;
   const warm = recallLayer(context.files, treeQuestion(source, input), look.digest, false);
   if (warm) return { ...warm.digest, seen };
   const question = { what: "layer", version: 2, ...source, excludes: input.excludes };
@@ -146,8 +146,8 @@ function readTree(context: JobContext, source: TreeSource, input: PackInput, opt
 
 /** What was seen of a tree before any of it was read; of one that is read from a snapshot, before that was taken. */
 function seenOf(context: JobContext, source: TreeSource, input: PackInput, options: ScanLayerOptions): Seen {
-  if (input.seen !== undefined) return { digest: input.seen, settled: true };
-  return source.snapshot === undefined ? lookAtLayer(context, source, options) : { digest: "", settled: false };
+  if (input.seen !== undefined) return input.seen;
+  return source.snapshot === undefined ? lookAtLayer(context, source, options) : NOTHING_SEEN;
 }
 
 async function readLayer(

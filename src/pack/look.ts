@@ -2,10 +2,11 @@ import { hash } from "node:crypto";
 import type { TreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
 import type { LayerSource } from "../host/jobs.ts";
-import type { FileStat, JobContext } from "../host/ports.ts";
+import type { FileStat, GlancePart, JobContext } from "../host/ports.ts";
 import type { Excludes } from "./excludes.ts";
 import { SETTLED_AFTER_MS } from "./hash-cache.ts";
-import type { Seen, SeenShare } from "./remembered.ts";
+import { sortByPath } from "./paths.ts";
+import type { Seen, SeenPart, SeenShare } from "./remembered.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
 
@@ -19,7 +20,7 @@ export function lookAtLayer(
   layer: TreeSource,
   { excludes }: { readonly excludes: Excludes },
 ): Seen {
-  return joinShares(lookAtViews(context, layer, [excludes])) ?? { digest: "", settled: false };
+  return joinShares(lookAtViews(context, layer, [excludes])) ?? NOTHING_SEEN;
 }
 
 /** One look at a tree for several who leave different parts of it out; with a `turn`, a share of it. */
@@ -40,22 +41,30 @@ export function lookAtViews(
     })),
     turn,
   );
-  return glances.map(({ changed_ms, ...glance }) => ({
-    ...glance,
+  const see = ({ path, digest, changed_ms }: GlancePart): SeenPart => ({
+    path,
+    digest,
     settled: changed_ms + SETTLED_AFTER_MS <= start_ms,
-  }));
+  });
+  return glances.map(({ upper, parts, expected }) => ({ upper: see(upper), parts: parts.map(see), expected }));
 }
 
 /** What a view has seen, of all shares of its walk; undefined where the tree changed meanwhile, so that they do not fit together. */
 export function joinShares(shares: readonly SeenShare[]): Seen | undefined {
   const [first] = shares;
   if (first === undefined) return undefined;
-  const parts = shares.flatMap((share) => share.parts).sort(([one], [other]) => one - other);
-  const fits = shares.every(({ upper, expected }) => upper === first.upper && expected === first.expected);
-  if (!fits || parts.length !== first.expected) return undefined;
-  const digest = hash("sha256", [first.upper, ...parts.map(([, part]) => part)].join(" "));
-  return { digest, settled: shares.every(({ settled }) => settled) };
+  const below = sortByPath(shares.flatMap((share) => share.parts));
+  const fits = shares.every(
+    ({ upper, expected }) => upper.digest === first.upper.digest && expected === first.expected,
+  );
+  if (!fits || below.length !== first.expected) return undefined;
+  const parts = [first.upper, ...below];
+  const digest = hash("sha256", parts.map((part) => part.digest).join(" "));
+  return { digest, settled: parts.every(({ settled }) => settled), parts };
 }
+
+/** Where nothing can be said of a tree: no other sight is like it. */
+export const NOTHING_SEEN: Seen = { digest: "", settled: false, parts: [] };
 
 /** Which directories a walk enters. */
 export function entering({ covers, coversContents }: Excludes): (path: TreePath) => boolean {

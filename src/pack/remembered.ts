@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
-import type { Glance, JobContext } from "../host/ports.ts";
+import type { TreePath } from "../core/entry.ts";
+import type { JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
 import { noteUse } from "./used.ts";
 
@@ -10,11 +11,22 @@ export interface Seen {
   readonly digest: string;
   /** False when something changed too short a time before the walk: it can change again within one tick of ctime. */
   readonly settled: boolean;
+  /** What it is put together from: what stands near the top, by an empty path, and each directory below that. */
+  readonly parts: readonly SeenPart[];
 }
 
-/** One share of a sight that several walkers have together. */
-export interface SeenShare extends Omit<Glance, "changed_ms"> {
+/** A sight of a directory with all that is in it and in no other part. */
+export interface SeenPart {
+  readonly path: TreePath;
+  readonly digest: string;
   readonly settled: boolean;
+}
+
+/** One share of a sight that several walkers have together; see `Glance`. */
+export interface SeenShare {
+  readonly upper: SeenPart;
+  readonly parts: readonly SeenPart[];
+  readonly expected: number;
 }
 
 /**

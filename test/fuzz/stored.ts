@@ -54,7 +54,7 @@ const laid = {
   entries: [{ ...entry, path: "etc/a" }],
   deletions: [{ path: "b" }],
 };
-const seen = { digest: "d", settled: true };
+const seen = { digest: "d", settled: true, parts: [] };
 const look = () => seen;
 const hashed = { changed_ms: 0 } as Parameters<ReturnType<typeof openHashCache>["set"]>[2];
 

@@ -79,6 +79,9 @@ describe("a walk that several share", () => {
     const after = alone();
     for (const [view, seen] of after.entries()) expect(seen?.digest).not.toBe(before[view]?.digest);
     const now = joinShares(lookAtViews({ ...context, now_ms: Date.now }, { path: root }, VIEWS.slice(0, 1)));
-    expect(now).toEqual({ digest: after[0]?.digest, settled: false });
+    expect(now).toMatchObject({ digest: after[0]?.digest, settled: false });
+    expect(now?.parts.filter(({ settled }) => !settled).map(({ path }) => path)).toContain("var/lib/c");
+    const changed = after[0]?.parts.filter(({ digest }, index) => digest !== before[0]?.parts[index]?.digest);
+    expect(changed?.map(({ path }) => path)).toEqual(["var/lib/c"]);
   });
 });

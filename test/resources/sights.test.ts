@@ -23,7 +23,11 @@ beforeEach(() => {
 afterEach(() => rmSync(cache, { recursive: true }));
 
 /** Made of a place in the walk. */
-const share = (path: string, view: number) => ({ upper: `${path} ${view}`, parts: [], expected: 0, settled: true });
+const share = (path: string, view: number) => ({
+  upper: { path: "", digest: `${path} ${view}`, settled: true },
+  parts: [],
+  expected: 0,
+});
 const sightOf = (path: string, view: number) => joinShares([share(path, view)])?.digest;
 
 /** Every view of a tree has the place of the view in the walk as its digest. */
@@ -54,7 +58,7 @@ describe("what a pass sees of trees", () => {
   it("looks at no more of a live root than its images hold", async () => {
     const { walks, sights } = begin();
     sights.expect([tree("/a", "live"), image("/a", ["tmp/*"])]);
-    expect(await sights.of("/a", OF_IMAGE)).toEqual({ digest: sightOf("/a", 0), settled: true, begun_ms: 7000 });
+    expect(await sights.of("/a", OF_IMAGE)).toMatchObject({ digest: sightOf("/a", 0), settled: true, begun_ms: 7000 });
     expect(walks).toEqual([{ path: "/a", views: [OF_IMAGE] }]);
     expect(await sights.of("/a", [])).toBeUndefined();
   });
@@ -118,13 +122,18 @@ describe("what a pass sees of trees", () => {
           return [answers[asked.length - 1]];
         },
       }) as unknown as Host["jobs"];
-    const half = (number: number) => ({ upper: "u", parts: [[number, `part ${number}`]], expected: 2, settled: true });
+    const part = (path: string, settled: boolean) => ({ path, digest: `of ${path}`, settled });
+    const upper = part("", true);
+    const half = (number: number) => ({ upper, parts: [part(`part ${number}`, number === 0)], expected: 2 });
     const what = { path: "/a", views: [[]] };
     const [seen] = await lookOver(jobs([half(1), half(0)]), what, undefined, 2);
-    expect(seen).toEqual({ digest: expect.stringMatching(/^[0-9a-f]{64}$/), settled: true });
+    const parts = [upper, part("part 0", true), part("part 1", false)];
+    expect(seen).toEqual({ digest: expect.stringMatching(/^[0-9a-f]{64}$/), settled: false, parts });
     expect(asked[0]?.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(asked[0]).toBe(asked[1]);
     asked.length = 0;
-    expect(await lookOver(jobs([half(1), { ...half(0), upper: "v" }]), what, undefined, 2)).toEqual([undefined]);
+    expect(await lookOver(jobs([half(1), { ...half(0), upper: part("v", true) }]), what, undefined, 2)).toEqual([
+      undefined,
+    ]);
   });
 });

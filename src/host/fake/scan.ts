@@ -24,7 +24,7 @@ function* scanFakeTree(kernel: Kernel, treePath: string, options: ScanOptions): 
   yield* scanDirectory(kernel, top, "", options);
 }
 
-/** One digest of what a scan finds, and the latest change. */
+/** One digest of all that a scan finds: no tree here is large enough to be walked in parts. */
 function lookAtFakeTree(kernel: Kernel, treePath: string, options: LookOptions): Glance {
   const { enter, leaveOut } = options;
   const hash = createHash("sha256");
@@ -40,7 +40,7 @@ function lookAtFakeTree(kernel: Kernel, treePath: string, options: LookOptions):
     hash.update(`${path}\0${mountPoint}\0${mode} ${owner} ${group} ${links}\0${stamp}\n`);
     changed_ms = Math.max(changed_ms, entry.changed_ms);
   }
-  return { upper: hash.digest("hex"), parts: [], expected: 0, changed_ms };
+  return { upper: { path: "", digest: hash.digest("hex"), changed_ms }, parts: [], expected: 0 };
 }
 
 function* scanDirectory(

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, constants } from "node:fs";
 import { showPath, type TreePath } from "../../core/entry.ts";
 import { RootloomError } from "../../core/error.ts";
-import type { Glance, LookOptions } from "../ports.ts";
+import type { Glance, GlancePart, LookOptions } from "../ports.ts";
 import { failure, isMissing } from "./failure.ts";
 import { holding, openDirectory } from "./paths.ts";
 import {
@@ -45,7 +45,7 @@ export function lookAtTree(treePath: string, options: readonly LookOptions[], tu
       lookInto({ treePath, path: "", open: () => openBelow(tree, "", toList, onlyDown), parts, depth: 0 }, views);
       for (const view of views) view.endUpper(stamp, changed_ms);
       for (let own = 0, number = take(turn, own++); number < parts.length; number = take(turn, own++))
-        lookAtPart(treePath, tree, parts[number] as Part, number);
+        lookAtPart(treePath, tree, parts[number] as Part);
       return views.map((view) => view.finish());
     });
   } catch (thrown) {
@@ -58,10 +58,10 @@ function take(turn: Int32Array | undefined, own: number): number {
   return turn === undefined ? own : Atomics.add(turn, 0, 1);
 }
 
-function lookAtPart(treePath: string, tree: number, { path, views }: Part, number: number): void {
+function lookAtPart(treePath: string, tree: number, { path, views }: Part): void {
   const open = () => openBelow(tree, path, toList, onlyDown);
   lookInto({ treePath, path, open, parts: undefined, depth: part_depth }, views);
-  for (const view of views) view.endPart(number);
+  for (const view of views) view.endPart(path);
 }
 
 interface Directory {
@@ -132,9 +132,9 @@ class View {
   readonly #options: LookOptions;
   readonly #chunk = Buffer.allocUnsafeSlow(chunk_bytes);
   readonly #words = new Uint32Array(this.#chunk.buffer);
-  readonly #parts: (readonly [number, string])[] = [];
+  readonly #parts: GlancePart[] = [];
   #hash = createHash("sha256");
-  #upper = "";
+  #upper: GlancePart = { path: "", digest: "", changed_ms: 0 };
   #length = 0;
   #changed_ms = 0;
   /** How many parts of the tree it enters. */
@@ -177,22 +177,23 @@ class View {
   endUpper(stamp: string, changed_ms: number): void {
     this.#say(stamp);
     this.#changed_ms = Math.max(changed_ms, this.#changed_ms);
-    this.#upper = this.#end();
+    this.#upper = this.#end("");
   }
 
-  endPart(number: number): void {
-    this.#parts.push([number, this.#end()]);
+  endPart(path: TreePath): void {
+    this.#parts.push(this.#end(path));
   }
 
   finish(): Glance {
-    return { upper: this.#upper, parts: this.#parts, expected: this.expected, changed_ms: this.#changed_ms };
+    return { upper: this.#upper, parts: this.#parts, expected: this.expected };
   }
 
-  #end(): string {
+  #end(path: TreePath): GlancePart {
     this.#flush();
-    const digest = this.#hash.digest("hex");
+    const part = { path, digest: this.#hash.digest("hex"), changed_ms: this.#changed_ms };
     this.#hash = createHash("sha256");
-    return digest;
+    this.#changed_ms = 0;
+    return part;
   }
 
   #say(text: string): void {
