@@ -5,6 +5,8 @@ import { join } from "node:path";
 import type { TreeResource, TreeSource, VolumeResource } from "../../src/core/resource.ts";
 import type { Draft } from "../../src/core/step.ts";
 import { treeExecutors, treeObserver, treePlanner } from "../../src/resources/tree/index.ts";
+import type { RootSnapshot } from "../../src/resources/tree/snapshots/list.ts";
+import { rollBack } from "../../src/resources/tree/snapshots/rollback.ts";
 import type { Outcome } from "../../src/resources/types.ts";
 import type { Working } from "../../src/resources/volume/backends/backend.ts";
 import { backendOf } from "../../src/resources/volume/backends/index.ts";
@@ -85,6 +87,14 @@ export class Bench {
     const outcome = await this.machine.apply(tree, draft, executors[draft.operation] as never);
     const { operation, reason } = await this.planTree(tree);
     if (operation !== "keep") throw new Error(`not converged: ${operation}: ${reason}`);
+    return outcome;
+  }
+
+  /** Takes a root back to a snapshot, and keeps its record. */
+  async rollBack(tree: TreeResource, snapshot: RootSnapshot): Promise<Outcome> {
+    this.machine.run++;
+    const outcome = await rollBack(tree, snapshot, this.machine.applyContext());
+    if (outcome.record !== undefined) this.machine.records.set(tree.id, outcome.record);
     return outcome;
   }
 

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TreeResource } from "../../src/core/resource.ts";
+import type { TreeResource, VolumeResource } from "../../src/core/resource.ts";
 import type { Draft } from "../../src/core/step.ts";
 import type { Host } from "../../src/host/ports.ts";
+import { listSnapshots } from "../../src/resources/tree/snapshots/list.ts";
+import { takeSnapshot } from "../../src/resources/tree/snapshots/take.ts";
 import { Bench, mountsBelow, treeDigest } from "./bench.ts";
 import type { Stage, Storage } from "./stage.ts";
 
@@ -120,6 +122,9 @@ export const behaviours: Readonly<Record<string, Check>> = {
       ["second"],
     );
     assert.equal((await bench.plan()).operation, "keep");
+  },
+  "is rolled back to the tree of a snapshot, and keeps the present and every snapshot": async (bench) => {
+    await isRolledBack(bench);
   },
   "clones a snapshot into a volume with the same tree": async (bench) => {
     const { digest } = await clone(bench);
@@ -370,6 +375,44 @@ export function matrixText(stages: readonly Stage[]): string {
   ].join("\n");
 }
 
+/** A root in a volume, back to one snapshot and forward again to a newer one, which the first rollback left alone. */
+async function isRolledBack(bench: Bench): Promise<void> {
+  await bench.converge();
+  const { machine, volume } = bench;
+  const tree = await makeRoot(bench, volume);
+  const take = () => takeSnapshot(tree, { reason: "person", note: "", who: "", alone: true }, machine.applyContext());
+  const before = { digest: treeDigest(tree.path), snapshot: await take() };
+  writeFileSync(join(tree.path, "etc/mine"), "changed");
+  rmSync(join(tree.path, "bin"), { recursive: true });
+  mkdirSync(join(tree.path, "usr/bin"), { recursive: true });
+  const after = { digest: treeDigest(tree.path), snapshot: await take() };
+  let present = after;
+  for (const target of [before, after]) {
+    const { notes: [note = ""] = [] } = await bench.rollBack(tree, target.snapshot);
+    assert.equal(treeDigest(tree.path), target.digest);
+    const [, kept = ""] = /^the root that gave way is kept at (.*)$/.exec(note) ?? [];
+    assert.equal(treeDigest(join(kept, "root")), present.digest);
+    assert.deepEqual(
+      (await listSnapshots(tree, machine.applyContext())).map(({ name }) => name),
+      [before.snapshot.name, after.snapshot.name],
+    );
+    assert.equal((await bench.planTree(tree)).operation, "keep");
+    present = target;
+  }
+  assert.deepEqual(mountsBelow(join(machine.state, "attached")), []);
+  assert.deepEqual(bench.storage.leftovers(), []);
+}
+
+/** A root that is taken as it is, with `etc/mine` in it. */
+async function makeRoot(bench: Bench, volume: VolumeResource): Promise<TreeResource> {
+  const root = join(volume.path, "root");
+  for (const name of ["bin", "etc"]) mkdirSync(join(root, name), { recursive: true });
+  writeFileSync(join(root, "etc/mine"), "same");
+  const tree = bench.treeIn(volume, "root", { type: "existing" });
+  await bench.convergeTree(tree);
+  return tree;
+}
+
 /** A volume with a file in it, and a clone of its snapshot, which becomes the bench's volume. */
 async function clone(bench: Bench) {
   await bench.converge();
@@ -391,12 +434,8 @@ async function clone(bench: Bench) {
 async function isMadeAsClone(bench: Bench): Promise<void> {
   await bench.converge();
   const origin = bench.volume;
-  const root = join(origin.path, "root");
-  mkdirSync(join(root, "bin"), { recursive: true });
-  mkdirSync(join(root, "etc"));
-  writeFileSync(join(root, "etc/mine"), "same");
-  const tree = bench.treeIn(origin, "root", { type: "existing" });
-  await bench.convergeTree(tree);
+  const tree = await makeRoot(bench, origin);
+  const root = tree.path;
 
   bench.machine.killAt = () => false;
   const { backend } = bench;

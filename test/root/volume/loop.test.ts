@@ -31,6 +31,17 @@ beforeEach(() => {
 });
 afterEach(() => bench.close());
 
+/** The bytes of a btrfs image while it is mounted and one file in it was synced alone, which is in its log and nowhere else. */
+function leaveLog(device: string, path: string): void {
+  const place = `${path}.soil`;
+  mkdirSync(place);
+  execFileSync("mount", ["-t", "btrfs", "-o", "loop", device, place]);
+  execFileSync("dd", ["if=/dev/zero", `of=${place}/data/late`, "bs=64k", "count=1", "conv=fsync", "status=none"]);
+  execFileSync("cp", ["--reflink=always", device, `${device}.dirty`]);
+  execFileSync("umount", [place]);
+  execFileSync("cp", ["--reflink=always", `${device}.dirty`, device]);
+}
+
 const message = async () => (await bench.plan()).blocked?.message ?? "";
 
 describe("an image that is not the one that was marked", () => {
@@ -124,6 +135,24 @@ describe("btrfs in an image", () => {
     await expect(bench.backend.snapshot(bench.volume, "first", bench.working())).rejects.toThrow(
       "a copy of a btrfs device is never mounted beside its origin",
     );
+  });
+
+  it("is read unmounted without a replay of its log, and without a write", async () => {
+    bench.volume = { ...bench.volume, filesystem: "btrfs" };
+    await bench.converge();
+    bench.write("file", "before");
+    bench.unmount();
+    const { device } = bench.volume;
+    leaveLog(device, bench.volume.path);
+    const logged = () => execFileSync("btrfs", ["inspect-internal", "dump-super", device], { encoding: "utf8" });
+    expect(logged()).toMatch(/^log_root\s+[1-9]/m);
+    const bytes = storage.bytes?.(bench.volume);
+    const attached = await bench.backend.attachReadOnly(bench.volume, undefined, bench.working());
+    expect([attached.means, attached.frozen]).toEqual(["read from the unmounted image", true]);
+    expect(bench.read("file", attached.path)).toBe("before");
+    await attached.detach();
+    expect(storage.bytes?.(bench.volume)).toBe(bytes);
+    expect(logged()).toMatch(/^log_root\s+[1-9]/m);
   });
 });
 
