@@ -6,8 +6,10 @@ import type { Wakes } from "./wakes.ts";
 
 /** Editors write in bursts: a pass over the worktree's edits waits until they are over. */
 const WORKTREE_DELAY_MS = 300;
-/** A ref is renamed into place at once; the delay only joins HEAD, the ref and the log of one commit. */
-const COMMIT_DELAY_MS = 20;
+/** A ref is renamed into place at once; the delay only joins several refs of one push, or HEAD with its ref. */
+const COMMIT_DELAY_MS = 5;
+/** What git writes before it renames: nothing has changed yet, and a pass that began now would see nothing. */
+const GIT_LOCK = /\.lock$/;
 
 /** Wakes the loop on hints that `desired/` or the refs changed. The timer finds what the hints miss. */
 export async function watchSource(session: Session, wakes: Wakes, log: Log): Promise<{ close(): Promise<void> }> {
@@ -21,6 +23,7 @@ export async function watchSource(session: Session, wakes: Wakes, log: Log): Pro
       return;
     }
     const inRepository = discovered !== undefined && hint.path.startsWith(discovered.gitDirectory);
+    if (inRepository && GIT_LOCK.test(hint.path)) return;
     if (inRepository) wakes.wake("commit", COMMIT_DELAY_MS);
     else wakes.wake("worktree", WORKTREE_DELAY_MS);
   });

@@ -372,7 +372,10 @@ export interface SocketConnection {
 }
 
 export interface Events {
-  /** A hint that something below one of the paths changed, or that watching is degraded. Missing paths are fine. */
+  /**
+   * A hint that something at or below one of the paths changed, as far as it is known what, or that watching is degraded.
+   * Missing paths are fine.
+   */
   watch(
     paths: readonly string[],
     onHint: (hint: { readonly path: string; readonly degraded?: string }) => void,

@@ -21,9 +21,9 @@ export async function watchPaths(
 ): Promise<{ close(): Promise<void> }> {
   const { watch } = await import("chokidar");
   const roots = paths.map((path) => new WatchedRoot(path, onHint, startTree));
-  function startTree(path: string, onChange: () => void, onProblem: (why: string) => void): FSWatcher {
+  function startTree(path: string, onChange: (path: string) => void, onProblem: (why: string) => void): FSWatcher {
     const watcher = watch(path, { ignoreInitial: true, followSymlinks: false, atomic: false });
-    watcher.on("all", onChange);
+    watcher.on("all", (_, changed) => onChange(changed));
     watcher.on("error", (thrown) => onProblem(thrown instanceof Error ? thrown.message : String(thrown)));
     return watcher;
   }
@@ -35,7 +35,7 @@ export async function watchPaths(
   };
 }
 
-type StartTree = (path: string, onChange: () => void, onProblem: (why: string) => void) => FSWatcher;
+type StartTree = (path: string, onChange: (path: string) => void, onProblem: (why: string) => void) => FSWatcher;
 
 class WatchedRoot {
   readonly #path: string;
@@ -96,7 +96,7 @@ class WatchedRoot {
       const parent = watchDirectory(dirname(awaited), { persistent: true }, (event, name) => {
         if (event !== "rename" || name !== basename(awaited)) return;
         this.#watchParent();
-        this.#changed();
+        this.#changed(this.#path);
         void this.#restart();
       });
       parent.on("error", (thrown) => this.#degraded(thrown.message));
@@ -106,8 +106,8 @@ class WatchedRoot {
     }
   }
 
-  readonly #changed = (): void => {
-    if (!this.#closed) this.#onHint({ path: this.#path });
+  readonly #changed = (path: string): void => {
+    if (!this.#closed) this.#onHint({ path });
   };
 
   readonly #degraded = (why: string): void => {
