@@ -1,29 +1,27 @@
 import { dirname } from "node:path";
-import { showPath, toTreePath } from "../core/entry.ts";
+import { showPath, type TreePath, toTreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
 import type { Compression } from "../core/resource.ts";
 import type { Files } from "../host/ports.ts";
+import type { Entries } from "./entry-table.ts";
 import { checkLimits } from "./newc.ts";
 import { formatSize } from "./notes.ts";
 import { parentOf } from "./paths.ts";
 import { resolvePath } from "./resolve.ts";
 import type { PackEntry } from "./types.ts";
 
+/** What a content takes in memory comes in pages. */
+const BLOCK_BYTES = 4096;
 /** Room beside what an image is thought to take: manifests, hash caches, directories. */
 const SPARE_BYTES = 16 << 20;
 
 /**
  * Refuses what the kernel would accept in silence and then not boot.
- * @throws RootloomError for an empty root, an init that is missing or not executable, and entries beyond the format.
+ * @param init empty: any content will do.
+ * @throws RootloomError for an empty root and an init that is missing or not executable.
  */
-export function checkContent(entries: readonly PackEntry[], init: string): void {
-  checkProgram(entries, init);
-  for (const entry of entries) checkLimits(entry);
-}
-
-/** @param init empty: any content will do. */
-export function checkProgram(entries: readonly PackEntry[], init: string): void {
-  if (!entries.some((entry) => entry.path !== "" && entry.place === 0)) {
+export function checkProgram(entries: Entries, init: string): void {
+  if (!hasRoot(entries)) {
     throw new RootloomError("cannot pack: the root is empty", {
       hint: "check that its volume is mounted and filled, and that spec.exclude does not leave out all of it",
       retry: "waiting",
@@ -33,7 +31,12 @@ export function checkProgram(entries: readonly PackEntry[], init: string): void 
   if (init !== "") checkInit(entries, init);
 }
 
-function checkInit(entries: readonly PackEntry[], init: string): void {
+function hasRoot(entries: Entries): boolean {
+  for (const { path, place } of entries) if (path !== "" && place === 0) return true;
+  return false;
+}
+
+function checkInit(entries: Entries, init: string): void {
   const resolved = resolvePath(entries, toTreePath(init), true);
   const entry = resolved.type === "found" ? resolved.entry : undefined;
   const refuse = (why: string) =>
@@ -46,24 +49,38 @@ function checkInit(entries: readonly PackEntry[], init: string): void {
   if ((entry.mode & 0o111) === 0) throw refuse("is not executable");
 }
 
-/**
- * The kernel drops an entry that comes before its directory, without a word.
- * @throws RootloomError when that would happen, or when an entry would be lost or written twice: a fault of the packer.
- */
-export function checkOrder(segments: readonly { readonly entries: readonly PackEntry[] }[], entries: number): void {
-  const directories = new Set([""]);
-  const seen = new Set<string>();
-  for (const segment of segments) {
-    for (const entry of segment.entries) {
-      seen.add(entry.path);
-      if (entry.type === "directory") directories.add(entry.path);
-      if (directories.has(parentOf(entry.path))) continue;
+/** What is looked at in every entry on its way into an archive, and what they come to. */
+export class EntryCheck {
+  /** Directories above the entry last seen, with the layer whose segments hold each. */
+  readonly #above: { readonly path: TreePath; readonly place: number }[] = [];
+  #memory_bytes = 0;
+
+  /**
+   * The kernel drops an entry that comes before its directory, without a word.
+   * @throws RootloomError when that would happen, and for an entry beyond the format.
+   */
+  add(entry: PackEntry): void {
+    checkLimits(entry);
+    if (entry.linkSet === "" || entry.linkSet === entry.path)
+      this.#memory_bytes += Math.ceil(entry.size / BLOCK_BYTES) * BLOCK_BYTES;
+    const parent = parentOf(entry.path);
+    while (this.#above.length > 0 && this.#above.at(-1)?.path !== parent) this.#above.pop();
+    const place = this.#above.at(-1)?.place ?? (parent === "" ? 0 : Number.POSITIVE_INFINITY);
+    if (place > entry.place)
       throw new RootloomError(`cannot pack: /${showPath(entry.path)} would come before its directory`);
-    }
+    if (entry.type === "directory" && entry.path !== "") this.#above.push({ path: entry.path, place: entry.place });
   }
-  const written = segments.reduce((sum, segment) => sum + segment.entries.length, 0);
-  if (written === entries && seen.size === entries) return;
-  throw new RootloomError(`cannot pack: ${written} entries would be written of ${entries}`);
+
+  /** Bytes of memory that the contents take when they are unpacked, in whole pages. */
+  get memory_bytes(): number {
+    return this.#memory_bytes;
+  }
+}
+
+/** @throws RootloomError when an entry would be lost or written twice: a fault of the packer. */
+export function checkCount(segments: readonly { readonly count: number }[], entries: number): void {
+  const written = segments.reduce((sum, { count }) => sum + count, 0);
+  if (written !== entries) throw new RootloomError(`cannot pack: ${written} entries would be written of ${entries}`);
 }
 
 /** Shares of the uncompressed size that new segments are thought to take; root filesystems come out well below. */

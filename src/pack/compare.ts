@@ -3,15 +3,16 @@ import type { JobMap, ManifestDifference, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { compose } from "./compose.ts";
 import { type Change, differences, whatDiffers, whatDiffersAtAll } from "./differences.ts";
+import { EntryList } from "./entry-list.ts";
 import { compileExcludes } from "./excludes.ts";
 import { hashFile } from "./file-hash.ts";
 import { recallManifest } from "./last-manifest.ts";
 import { nameLinkSets } from "./links.ts";
 import { lookAtLayer } from "./look.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
-import { isWithin, joinPath, sortByPath } from "./paths.ts";
+import { comparePaths, isWithin, joinPath, sortByPath } from "./paths.ts";
 import { remembered, type Seen } from "./remembered.ts";
-import { scanLayer } from "./scan-layer.ts";
+import { scanEntries } from "./scan-layer.ts";
 import type { KeptOriginal, ManifestEntry, PackEntry } from "./types.ts";
 
 /** What a correction is told of a file whose extended attributes differ. */
@@ -38,13 +39,29 @@ export async function compareWithManifest(
 
 /** Writes what a tree holds now, all of it. */
 export function recordTree(context: JobContext, input: JobMap["record"]["input"]): JobMap["record"]["output"] {
-  const { entries } = scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
-  const originals = (input.originals ?? []).flatMap((original) => entriesOf(context, input, original));
+  const { entries } = scanEntries(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
+  const originals = sortByPath((input.originals ?? []).flatMap((original) => entriesOf(context, input, original)));
   const leftOut = new Set([...input.leaveOut, ...originals.map(({ path }) => path)]);
-  const kept = nameLinkSets(sortByPath([...entries.filter((entry) => !leftOut.has(entry.path)), ...originals]));
+  const kept = nameLinkSets(EntryList.of(withOriginals(without(entries, leftOut), originals)));
   const written = writeManifest(context.files, input.manifest, kept, "record");
-  const size_bytes = kept.reduce((sum, entry) => sum + entry.size, 0);
-  return { digest: written.sha256, entries: kept.length, size_bytes };
+  return { digest: written.sha256, entries: kept.length, size_bytes: written.size_bytes };
+}
+
+function* without(entries: Iterable<PackEntry>, leftOut: ReadonlySet<TreePath>): Generator<PackEntry> {
+  for (const entry of entries) if (!leftOut.has(entry.path)) yield entry;
+}
+
+/** Two sorted lists as one. */
+function* withOriginals(entries: Iterable<PackEntry>, originals: readonly PackEntry[]): Generator<PackEntry> {
+  let next = 0;
+  for (const entry of entries) {
+    for (let original = originals[next]; original && comparePaths(original.path, entry.path) < 0; ) {
+      yield original;
+      original = originals[++next];
+    }
+    yield entry;
+  }
+  yield* originals.slice(next);
 }
 
 /** An original as the tree would hold it, with all that is in a directory. */
@@ -56,8 +73,11 @@ function entriesOf(
   const { type, path } = facts;
   if (type === "directory" && file !== "") {
     const input = { path: file, identity, cache, manifest: "", leaveOut: [] };
-    const { entries } = scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
-    return entries.map((entry) => ({ ...entry, path: entry.path === "" ? path : joinPath(path, entry.path) }));
+    const { entries } = scanEntries(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
+    return Array.from(entries, (entry) => ({
+      ...entry,
+      path: entry.path === "" ? path : joinPath(path, entry.path),
+    }));
   }
   const content = type === "file" ? hashFile(context, { path: file, cache, trustCache: false }) : undefined;
   const size = type === "symlink" ? facts.target.length : (content?.size_bytes ?? 0);
@@ -76,7 +96,7 @@ export function findDrift(context: JobContext, input: JobMap["drift"]["input"]):
   return remembered(context, input.cache, question, looked ? sight(looked) : look(), {
     // Attributes are asked for only here: setting one changes the ctime that the look sees.
     answer: () =>
-      driftOf(context, input, scanLayer(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" })),
+      driftOf(context, input, scanEntries(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" })),
     look,
   });
 }
@@ -84,9 +104,10 @@ export function findDrift(context: JobContext, input: JobMap["drift"]["input"]):
 function driftOf(
   context: JobContext,
   input: JobMap["drift"]["input"],
-  { entries, mountPoints }: ReturnType<typeof scanLayer>,
+  { entries, mountPoints }: ReturnType<typeof scanEntries>,
 ): JobMap["drift"]["output"] {
   const leftOut = new Set(input.leaveOut);
+  // A mount point comes before all that stands below it.
   const isHidden = (path: TreePath) => [...mountPoints].some((mountPoint) => isWithin(path, mountPoint));
   const paths: { path: TreePath; change: Change; what: string }[] = [];
   let count = 0;

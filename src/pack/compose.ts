@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
 import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
+import { EntryList } from "./entry-list.ts";
+import { EntryTable } from "./entry-table.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
 import { nameLinkSets } from "./links.ts";
 import { lookAtLayer, NOTHING_SEEN } from "./look.ts";
@@ -12,15 +14,15 @@ import { remembered, type Seen } from "./remembered.ts";
 import { type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
 import { tarballLayer } from "./tarball-layer.ts";
 import { inTree, withoutSnapshot } from "./tree-snapshot.ts";
-import type { Layer, PackEntry } from "./types.ts";
+import type { Layer } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
 import { keepLayer, recallLayer } from "./warm-layer.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
 
-/** What an image will hold: one flat list, sorted by `comparePaths`, the top first. */
+/** What an image will hold: one list, sorted by `comparePaths`, the top first. */
 export interface Composition {
-  readonly entries: readonly PackEntry[];
+  readonly entries: EntryList;
   readonly layers: readonly LayerDigest[];
   readonly notes: readonly string[];
 }
@@ -58,7 +60,7 @@ export async function composeUnread(
   const base = await readLayer(context, lowest, input, excludes, options);
   const overlays: LayerDigest[] = [];
   const notes = [...base.notes];
-  let entries: PackEntry[] = base.entries;
+  let entries = EntryList.of(base.entries);
   const nodes = { name: "nodes", entries: input.nodes, deletions: [], sourceDate_s: input.sourceDate_s };
   if (nodes.entries.length > 0) entries = mergeOverlay(entries, overlayLayer(nodes, 1)).entries;
   for (const [index, source] of upper.entries()) {
@@ -162,15 +164,19 @@ async function readLayer(
   const layer: Layer =
     source.type === "tarball"
       ? await tarballLayer(context, source, input.cache, excludes)
-      : { name: source.name, entries: mergeOverlay([], overlayLayer(source, 0)).entries, notes: [] };
+      : { name: source.name, entries: EntryTable.of(overlayAlone(source)), notes: [] };
   return { ...layer, digest: () => digestLayer(layer), unread: undefined };
+}
+
+function overlayAlone(source: Extract<LayerSource, { readonly type: "overlay" }>): EntryList {
+  return mergeOverlay(EntryList.of([]), overlayLayer(source, 0)).entries;
 }
 
 function digestLayer(layer: Layer): LayerDigest {
   const digest = createHash("sha256");
   let size_bytes = 0;
   let lines = "";
-  const entries = nameLinkSets(layer.entries);
+  const entries = nameLinkSets(EntryList.of(layer.entries));
   for (const entry of entries) {
     size_bytes += entry.size;
     lines += `${formatEntry(entry)}\n`;

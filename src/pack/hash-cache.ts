@@ -1,10 +1,14 @@
-import { hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import type { FileStat, Files } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
+import { fill } from "./content.ts";
+import { HASH_CHUNK_BYTES, HashTable, RECORD_BYTES } from "./hash-table.ts";
 
 /** A file that changed this short a time before it was hashed can change again within one tick of ctime. */
 export const SETTLED_AFTER_MS = 2_000;
-const FIRST_LINE = /^# rootloom hashes 1 ([0-9a-f]{64})$/;
+/** The sha256 is that of all that follows: keys and hashes, 16 and 32 bytes each. */
+const FIRST_LINE = /^# rootloom hashes 2 ([0-9a-f]{64})\n$/;
+const FIRST_LINE_BYTES = 85;
 const UNSEEN_KEPT = 10_000;
 
 /** Content hashes by key (a stamp of inode, size, mtime and ctime), kept in one file for one filesystem. */
@@ -19,28 +23,25 @@ export interface HashCache {
 /** Opens the cache of `identity`; one that is damaged counts as empty. */
 export function openHashCache(files: Files, cache: string, identity: string): HashCache {
   const path = hashCachePath(cache, identity);
-  const known = load(files, path);
-  const seen = new Set<string>();
+  const known = load(files, path) ?? new HashTable();
   let changed = false;
   return {
-    get(key) {
-      const found = known.get(key);
-      if (found !== undefined) seen.add(key);
-      return found;
-    },
+    get: (key) => known.get(contentKey(key)),
     set(key, sha256, stat, now_ms) {
       if (stat.changed_ms + SETTLED_AFTER_MS > now_ms) return;
-      known.set(key, sha256);
-      seen.add(key);
+      known.set(contentKey(key), sha256);
       changed = true;
     },
     save() {
       if (!changed) return;
       files.makeDirectories(path.slice(0, path.lastIndexOf("/")), 0o700);
-      const keepUnseen = known.size <= 2 * seen.size + UNSEEN_KEPT;
+      const all = known.count <= 2 * known.seenCount + UNSEEN_KEPT;
       const output = openBeside(files, path, 0o600);
       try {
-        output.writer.write(render(known, (key) => keepUnseen || seen.has(key)));
+        const digest = createHash("sha256");
+        for (const part of known.records(all)) digest.update(part);
+        output.writer.write(Buffer.from(`# rootloom hashes 2 ${digest.digest("hex")}\n`));
+        for (const part of known.records(all)) output.writer.write(part);
         output.commitUnsynced();
       } catch (thrown) {
         output.discard();
@@ -49,6 +50,17 @@ export function openHashCache(files: Files, cache: string, identity: string): Ha
       changed = false;
     },
   };
+}
+
+const last = { key: "", digest: hash("sha256", "", "latin1") };
+
+/** What a key is known by in tables: 32 bytes, one a character. What was asked for last is asked for again more often than not. */
+export function contentKey(key: string): string {
+  if (last.key !== key) {
+    last.digest = hash("sha256", key, "latin1");
+    last.key = key;
+  }
+  return last.digest;
 }
 
 /** The file that keeps the hashes of one filesystem. */
@@ -61,21 +73,26 @@ function fileName(identity: string): string {
   return name.length <= 200 ? name : hash("sha256", identity);
 }
 
-function render(known: ReadonlyMap<string, string>, keep: (key: string) => boolean): Uint8Array {
-  const lines: string[] = [];
-  for (const [key, sha256] of known) if (keep(key)) lines.push(`${sha256}${key}\n`);
-  const body = lines.join("");
-  return Buffer.from(`# rootloom hashes 1 ${hash("sha256", body)}\n${body}`);
-}
-
-function load(files: Files, path: string): Map<string, string> {
-  const known = new Map<string, string>();
-  const text = files.readText(path);
-  if (text === undefined) return known;
-  const start = text.indexOf("\n") + 1;
-  const body = text.slice(start);
-  const digest = FIRST_LINE.exec(text.slice(0, Math.max(0, start - 1)))?.[1];
-  if (digest === undefined || digest !== hash("sha256", body)) return known;
-  for (const line of body.split("\n")) if (line !== "") known.set(line.slice(64), line.slice(0, 64));
-  return known;
+/** Undefined where there is none, or not a whole one. */
+function load(files: Files, path: string): HashTable | undefined {
+  const reader = files.openReader(path);
+  if (!reader) return undefined;
+  try {
+    const first = Buffer.alloc(FIRST_LINE_BYTES);
+    const [, stated] = FIRST_LINE.exec(first.toString("latin1", 0, fill(reader, first, 0))) ?? [];
+    if (stated === undefined) return undefined;
+    const known = new HashTable();
+    const digest = createHash("sha256");
+    const chunk = Buffer.allocUnsafe(HASH_CHUNK_BYTES);
+    for (let position = FIRST_LINE_BYTES; ; ) {
+      const length = fill(reader, chunk, position);
+      if (length === 0) return digest.digest("hex") === stated ? known : undefined;
+      if (length % RECORD_BYTES !== 0) return undefined;
+      digest.update(chunk.subarray(0, length));
+      known.load(chunk, length);
+      position += length;
+    }
+  } finally {
+    reader.close();
+  }
 }

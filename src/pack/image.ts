@@ -3,11 +3,12 @@ import type { JobMap } from "../host/jobs.ts";
 import type { Files, JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
 import { compress } from "./compress.ts";
+import type { SegmentRange } from "./cut.ts";
 import { commonStart, keepImage, type Milestone } from "./last-image.ts";
 import { trailer } from "./newc.ts";
 import { cancelled } from "./scan-layer.ts";
 import { findSegment, makeSegment, type SegmentSettings, type StoredSegment, segmentPath } from "./segment-cache.ts";
-import { MAX_BYTES, type Segment } from "./segments.ts";
+import { MAX_BYTES } from "./segments.ts";
 import { ImageWriter } from "./splice.ts";
 import { noteUse } from "./used.ts";
 
@@ -20,7 +21,7 @@ const STREAMED_BYTES = 8 << 20;
 const WAITING_MAX = 8;
 
 /** The segments of an image, in its order, with what the cache has of them. */
-export type FoundSegments = readonly { readonly segment: Segment; readonly stored: StoredSegment | undefined }[];
+export type FoundSegments = readonly { readonly segment: SegmentRange; readonly stored: StoredSegment | undefined }[];
 
 export interface WrittenImage {
   readonly sha256: string;
@@ -34,12 +35,9 @@ export interface WrittenImage {
 export function findSegments(
   context: JobContext,
   settings: SegmentSettings,
-  segments: readonly Segment[],
+  segments: readonly SegmentRange[],
 ): FoundSegments {
-  return segments.map((segment) => {
-    const isRead = segment.entries.every((entry) => settings.unread?.has(entry) !== true);
-    return { segment, stored: isRead ? findOne(context, settings, segment) : undefined };
-  });
+  return segments.map((segment) => ({ segment, stored: findOne(context, settings, segment) }));
 }
 
 /**
@@ -92,7 +90,7 @@ function giveUp(files: Files, path: string, segments: ReadonlySet<string>): Root
 }
 
 interface Waiting {
-  readonly segment: Segment;
+  readonly segment: SegmentRange;
   stored: StoredSegment | undefined;
   made: Promise<unknown> | undefined;
   /** Of one from the cache that was checked while others were made: whether it is what was stored. */
@@ -129,7 +127,7 @@ class Line {
   }
 
   /** Returns as soon as there is room for the next one. */
-  async add(segment: Segment, stored: StoredSegment | undefined): Promise<void> {
+  async add(segment: SegmentRange, stored: StoredSegment | undefined): Promise<void> {
     while (!stored && this.#isFull(segment)) {
       if (this.isFromNothing) this.#writer.readBack();
       await Promise.race(this.#making);
@@ -157,7 +155,7 @@ class Line {
     await Promise.allSettled([...this.#making, this.#writer.settle()]);
   }
 
-  #isFull(segment: Segment): boolean {
+  #isFull(segment: SegmentRange): boolean {
     const { size } = this.#making;
     return size > 0 && (size >= IN_FLIGHT_MAX || this.#making_bytes + heldBytes(segment) > IN_FLIGHT_BYTES_MAX);
   }
@@ -178,8 +176,10 @@ class Line {
     this.#making.add(making);
   }
 
-  async #make(segment: Segment): Promise<StoredSegment> {
+  /** Its entries are garbage as soon as it is read: nothing here holds them any longer. */
+  #make(range: SegmentRange): Promise<StoredSegment> {
     const { unread } = this.#settings;
+    const segment = range.open();
     if (segment.raw_bytes > MAX_BYTES) for (const entry of segment.entries) if (unread?.has(entry)) unread.hash(entry);
     return makeSegment(this.#settings, segment);
   }
@@ -203,16 +203,17 @@ class Line {
   }
 }
 
-function heldBytes({ raw_bytes }: Segment): number {
+function heldBytes({ raw_bytes }: SegmentRange): number {
   return raw_bytes > MAX_BYTES ? STREAMED_BYTES : raw_bytes;
 }
 
 function findOne(
   context: JobContext,
   { files, cache, compression }: SegmentSettings,
-  segment: Segment,
+  range: SegmentRange,
 ): StoredSegment | undefined {
-  const found = findSegment(files, segmentPath(cache, segment, compression));
+  if (!range.isRead) return undefined;
+  const found = findSegment(files, segmentPath(cache, range.open(), compression));
   if (found) noteUse(files, found.path, context.now_ms());
   return found;
 }

@@ -15,5 +15,5 @@ export async function layout(
   const { entries, notes, layers } = await compose(context, input, { attributes: true });
   checkProgram(entries, input.init);
   const { sha256 } = writeManifest(context.files, input.manifest, entries);
-  return { entries, manifestSha256: sha256, notes, layers };
+  return { entries: [...entries], manifestSha256: sha256, notes, layers };
 }

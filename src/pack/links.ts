@@ -1,27 +1,36 @@
 import type { TreePath } from "../core/entry.ts";
+import type { EntryList } from "./entry-list.ts";
 import type { PackEntry } from "./types.ts";
+
+interface LinkSet {
+  last: TreePath;
+  readonly indexes: number[];
+}
 
 /**
  * Renames every hard link set after its last path, so that equal trees give equal entries whatever their
  * inode numbers, and dissolves sets of which one name is left. Only regular files are kept linked: the
  * kernel unpacks links of other types as entries of their own.
  */
-export function nameLinkSets(entries: readonly PackEntry[]): PackEntry[] {
-  const last = new Map<string, TreePath>();
-  const counts = new Map<string, number>();
+export function nameLinkSets(entries: EntryList): EntryList {
+  const sets = new Map<string, LinkSet>();
+  const others: number[] = [];
+  let index = 0;
   for (const entry of entries) {
-    if (entry.linkSet === "") continue;
-    const key = keyOf(entry);
-    last.set(key, entry.path);
-    counts.set(key, (counts.get(key) ?? 0) + 1);
+    if (entry.linkSet !== "") {
+      if (entry.type !== "file") others.push(index);
+      const set = sets.get(keyOf(entry)) ?? { last: "", indexes: [] };
+      sets.set(keyOf(entry), set);
+      set.last = entry.path;
+      set.indexes.push(index);
+    }
+    index++;
   }
-  if (last.size === 0) return entries.slice();
-  return entries.map((entry) => {
-    if (entry.linkSet === "") return entry;
-    const key = keyOf(entry);
-    const linked = entry.type === "file" && (counts.get(key) ?? 0) > 1;
-    return { ...entry, linkSet: linked ? (last.get(key) ?? "") : "" };
-  });
+  const names = new Map<number, string>();
+  for (const { last, indexes } of sets.values())
+    for (const each of indexes) names.set(each, indexes.length > 1 ? last : "");
+  for (const each of others) names.set(each, "");
+  return entries.withLinkSets(names);
 }
 
 function keyOf(entry: PackEntry): string {

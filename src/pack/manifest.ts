@@ -31,6 +31,8 @@ export function formatEntry(entry: Entry): string {
 export interface WrittenManifest {
   readonly sha256: string;
   readonly entries: number;
+  /** Of all contents and link targets; each name of a hard link set counts. */
+  readonly size_bytes: number;
 }
 
 /** Writes a manifest at a path of its own: beside first, synced, then renamed. */
@@ -55,6 +57,7 @@ function writeLines(writer: Writer, entries: Iterable<ManifestEntry>, kind: "ima
   const hash: Hash = createHash("sha256");
   let text = `${kind === "record" ? FIRST_LINE_OF_RECORD : FIRST_LINE}\n`;
   let count = 0;
+  let size_bytes = 0;
   const flush = () => {
     const bytes = Buffer.from(text, "latin1");
     hash.update(bytes);
@@ -65,11 +68,12 @@ function writeLines(writer: Writer, entries: Iterable<ManifestEntry>, kind: "ima
     const attributes = kind === "record" ? `\t${escapeText(entry.attributes ?? "")}` : "";
     text += `${formatEntry(entry)}\t${escapeText(entry.layer)}${attributes}\n`;
     count++;
+    size_bytes += entry.size;
     if (text.length >= CHUNK_BYTES) flush();
   }
   text += `# end: ${count} entries\n`;
   flush();
-  return { sha256: hash.digest("hex"), entries: count };
+  return { sha256: hash.digest("hex"), entries: count, size_bytes };
 }
 
 /**

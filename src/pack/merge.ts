@@ -1,41 +1,45 @@
 import { showPath, type TreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
+import { EntryList, EntryListBuilder } from "./entry-list.ts";
+import { EntryTableBuilder } from "./entry-table.ts";
 import type { OverlayLayer } from "./overlay-layer.ts";
-import { comparePaths, findPath, isWithin, joinPath, parentOf, sortByPath } from "./paths.ts";
+import { joinPath, parentOf, sortByPath } from "./paths.ts";
 import { resolvePath } from "./resolve.ts";
 import type { PackEntry } from "./types.ts";
 
 export interface Merged {
-  readonly entries: PackEntry[];
+  readonly entries: EntryList;
   readonly notes: readonly string[];
 }
 
 /**
- * Lays one overlay over what lies below it. Layers are merged one after another, not all at once: where
- * a path of an overlay leads depends on the symlinks of everything below. Both lists are sorted by `comparePaths`.
+ * Lays one overlay over what lies below it, of which nothing is copied. Layers are merged one after another, not all at
+ * once: where a path of an overlay leads depends on the symlinks of everything below.
  * @throws RootloomError when a file would stand over a directory or the reverse, or two entries lead to one place.
  */
-export function mergeOverlay(lower: readonly PackEntry[], overlay: OverlayLayer): Merged {
+export function mergeOverlay(lower: EntryList, overlay: OverlayLayer): Merged {
   const { remaining, notes } = applyDeletions(lower, overlay);
-  const laid = new PathMapper(remaining, overlay).mapAll();
-  const entries: PackEntry[] = [];
-  let next = 0;
-  for (const { entry, implicit } of laid) {
-    for (; next < remaining.length; next++) {
-      const below = remaining[next];
-      if (!below || comparePaths(below.path, entry.path) >= 0) break;
-      entries.push(below);
-    }
-    const below = remaining[next];
-    if (below?.path === entry.path) {
-      next++;
-      entries.push(layOver(below, entry, implicit, overlay.name));
-    } else {
-      entries.push(entry);
-    }
+  const laid = new EntryTableBuilder();
+  /** Of each that is laid, where it belongs in what remains, and where that goes on behind it. */
+  const places: { readonly at: number; readonly next: number }[] = [];
+  for (const { entry, implicit } of new PathMapper(remaining, overlay).mapAll()) {
+    const index = remaining.indexOf(entry.path);
+    const below = index < 0 ? undefined : remaining.at(index);
+    const result = below === undefined ? entry : layOver(below, entry, implicit, overlay.name);
+    if (result === below) continue;
+    laid.add(result);
+    places.push(index < 0 ? { at: -index - 1, next: -index - 1 } : { at: index, next: index + 1 });
   }
-  for (; next < remaining.length; next++) entries.push(remaining[next] as PackEntry);
-  return { entries, notes };
+  const upper = EntryList.of(laid.finish());
+  const merged = new EntryListBuilder();
+  let done = 0;
+  for (const [number, { at, next }] of places.entries()) {
+    merged.add(remaining, done, at);
+    merged.add(upper, number, number + 1);
+    done = next;
+  }
+  merged.add(remaining, done, remaining.length);
+  return { entries: merged.finish(), notes };
 }
 
 /** A directory keeps its place in the archive, and its attributes too where the overlay only passes through. */
@@ -51,25 +55,28 @@ function layOver(below: PackEntry, entry: PackEntry, implicit: boolean, overlay:
   return implicit ? below : { ...entry, place: below.place };
 }
 
-function applyDeletions(
-  lower: readonly PackEntry[],
-  overlay: OverlayLayer,
-): { readonly remaining: readonly PackEntry[]; readonly notes: readonly string[] } {
+function applyDeletions(lower: EntryList, overlay: OverlayLayer): { remaining: EntryList; notes: readonly string[] } {
   if (overlay.deletions.length === 0) return { remaining: lower, notes: [] };
   const notes: string[] = [];
-  const deletions = new Set<TreePath>();
+  const deleted: { readonly from: number; readonly to: number }[] = [];
   for (const path of overlay.deletions) {
     const found = resolvePath(lower, path, false);
-    if (found.type === "found" && found.entry && found.path !== "") deletions.add(found.path);
+    if (found.type === "found" && found.entry && found.path !== "") deleted.push(rangeOf(lower, found.path));
     else notes.push(`overlay ${overlay.name} deletes /${showPath(path)}, which is not there`);
   }
-  let removing: TreePath | undefined;
-  const remaining = lower.filter((entry) => {
-    if (removing !== undefined && isWithin(entry.path, removing)) return false;
-    removing = deletions.has(entry.path) ? entry.path : undefined;
-    return removing === undefined;
-  });
-  return { remaining, notes };
+  const remaining = new EntryListBuilder();
+  let done = 0;
+  for (const { from, to } of deleted.sort((one, other) => one.from - other.from)) {
+    remaining.add(lower, done, from);
+    done = Math.max(done, to);
+  }
+  remaining.add(lower, done, lower.length);
+  return { remaining: remaining.finish(), notes };
+}
+
+/** A path with all below it: no other stands before the one that goes on with the lowest byte. */
+function rangeOf(entries: EntryList, path: TreePath): { readonly from: number; readonly to: number } {
+  return { from: entries.indexOf(path), to: -entries.indexOf(`${path}\0`) - 1 };
 }
 
 interface LaidEntry {
@@ -80,11 +87,11 @@ interface LaidEntry {
 
 /** Finds where the paths of an overlay lead when the directory symlinks below it are followed. */
 class PathMapper {
-  readonly #lower: readonly PackEntry[];
+  readonly #lower: EntryList;
   readonly #overlay: OverlayLayer;
   readonly #directories = new Map<TreePath, TreePath>([["", ""]]);
 
-  constructor(lower: readonly PackEntry[], overlay: OverlayLayer) {
+  constructor(lower: EntryList, overlay: OverlayLayer) {
     this.#lower = lower;
     this.#overlay = overlay;
   }
@@ -106,7 +113,7 @@ class PathMapper {
     const known = this.#directories.get(path);
     if (known !== undefined) return known;
     const candidate = this.#mapName(path);
-    const below = this.#lower[findPath(this.#lower, candidate)];
+    const below = this.#lower.find(candidate);
     const mapped = below?.type === "symlink" ? this.#follow(path, candidate) : candidate;
     this.#directories.set(path, mapped);
     return mapped;

@@ -1,4 +1,4 @@
-import { type Entry, showPath, type TreePath } from "../core/entry.ts";
+import { showPath, type TreePath } from "../core/entry.ts";
 
 /** Something that an archive of this format cannot hold. */
 export interface Loss {
@@ -38,11 +38,7 @@ function kindOf(what: string): string {
 }
 
 /** The memory that an unpacked image needs: rootfs is a tmpfs that may grow to half of the RAM. */
-export function describeMemory(entries: readonly Entry[]): string {
-  let content_bytes = 0;
-  for (const entry of entries) {
-    if (entry.linkSet === "" || entry.linkSet === entry.path) content_bytes += Math.ceil(entry.size / 4096) * 4096;
-  }
+export function describeMemory(content_bytes: number): string {
   return `needs ${formatSize(content_bytes * 2)} of RAM at least: its content, ${formatSize(content_bytes)}, must fit into half of it`;
 }
 

@@ -1,8 +1,9 @@
 import { asRootloomError } from "../core/error.ts";
 import type { JobMap } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
-import { checkContent, checkOrder, checkSpace, explainFullDisk } from "./checks.ts";
+import { checkCount, checkProgram, checkSpace, EntryCheck, explainFullDisk } from "./checks.ts";
 import { composeUnread, type UnreadComposition } from "./compose.ts";
+import { cutSegments } from "./cut.ts";
 import { type FoundSegments, findSegments, writeImage } from "./image.ts";
 import { keepManifest } from "./last-manifest.ts";
 import { writeManifest } from "./manifest.ts";
@@ -10,7 +11,6 @@ import { trailer } from "./newc.ts";
 import { describeMemory } from "./notes.ts";
 import { Room } from "./room.ts";
 import type { SegmentSettings } from "./segment-cache.ts";
-import { cutSegments } from "./segments.ts";
 import { sweepSegments } from "./sweep.ts";
 
 type PackJob = JobMap["pack"];
@@ -45,9 +45,10 @@ async function packComposition(
   { entries, unread, layers, notes }: UnreadComposition,
 ): Promise<PackJob["output"]> {
   const { files } = context;
-  checkContent(entries, input.init);
-  const segments = cutSegments(entries);
-  checkOrder(segments, entries.length);
+  checkProgram(entries, input.init);
+  const check = new EntryCheck();
+  const segments = cutSegments(entries, (entry) => check.add(entry));
+  checkCount(segments, entries.length);
   const settings: SegmentSettings = {
     files,
     unread,
@@ -74,7 +75,7 @@ async function packComposition(
     segments: segments.length,
     segmentsReused: image.segmentsReused,
     manifestSha256,
-    notes: [...notes, describeMemory(entries)],
+    notes: [...notes, describeMemory(check.memory_bytes)],
     layers: layers(),
   };
 }

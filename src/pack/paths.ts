@@ -45,17 +45,3 @@ export function sortByPath<T extends { readonly path: TreePath }>(entries: T[]):
   }
   return entries;
 }
-
-/** Index of a path in a sorted list, or the place where it would stand as `-index - 1`. */
-export function findPath(entries: readonly { readonly path: TreePath }[], path: TreePath): number {
-  let low = 0;
-  let high = entries.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >>> 1;
-    const order = comparePaths(entries[middle]?.path ?? "", path);
-    if (order === 0) return middle;
-    if (order < 0) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -low - 1;
-}

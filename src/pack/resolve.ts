@@ -1,5 +1,5 @@
 import type { TreePath } from "../core/entry.ts";
-import { findPath, joinPath, parentOf } from "./paths.ts";
+import { joinPath, parentOf } from "./paths.ts";
 import type { ManifestEntry } from "./types.ts";
 
 /** The kernel's own limit on symlinks in one look-up. */
@@ -16,7 +16,7 @@ export type Resolved<E> =
  * followed; one in the last place only when `followLast` is set.
  */
 export function resolvePath<E extends ManifestEntry>(
-  entries: readonly E[],
+  entries: { readonly find: (path: TreePath) => E | undefined },
   path: TreePath,
   followLast: boolean,
 ): Resolved<E> {
@@ -34,7 +34,7 @@ export function resolvePath<E extends ManifestEntry>(
     }
     const next = joinPath(here, name);
     const inLink = names.length >= behindLink;
-    const entry = entries[findPath(entries, next)];
+    const entry = entries.find(next);
     const last = names.length === 0;
     if (entry?.type === "symlink" && (!last || followLast)) {
       if (++links > LINKS_MAX) return { type: "blocked", at: next, why: "a symlink that leads in a circle" };
@@ -51,5 +51,5 @@ export function resolvePath<E extends ManifestEntry>(
     here = next;
     if (!entry) return { type: "found", path: names.reduce(joinPath, here), entry: undefined };
   }
-  return { type: "found", path: here, entry: entries[findPath(entries, here)] };
+  return { type: "found", path: here, entry: entries.find(here) };
 }

@@ -4,8 +4,9 @@ import { RootloomError } from "../core/error.ts";
 import type { LayerSource } from "../host/jobs.ts";
 import type { FileStat, JobContext, ScannedEntry } from "../host/ports.ts";
 import { hashContent } from "./content.ts";
+import { type EntryTable, EntryTableBuilder } from "./entry-table.ts";
 import type { Excludes } from "./excludes.ts";
-import { openHashCache } from "./hash-cache.ts";
+import { contentKey, openHashCache } from "./hash-cache.ts";
 import { entering, requireTree } from "./look.ts";
 import { describeLosses, type Loss } from "./notes.ts";
 import { parentOf, sortByPath } from "./paths.ts";
@@ -30,16 +31,39 @@ export interface ScanLayerOptions {
 
 /** What one scan of a tree found. */
 export interface ScannedLayer extends Layer {
-  /** Where other mounts begin: what stands below them was not looked at. */
-  readonly mountPoints: ReadonlySet<TreePath>;
   readonly unread: UnreadContents;
 }
 
 /** Walks a tree; content hashes come from the hash cache where the file's stamp is known. Nothing below a mount is read. */
 export function scanLayer(context: JobContext, layer: TreeSource, options: ScanLayerOptions): ScannedLayer {
   const scan = new TreeScan(context, layer, options);
-  for (const entry of walk(context, layer, options)) scan.add(entry);
-  return scan.finish();
+  const table = new EntryTableBuilder();
+  let unread = 0;
+  for (const scanned of walk(context, layer, options)) {
+    const entry = scan.entryOf(scanned);
+    if (entry === undefined) continue;
+    const isUnread = entry.type === "file" && entry.sha256 === "";
+    if (isUnread) unread++;
+    table.add(entry, isUnread ? contentKey(scanned.stamp) : undefined);
+  }
+  return scan.finish(table.finish(), unread);
+}
+
+/** As `scanLayer`, one entry after another; `mountPoints`, below which nothing is looked at, are those that were come by. */
+export function scanEntries(
+  context: JobContext,
+  layer: TreeSource,
+  options: Omit<ScanLayerOptions, "later">,
+): { readonly entries: Iterable<PackEntry>; readonly mountPoints: ReadonlySet<TreePath> } {
+  const scan = new TreeScan(context, layer, options);
+  const entries = function* () {
+    for (const scanned of walk(context, layer, options)) {
+      const entry = scan.entryOf(scanned);
+      if (entry !== undefined) yield entry;
+    }
+    scan.save();
+  };
+  return { entries: entries(), mountPoints: scan.mountPoints };
 }
 
 /** The top first, then all that is not excluded. */
@@ -80,10 +104,8 @@ class TreeScan {
   readonly #options: ScanLayerOptions;
   readonly #source: ContentSource;
   readonly #hashes;
-  readonly #entries: PackEntry[] = [];
   readonly #losses: Loss[] = [];
-  readonly #mountPoints = new Set<TreePath>();
-  readonly #unread: UnreadContents;
+  readonly mountPoints = new Set<TreePath>();
 
   constructor(context: JobContext, layer: TreeSource, options: ScanLayerOptions) {
     this.#context = context;
@@ -91,25 +113,24 @@ class TreeScan {
     this.#options = options;
     this.#source = { type: "tree", path: readPath(layer) };
     this.#hashes = openHashCache(context.files, options.cache, layer.identity);
-    const reading = { files: context.files, now_ms: () => readSince_ms(layer, context) };
-    this.#unread = new UnreadContents(reading, readPath(layer), this.#hashes);
   }
 
-  add(scanned: ScannedEntry): void {
+  /** Undefined of what no layer has. */
+  entryOf(scanned: ScannedEntry): PackEntry | undefined {
     const { path, type } = scanned;
-    if (scanned.mountPoint) this.#mountPoints.add(path);
+    if (scanned.mountPoint) this.mountPoints.add(path);
     const { attributes } = this.#options;
     if (attributes === true) for (const name of scanned.extendedAttributes) this.#losses.push({ path, what: name });
     if (type === "socket" && !this.#options.asItIs) {
       this.#losses.push({ path, what: "socket" });
-      return;
+      return undefined;
     }
     const content = type === "file" ? this.#contentOf(scanned) : undefined;
     const stat = content?.stat ?? scanned;
-    const entry: PackEntry = {
+    return {
       path,
       type,
-      ...(attributes === "values" ? { attributes: recordable(scanned) } : {}),
+      attributes: attributes === "values" ? recordable(scanned) : undefined,
       mode: stat.mode,
       owner: stat.owner,
       group: stat.group,
@@ -124,19 +145,22 @@ class TreeScan {
       place: 0,
       source: type === "file" ? this.#source : undefined,
     };
-    this.#entries.push(entry);
-    if (content?.sha256 === "") this.#unread.expect(entry, scanned.stamp);
   }
 
-  finish(): ScannedLayer {
-    this.#hashes.save();
+  finish(entries: EntryTable, unread: number): ScannedLayer {
+    this.save();
+    const { files } = this.#context;
+    const reading = { files, now_ms: () => readSince_ms(this.#layer, this.#context) };
     return {
       name: this.#layer.name,
-      entries: sortByPath(this.#entries),
+      entries,
       notes: describeLosses(this.#losses),
-      mountPoints: this.#mountPoints,
-      unread: this.#unread,
+      unread: new UnreadContents(reading, readPath(this.#layer), this.#hashes, entries, unread),
     };
+  }
+
+  save(): void {
+    this.#hashes.save();
   }
 
   /** A file that is a mount point packs empty: what is mounted there is not the tree's. */

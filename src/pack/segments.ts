@@ -1,13 +1,10 @@
 import { createHash } from "node:crypto";
-import type { TreePath } from "../core/entry.ts";
 import type { Files } from "../host/ports.ts";
 import { streamContent } from "./content.ts";
 import { formatEntry } from "./manifest.ts";
 import { contentBytes, entryBytes, type Placement, writeHeader, writeText } from "./newc.ts";
 import { PACKER_VERSION, type PackEntry } from "./types.ts";
 
-const MIN_BYTES = 1 << 20;
-const TARGET_BYTES = 4 << 20;
 /** A segment of at most this size is built in memory; a single larger file is a segment of its own and is streamed. */
 export const MAX_BYTES = 16 << 20;
 
@@ -28,68 +25,6 @@ export class Segment {
     this.#key ??= keyOf(this.entries);
     return this.#key;
   }
-}
-
-/** One entry, or all names of one hard link set: never cut apart. */
-interface Unit {
-  readonly entries: readonly PackEntry[];
-  readonly bytes: number;
-  readonly path: TreePath;
-}
-
-/**
- * Cuts a manifest into segments, layer by layer from the lowest. Where a cut falls depends on the path
- * and size of the entry before it and on nothing else, so that a change moves the cuts beside it only.
- */
-export function cutSegments(entries: readonly PackEntry[]): Segment[] {
-  const segments: Segment[] = [];
-  for (const units of unitsByPlace(entries)) {
-    let pending: PackEntry[] = [];
-    let bytes = 0;
-    const cut = () => {
-      if (pending.length > 0) segments.push(new Segment(pending, bytes));
-      pending = [];
-      bytes = 0;
-    };
-    for (const unit of units) {
-      if (bytes + unit.bytes > MAX_BYTES) cut();
-      pending.push(...unit.entries);
-      bytes += unit.bytes;
-      if (bytes >= MIN_BYTES && isCutPoint(unit)) cut();
-    }
-    cut();
-  }
-  return segments;
-}
-
-function unitsByPlace(entries: readonly PackEntry[]): Unit[][] {
-  const places: Unit[][] = [];
-  const sets = new Map<string, PackEntry[]>();
-  for (const entry of entries) {
-    let members = [entry];
-    if (entry.linkSet !== "") {
-      const set = sets.get(entry.linkSet) ?? [];
-      set.push(entry);
-      sets.set(entry.linkSet, set);
-      if (entry.path !== entry.linkSet) continue;
-      members = set;
-    }
-    const bytes = members.reduce((sum, each) => sum + entryBytes(each, each === entry ? contentBytes(each) : 0), 0);
-    places[entry.place] ??= [];
-    places[entry.place]?.push({ entries: members, bytes, path: entry.path });
-  }
-  return places.filter((units) => units !== undefined);
-}
-
-/** The larger a unit, the likelier a cut behind it: on average one in TARGET_BYTES. FNV-1a with a final mix. */
-function isCutPoint(unit: Unit): boolean {
-  let mixed = 0x811c9dc5;
-  for (let index = 0; index < unit.path.length; index++) {
-    mixed = Math.imul(mixed ^ unit.path.charCodeAt(index), 0x01000193);
-  }
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return ((mixed ^ (mixed >>> 16)) >>> 0) / 0x1_0000_0000 < unit.bytes / TARGET_BYTES;
 }
 
 function keyOf(entries: readonly PackEntry[]): string {

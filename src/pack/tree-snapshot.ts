@@ -1,7 +1,8 @@
 import { RootloomError } from "../core/error.ts";
 import type { LayerSource } from "../host/jobs.ts";
 import type { JobContext, ScannedEntry } from "../host/ports.ts";
-import type { ContentSource, PackEntry } from "./types.ts";
+import type { EntryTable } from "./entry-table.ts";
+import type { ContentSource } from "./types.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
 
@@ -44,8 +45,8 @@ export function asInTree({ snapshot }: TreeSource): (entry: ScannedEntry) => Sca
 }
 
 /** Entries that outlive the snapshot that they were read from: their contents are read from the tree. */
-export function inTree(entries: PackEntry[], layer: TreeSource): PackEntry[] {
+export function inTree(entries: EntryTable, layer: TreeSource): EntryTable {
   if (layer.snapshot === undefined) return entries;
   const source: ContentSource = { type: "tree", path: layer.path };
-  return entries.map((entry) => (entry.source?.type === "tree" ? { ...entry, source } : entry));
+  return entries.withSources((each) => (each.type === "tree" ? source : each));
 }

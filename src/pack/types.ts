@@ -1,4 +1,5 @@
 import type { Entry } from "../core/entry.ts";
+import type { EntryTable } from "./entry-table.ts";
 
 /** Part of every key: raise it when the bytes that the packer writes for the same entries change. */
 export const PACKER_VERSION = 3;
@@ -18,18 +19,20 @@ export interface ManifestEntry extends Entry {
 
 /** An entry on its way into an image. */
 export interface PackEntry extends ManifestEntry {
-  /** Empty as long as the content is in `UnreadContents`. */
+  /** Empty as long as nobody has read the content. */
   sha256: string;
   /** Number of the layer whose segments hold it: a directory keeps the place of its lowest layer. */
   readonly place: number;
   /** Undefined for all but regular files. */
   readonly source: ContentSource | undefined;
+  /** Of content that nobody has read when this was made: where its table waits for the hash. */
+  readonly slot?: number | undefined;
 }
 
-/** One layer, ready to be merged: sorted by `comparePaths`, times and owners as they will be packed. */
+/** One layer, ready to be merged: times and owners as they will be packed. */
 export interface Layer {
   readonly name: string;
-  readonly entries: PackEntry[];
+  readonly entries: EntryTable;
   readonly notes: readonly string[];
 }
 

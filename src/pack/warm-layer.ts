@@ -2,8 +2,8 @@ import type { LayerDigest } from "../host/jobs.ts";
 import type { Files } from "../host/ports.ts";
 import type { Layer } from "./types.ts";
 
-/** Entries kept in one thread, all layers together: some 40 MB. Larger trees are scanned again. */
-const ENTRIES_MAX = 100_000;
+/** Entries kept in one thread, all layers together: some 30 MB. Larger trees are scanned again. */
+const ENTRIES_MAX = 500_000;
 
 /** A tree as it was when it was last scanned, with every content hashed. */
 export interface WarmLayer {

@@ -72,7 +72,7 @@ describe("a tarball that is odd, but can be unpacked", () => {
     const { entries } = await layerOf(bytes);
     const unpacked = temporaryDirectory();
     execFileSync("tar", ["-xf", "-", "-C", unpacked, "--no-same-owner"], { input: bytes });
-    const byPath = new Map(entries.map((entry) => [entry.path, entry]));
+    const byPath = new Map([...entries].map((entry) => [entry.path, entry]));
     for (const path of ["a", "b", "c"]) expect(byPath.get(path)?.sha256, path).toBe(fileSha256(join(unpacked, path)));
     expect(byPath.get("a")?.linkSet).toBe(byPath.get("c")?.linkSet);
     expect(byPath.get("b")?.linkSet).not.toBe(byPath.get("a")?.linkSet);

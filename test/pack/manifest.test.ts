@@ -137,13 +137,57 @@ describe("the hash cache", () => {
     expect(openHashCache(files, cache, "other").get("1:2:3")).toBeUndefined();
   });
 
-  it("counts as empty when its file was damaged", () => {
+  it("keeps any number of them, each under its own key", () => {
     const cache = temporaryDirectory();
     const first = openHashCache(files, cache, "a");
-    first.set("key", sha256("x"), stat, 10_000);
+    const keys = Array.from({ length: 10_000 }, (_, index) => `inode ${index}`);
+    for (const key of keys) first.set(key, sha256(key), stat, 10_000);
     first.save();
+    const second = openHashCache(files, cache, "a");
+    for (const key of keys) expect(second.get(key)).toBe(sha256(key));
+    expect(second.get("another")).toBeUndefined();
+    second.set("inode 1", sha256("changed"), stat, 10_000);
+    expect([second.get("inode 1"), second.get("inode 2")]).toEqual([sha256("changed"), sha256("inode 2")]);
+  });
+
+  it("drops what was long unseen once it outnumbers the rest, and nothing else", () => {
+    const cache = temporaryDirectory();
+    const first = openHashCache(files, cache, "a");
+    for (let index = 0; index < 11_000; index++) first.set(`old ${index}`, sha256("old"), stat, 10_000);
+    first.save();
+    const second = openHashCache(files, cache, "a");
+    expect(second.get("old 7")).toBe(sha256("old"));
+    second.set("new", sha256("new"), stat, 10_000);
+    second.save();
+    const third = openHashCache(files, cache, "a");
+    expect(["old 7", "old 8", "new"].map(third.get)).toEqual([sha256("old"), undefined, sha256("new")]);
+  });
+
+  it("does not keep the hash of a file that changed shortly before it was read", () => {
+    const cache = openHashCache(files, temporaryDirectory(), "a");
+    cache.set("young", sha256("x"), { ...stat, changed_ms: 9_000 }, 10_000);
+    expect(cache.get("young")).toBeUndefined();
+  });
+
+  it("counts as empty wherever its file was damaged or cut", () => {
+    const cache = temporaryDirectory();
     const path = join(cache, "hashes/a");
-    writeFileSync(path, readFileSync(path, "utf8").replace("key", "kez"));
-    expect(openHashCache(files, cache, "a").get("kez")).toBeUndefined();
+    const first = openHashCache(files, cache, "a");
+    for (const key of ["one", "other"]) first.set(key, sha256(key), stat, 10_000);
+    first.save();
+    const bytes = readFileSync(path);
+    for (let index = 0; index < bytes.length; index++) {
+      const damaged = Buffer.from(bytes);
+      damaged[index] = (damaged[index] ?? 0) ^ 1;
+      writeFileSync(path, damaged);
+      const found = ["one", "other"].map(openHashCache(files, cache, "a").get);
+      expect(found, `byte ${index}`).toEqual([undefined, undefined]);
+    }
+    for (const length of [0, 84, 85, 100, 85 + 48, bytes.length - 1]) {
+      writeFileSync(path, bytes.subarray(0, length));
+      expect(openHashCache(files, cache, "a").get("one"), `${length} bytes`).toBeUndefined();
+    }
+    writeFileSync(path, bytes);
+    expect(openHashCache(files, cache, "a").get("one")).toBe(sha256("one"));
   });
 });

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { EntryList } from "../../src/pack/entry-list.ts";
 import { mergeOverlay } from "../../src/pack/merge.ts";
-import { overlayLayer } from "../../src/pack/overlay-layer.ts";
+import { type OverlayLayer, overlayLayer } from "../../src/pack/overlay-layer.ts";
 import { comparePaths } from "../../src/pack/paths.ts";
 import type { PackEntry } from "../../src/pack/types.ts";
 import { overlayEntry, packEntry } from "./workspace.ts";
@@ -88,6 +89,12 @@ function toOverlay(tree: ReadonlyMap<string, { kind: Kind; target: string }>, de
   return overlayLayer({ name: "upper", entries, deletions, sourceDate_s: 0 }, 1);
 }
 
+/** The merge with its entries as a plain list. */
+function laid(lower: readonly PackEntry[], overlay: OverlayLayer) {
+  const { entries, notes } = mergeOverlay(EntryList.of(lower), overlay);
+  return { entries: [...entries], notes };
+}
+
 function summary(entries: readonly PackEntry[]): string[] {
   return entries.map(({ path, type, target, layer }) => `${path} ${type} ${target} ${layer}`);
 }
@@ -99,9 +106,9 @@ describe("the merge of an overlay", () => {
         const lower = toModel(lowerTree);
         const expected = slowMerge(lower, upperTree);
         if (!expected) {
-          expect(() => mergeOverlay(toEntries(lower), toOverlay(upperTree))).toThrow(/^cannot lay upper: /);
+          expect(() => laid(toEntries(lower), toOverlay(upperTree))).toThrow(/^cannot lay upper: /);
         } else {
-          const { entries } = mergeOverlay(toEntries(lower), toOverlay(upperTree));
+          const { entries } = laid(toEntries(lower), toOverlay(upperTree));
           expect(summary(entries)).toEqual(summary(toEntries(expected)));
         }
       }),
@@ -120,7 +127,7 @@ describe("the merge of an overlay", () => {
   ];
   const lay = (entries: Parameters<typeof overlayEntry>[], deletions: string[] = []) => {
     const layer = { name: "common", entries: entries.map((each) => overlayEntry(...each)), deletions, sourceDate_s: 9 };
-    return mergeOverlay(root, overlayLayer(layer, 2));
+    return laid(root, overlayLayer(layer, 2));
   };
 
   it("follows bin -> usr/bin and leaves the symlink alone", () => {

@@ -4,11 +4,14 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readContent } from "../../src/pack/content.ts";
+import { cutSegments } from "../../src/pack/cut.ts";
+import { EntryList } from "../../src/pack/entry-list.ts";
+import { EntryTable } from "../../src/pack/entry-table.ts";
 import { nameLinkSets } from "../../src/pack/links.ts";
 import { checkLimits, trailer } from "../../src/pack/newc.ts";
 import { type ArchivedEntry, NewcReader } from "../../src/pack/newc-reader.ts";
 import { comparePaths } from "../../src/pack/paths.ts";
-import { buildSegment, cutSegments, streamSegment } from "../../src/pack/segments.ts";
+import { buildSegment, type Segment, streamSegment } from "../../src/pack/segments.ts";
 import type { PackEntry } from "../../src/pack/types.ts";
 import { context, packEntry, sha256, temporaryDirectory } from "./workspace.ts";
 
@@ -69,12 +72,18 @@ function makeEntries(store: string, list: Parameters<Parameters<typeof wishes.ma
       entries.set(path, packEntry(path, { ...fields, ...content }));
     }
   }
-  return nameLinkSets([...entries.values()].sort((a, b) => comparePaths(a.path, b.path)));
+  const sorted = [...entries.values()].sort((a, b) => comparePaths(a.path, b.path));
+  return [...nameLinkSets(EntryList.of(sorted))];
+}
+
+/** The segments, each with its entries. */
+function cut(entries: readonly PackEntry[]): Segment[] {
+  return cutSegments(EntryTable.of(entries)).map((range) => range.open());
 }
 
 function archiveOf(entries: readonly PackEntry[]): Buffer {
   return Buffer.concat([
-    ...cutSegments(entries).map((segment) =>
+    ...cut(entries).map((segment) =>
       buildSegment(segment, (entry, into) => readContent(context.files, entry, into, "fast")),
     ),
     trailer(),
@@ -149,7 +158,7 @@ describe("the newc writer", () => {
     const store = temporaryDirectory();
     fc.assert(
       fc.property(wishes, (list) => {
-        for (const segment of cutSegments(makeEntries(store, list))) {
+        for (const segment of cut(makeEntries(store, list))) {
           const streamed = [...streamSegment(context.files, segment)].map((chunk) => Buffer.from(chunk));
           expect(
             Buffer.concat(streamed).equals(
@@ -229,29 +238,27 @@ describe("the cuts between segments", () => {
   const entries = [packEntry("d", { type: "directory" }), ...files];
 
   it("fall between 1 and 16 MiB", () => {
-    const sizes = cutSegments(entries).map((segment) => segment.raw_bytes);
+    const sizes = cut(entries).map((segment) => segment.raw_bytes);
     expect(sizes.length).toBeGreaterThan(8);
     for (const size of sizes.slice(0, -1)) expect(size).toBeGreaterThanOrEqual(1 << 20);
     for (const size of sizes) expect(size).toBeLessThanOrEqual(16 << 20);
   });
 
   it("stay where they are, but for one or two, when a file is added, removed or changed", () => {
-    const before = new Set(cutSegments(entries).map(({ key }) => key));
+    const before = new Set(cut(entries).map(({ key }) => key));
     const changes = [
       [...entries.slice(0, 150), packEntry("d/148a", { size: 77, sha256: sha256("new") }), ...entries.slice(150)],
       [...entries.slice(0, 150), ...entries.slice(151)],
       entries.map((entry) => (entry.path === "d/150" ? { ...entry, mode: 0o600 } : entry)),
     ];
     for (const changed of changes) {
-      const made = cutSegments(changed).filter(({ key }) => !before.has(key));
+      const made = cut(changed).filter(({ key }) => !before.has(key));
       expect(made.length).toBeLessThanOrEqual(2);
     }
   });
 
   it("never fall inside a hard link set", () => {
     const linked = entries.map((entry) => (entry.type === "file" ? { ...entry, linkSet: "d/299" } : entry));
-    expect(cutSegments(linked).filter((segment) => segment.entries.some(({ linkSet }) => linkSet !== ""))).toHaveLength(
-      1,
-    );
+    expect(cut(linked).filter((segment) => segment.entries.some(({ linkSet }) => linkSet !== ""))).toHaveLength(1);
   });
 });

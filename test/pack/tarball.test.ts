@@ -44,7 +44,7 @@ describe("a tarball layer", () => {
       const fromTar = await compose(context, packInput(cache, [tarball(path)]), options);
       const fromTree = await compose(context, packInput(cache, [treeLayer(root)]), options);
       const plain = (composition: typeof fromTar) =>
-        composition.entries.map((entry) => ({ ...entry, source: undefined }));
+        [...composition.entries].map((entry) => ({ ...entry, source: undefined }));
       expect(plain(fromTar)).toEqual(plain(fromTree));
       expect(fromTar.layers).toEqual(fromTree.layers);
     });

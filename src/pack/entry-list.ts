@@ -1,0 +1,126 @@
+import type { TreePath } from "../core/entry.ts";
+import { type Entries, EntryTable, lastAtMost } from "./entry-table.ts";
+import { comparePaths } from "./paths.ts";
+import type { PackEntry } from "./types.ts";
+
+/** Entries of a table from one index up to another. */
+interface Part {
+  readonly table: EntryTable;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Entries of several tables in one order, none of them copied: what overlays make of a tree. */
+export class EntryList implements Entries {
+  readonly #parts: readonly Part[];
+  /** Index in the list at which each part begins. */
+  readonly #starts: readonly number[];
+  readonly #firsts: readonly TreePath[];
+  /** By index, what the hard link set of an entry is called instead. */
+  readonly #linkSets: ReadonlyMap<number, string>;
+  readonly length: number;
+
+  /** @param parts none of them empty. */
+  constructor(parts: readonly Part[], linkSets: ReadonlyMap<number, string> = new Map()) {
+    this.#parts = parts;
+    this.#linkSets = linkSets;
+    this.#firsts = parts.map(({ table, from }) => first(table.range(from, from + 1))?.path ?? "");
+    const starts: number[] = [];
+    let length = 0;
+    for (const { from, to } of parts) {
+      starts.push(length);
+      length += to - from;
+    }
+    this.#starts = starts;
+    this.length = length;
+  }
+
+  static of(entries: Iterable<PackEntry>): EntryList {
+    const table = entries instanceof EntryTable ? entries : EntryTable.of(entries);
+    return new EntryList(table.length === 0 ? [] : [{ table, from: 0, to: table.length }]);
+  }
+
+  [Symbol.iterator](): Iterator<PackEntry> {
+    return this.range(0, this.length);
+  }
+
+  *range(from: number, to: number): Generator<PackEntry, undefined> {
+    let index = from;
+    for (const part of this.partsOf(from, to)) {
+      for (const entry of part.table.range(part.from, part.to)) {
+        yield entry.linkSet === "" ? entry : this.#named(entry, index);
+        index++;
+      }
+    }
+  }
+
+  /** The same entries as parts of their tables. */
+  partsOf(from: number, to: number): readonly Part[] {
+    const found: Part[] = [];
+    const at = lastAtMost(this.#starts.length, (part) => (this.#starts[part] ?? 0) - from);
+    for (let number = at; number < this.#parts.length; number++) {
+      const part = this.#parts[number] as Part;
+      const start = this.#starts[number] ?? 0;
+      if (start >= to) break;
+      const [low, high] = [Math.max(from - start, 0), Math.min(to - start, part.to - part.from)];
+      if (low < high) found.push({ table: part.table, from: part.from + low, to: part.from + high });
+    }
+    return found;
+  }
+
+  /** Index of a path, or the place where it would stand as `-index - 1`. */
+  indexOf(path: TreePath): number {
+    const number = lastAtMost(this.#firsts.length, (part) => comparePaths(this.#firsts[part] ?? "", path));
+    const part = this.#parts[number];
+    if (part === undefined) return -1;
+    const found = part.table.indexOf(path);
+    const index = found < 0 ? -found - 1 : found;
+    const start = this.#starts[number] ?? 0;
+    if (index < part.from) return -start - 1;
+    const inPart = Math.min(index, part.to) - part.from + start;
+    return found < 0 || found >= part.to ? -inPart - 1 : inPart;
+  }
+
+  at(index: number): PackEntry | undefined {
+    return first(this.range(index, index + 1));
+  }
+
+  find(path: TreePath): PackEntry | undefined {
+    const index = this.indexOf(path);
+    return index < 0 ? undefined : this.at(index);
+  }
+
+  /** With the hard link sets of these entries called otherwise. */
+  withLinkSets(linkSets: ReadonlyMap<number, string>): EntryList {
+    return new EntryList(this.#parts, linkSets);
+  }
+
+  #named(entry: PackEntry, index: number): PackEntry {
+    const linkSet = this.#linkSets.get(index);
+    return linkSet === undefined ? entry : { ...entry, linkSet };
+  }
+}
+
+/** Puts a list together from runs of other lists, in their order. */
+export class EntryListBuilder {
+  readonly #parts: Part[] = [];
+
+  add(list: EntryList, from: number, to: number): void {
+    for (const part of list.partsOf(from, to)) this.#append(part);
+  }
+
+  finish(): EntryList {
+    return new EntryList(this.#parts);
+  }
+
+  #append(part: Part): void {
+    const last = this.#parts.at(-1);
+    if (last?.table === part.table && last.to === part.from) this.#parts.pop();
+    this.#parts.push(last?.table === part.table && last.to === part.from ? { ...last, to: part.to } : part);
+  }
+}
+
+function first<T>(values: Iterable<T>): T | undefined {
+  for (const value of values) return value;
+  return undefined;
+}
