@@ -121,9 +121,9 @@ async function rollBackNow(
     apply,
   );
   await unmountAll({ host: session.host, signal: apply.signal }, own);
-  // Said before it is done: a pass after a kill must not undo half of it.
+  // Said before it is done: a pass after a kill must not undo half of it. It is true of the root that a kill leaves, whichever it is.
   const was = state.decisions().find(({ id, type }) => id === tree.id && type === "suspend");
-  const why = `rolled back to ${target.name}${given.why === "" ? "" : `: ${given.why}`}`;
+  const why = `a rollback to ${target.name}${given.why === "" ? "" : `: ${given.why}`}`;
   state.decide({ id: tree.id, type: "suspend", digest: "", until: "", who, why, at: now(session.host) });
   const outcome = await rollBack(tree, target, apply).catch((thrown) => {
     if (was === undefined) state.withdraw(tree.id, "suspend");

@@ -68,9 +68,13 @@ function done(...words: readonly string[]): string {
 const two = (path = ""): string => join(site.state, "volumes/two", path);
 const reasonOf = (plan: PlanJson, id: string) => plan.steps.find((step) => step.id === id)?.reason;
 
+const notesOf = (root: string): readonly string[] =>
+  site.json<{ readonly snapshots: readonly { note: string }[] }>("snapshots", root).snapshots.map(({ note }) => note);
+
 describe.each(beds)("a clone of a root on $name", (bed) => {
-  it("is made the way that plan and report say, and neither it nor its origin changes with the other", () => {
+  it("is made the way that plan and report say, without the snapshots of its origin, and neither changes with the other", () => {
     open(bed);
+    for (const note of ["first", "second"]) done("snapshot", "small", "--note", note);
     site.commit(withClone(bed));
     const plan = site.json<PlanJson>("plan");
     expect([reasonOf(plan, "volume/two"), reasonOf(plan, "tree/two")]).toEqual([bed.volumePlan, bed.rootPlan]);
@@ -78,7 +82,8 @@ describe.each(beds)("a clone of a root on $name", (bed) => {
     expect(changesOf(site)).toEqual([]);
     expect(readdirSync(two()).sort()).toEqual([".rootloom", "root"]);
     expect(existsSync(two(".rootloom/clone.json"))).toBe(false);
-    expect(site.json<{ readonly snapshots: readonly unknown[] }>("snapshots", "small").snapshots).toEqual([]);
+    expect(notesOf("small")).toEqual(["first", "second"]);
+    expect(notesOf("two")).toEqual([]);
 
     writeFileSync(two("root/etc/mine"), "edited\n");
     expect(existsSync(rootOf(site, "etc/mine"))).toBe(false);
@@ -113,7 +118,7 @@ describe("a clone of a root on btrfs", () => {
       expect(points).toEqual(expect.arrayContaining([`${effect} begun`, `${effect} done`]));
     expect(changesOf(site)).toEqual([]);
     expect(leftovers(site)).toEqual([]);
-    expect(site.json<{ readonly snapshots: readonly unknown[] }>("snapshots", "small").snapshots).toEqual([]);
+    expect(notesOf("small")).toEqual([]);
     expect(readFileSync(two("root/opt/tool.conf"), "utf8")).toBe("a = 1\n");
   }, 240_000);
 

@@ -71,6 +71,7 @@ export async function cloneFrom(
   if (isNear) {
     await snapshotSubvolume(host, from, { to: temporary, isReadOnly: false });
     // The origin's notes mean the origin.
+    removeStubs(temporary, working);
     await removeDirectory(host, posix.join(temporary, OWN_FOLDER));
   } else {
     await makeSubvolume(host, temporary);
@@ -79,6 +80,16 @@ export async function cloneFrom(
   noteClone(origin, temporary, working);
   await finish(target, temporary, working);
   return isNear ? "btrfs snapshot" : "copy";
+}
+
+/** What the kernel shows in a snapshot for a subvolume of its origin: an empty directory that looks like a mount point. */
+const STUB_INODE = 2;
+
+/** Removes what stands in a clone for the snapshots of its origin. */
+function removeStubs(clone: string, { host: { files } }: Working): void {
+  const folder = snapshotFolder({ path: clone });
+  for (const path of (files.list(folder) ?? []).map((name) => posix.join(folder, name)))
+    if (files.stat(path)?.inode === STUB_INODE) files.removeDirectory(path);
 }
 
 /** Removes what killed readings left. */
