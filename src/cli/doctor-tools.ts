@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { ArtifactResource, KernelResource, KernelTree, Resource, TreeSource } from "../core/resource.ts";
 import { loadDesired } from "../pass/desired.ts";
 import type { Session } from "../pass/types.ts";
+import { needsEmulation } from "../resources/tree/emulation.ts";
 import type { Finding } from "./doctor.ts";
 
 /** One row of src/tools.txt. */
@@ -63,15 +64,22 @@ export function distributionOf(osRelease: string): Distribution | undefined {
   return DISTRIBUTIONS.find((distribution) => names.includes(distribution));
 }
 
-/** What resources ask of the host's tools -> the first of them that does: `zfs` -> `volume/debian`. Pure. */
-export function purposesOf(resources: readonly Resource[]): ReadonlyMap<string, string> {
+/** Debian's names of the processors that we run on. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "i386", arm64: "arm64" };
+
+/**
+ * What resources ask of the tools of a host with a processor as Node calls it -> the first of them that does:
+ * `zfs` -> `volume/debian`. Pure.
+ */
+export function purposesOf(resources: readonly Resource[], processor: string): ReadonlyMap<string, string> {
   const purposes = new Map<string, string>();
+  const own = ARCHITECTURES[processor] ?? processor;
   for (const resource of resources)
-    for (const purpose of purposesOfOne(resource)) if (!purposes.has(purpose)) purposes.set(purpose, resource.id);
+    for (const purpose of purposesOfOne(resource, own)) if (!purposes.has(purpose)) purposes.set(purpose, resource.id);
   return purposes;
 }
 
-function purposesOfOne(resource: Resource): readonly string[] {
+function purposesOfOne(resource: Resource, own: string): readonly string[] {
   if (resource.kind === "volume")
     return [resource.backend, resource.filesystem ?? [], resource.thinPool === undefined ? [] : "thin"].flat();
   if (resource.kind === "artifact") return purposesOfImage(resource);
@@ -82,7 +90,7 @@ function purposesOfOne(resource: Resource): readonly string[] {
     ];
   if (resource.kind !== "tree" && resource.kind !== "kernel") return [];
   const { source } = resource;
-  return [...(resource.kind === "kernel" ? purposesOfKernel(resource) : []), ...purposesOfSource(source)];
+  return [...(resource.kind === "kernel" ? purposesOfKernel(resource) : []), ...purposesOfSource(source, own)];
 }
 
 function purposesOfImage({ format, bootCheck, modules, boot }: ArtifactResource): readonly string[] {
@@ -97,10 +105,12 @@ function purposesOfKernel({ bootCheck, architecture, buildIn, patches }: KernelR
   return [...made, architecture === "arm64" ? "bootarm64" : "boot"];
 }
 
-function purposesOfSource(source: TreeSource | KernelTree): readonly string[] {
+function purposesOfSource(source: TreeSource | KernelTree, own: string): readonly string[] {
+  if (source.type === "mmdebstrap" || source.type === "debootstrap")
+    return [source.type, ...(needsEmulation(source, own) ? ["emulation"] : [])];
   if (source.type !== "tarball") return [source.type];
   const addresses = [source.location, source.digests ?? "", source.signature ?? ""];
-  const packed = source.location.endsWith(".bz2") ? ["bzip2"] : [];
+  const packed = /\.(bz2|tbz2?)$/.test(source.location) ? ["bzip2"] : [];
   const fetched = addresses.some((address) => address.includes("://")) ? ["download"] : [];
   return [...packed, ...fetched, ...((source.signature ?? source.keyring) === undefined ? [] : ["signature"])];
 }
@@ -108,7 +118,7 @@ function purposesOfSource(source: TreeSource | KernelTree): readonly string[] {
 /** Documents that cannot be read ask for nothing: `rootloom validate` says what is wrong with them. */
 async function declaredPurposes(session: Session): Promise<ReadonlyMap<string, string>> {
   try {
-    return purposesOf((await loadDesired(session)).graph.resources);
+    return purposesOf((await loadDesired(session)).graph.resources, process.arch);
   } catch {
     return new Map();
   }

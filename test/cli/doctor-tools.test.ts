@@ -85,7 +85,7 @@ it("asks for the tools of backends, filesystems, sources and formats that are de
     { kind: "artifact", id: "artifact/a", format: "squashfs" },
     { kind: "link", id: "link/a" },
   ] as unknown as readonly Resource[];
-  expect(Object.fromEntries(purposesOf(resources))).toEqual({
+  expect(Object.fromEntries(purposesOf(resources, "x64"))).toEqual({
     lvm: "volume/a",
     xfs: "volume/a",
     ext4: "volume/b",
@@ -105,10 +105,30 @@ it("asks for compilers where the host builds kernels, for guests of each archite
     { ...kernel, id: "kernel/host", bootCheck: check, architecture: "i386" },
     { kind: "artifact", id: "artifact/a", format: "initramfs", modules: {} },
   ] as unknown as readonly Resource[];
-  expect(Object.fromEntries(purposesOf(resources))).toMatchObject({
+  expect(Object.fromEntries(purposesOf(resources, "x64"))).toMatchObject({
     bootarm64: "kernel/root",
     kernel: "kernel/host",
     boot: "kernel/host",
     modules: "artifact/a",
   });
+});
+
+it("asks for an emulator where programs of a foreign architecture run, for bzip2 by each of its endings, and for what unpacks packages", () => {
+  const bootstrap = (name: string, architecture: string | undefined, variant = "minbase") => ({
+    ...{ kind: "tree", id: `tree/${name}`, source: { type: "mmdebstrap", architecture, variant } },
+  });
+  const resources = [
+    bootstrap("own", undefined),
+    bootstrap("amd64", "amd64"),
+    bootstrap("i386", "i386"),
+    bootstrap("extract", "arm64", "extract"),
+    bootstrap("arm64", "arm64"),
+    { kind: "tree", id: "tree/b", source: { type: "tarball", location: "/srv/stage3.tbz2" } },
+    { kind: "kernel", id: "kernel/k", source: { type: "package" }, buildIn: { tree: "tree/b" }, patches: [] },
+  ] as unknown as readonly Resource[];
+  const asked = { mmdebstrap: "tree/own", emulation: "tree/arm64", bzip2: "tree/b", package: "kernel/k" };
+  expect(Object.fromEntries(purposesOf(resources, "x64"))).toEqual(asked);
+  expect(purposesOf(resources, "arm64").get("emulation")).toBe("tree/amd64");
+  const purposes = parseTools(text).flatMap((tool) => tool.purposes);
+  expect(Object.keys(asked).filter((purpose) => !purposes.includes(purpose))).toEqual([]);
 });

@@ -8,10 +8,12 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
   statfsSync,
+  statSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -227,6 +229,23 @@ describe("a full disk", () => {
     expect(existsSync(rootOf(site))).toBe(false);
     execFileSync("mount", ["-o", "remount,size=64M", site.state]);
     converged();
+    expect(leftovers(site)).toEqual([]);
+  });
+
+  it("that would not hold what is to be restored is refused with figures, and the root is left as it is", () => {
+    site = makeSite(small);
+    mount(site.state, "-t", "tmpfs", "-o", "size=64M", "tmpfs");
+    converged();
+    const busybox = rootOf(site, "bin/busybox");
+    writeFileSync(busybox, "edited");
+    leave(2 * MEBIBYTE);
+    const text = failed("apply");
+    expect(text).toMatch(/cannot restore tree small: .* has \d\.\d MiB free, about \d\.\d MiB are needed/);
+    expect(readFileSync(busybox, "utf8")).toBe("edited");
+    expect(leftovers(site)).toEqual([]);
+    rmSync(filler());
+    converged();
+    expect(statSync(busybox).size).toBeGreaterThan(MEBIBYTE);
     expect(leftovers(site)).toEqual([]);
   });
 });

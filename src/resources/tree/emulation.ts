@@ -40,10 +40,9 @@ export async function findEmulation(
   source: BootstrapSource,
   context: ApplyContext,
 ): Promise<string | undefined> {
-  const { architecture, variant } = source;
-  if (architecture === undefined || RUNS_NOTHING.includes(variant)) return undefined;
+  const { architecture } = source;
   const own = await ownArchitecture(context);
-  if ((NATIVE[own] ?? [own]).includes(architecture)) return undefined;
+  if (architecture === undefined || !needsEmulation(source, own)) return undefined;
   const missing = (why: string, hint: string) =>
     new RootloomError(`cannot fill tree ${name}: this ${own} host cannot run programs of ${architecture}: ${why}`, {
       hint,
@@ -66,6 +65,15 @@ export async function findEmulation(
     `qemu-${qemu} is not registered with the kernel`,
     `${command}; or allow it for the time of a bootstrap: \`emulation: true\` in ${file}`,
   );
+}
+
+/** Whether programs of a root's architecture run while it is made that a processor cannot run. `own`: Debian's name of that. */
+export function needsEmulation(
+  { architecture, variant }: Pick<BootstrapSource, "architecture" | "variant">,
+  own: string,
+): boolean {
+  if (architecture === undefined || RUNS_NOTHING.includes(variant)) return false;
+  return !(NATIVE[own] ?? [own]).includes(architecture);
 }
 
 /** A registration lasts as long as its registry is mounted (before Linux 6.7 until the next start): both end with the command. */

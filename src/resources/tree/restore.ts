@@ -6,6 +6,7 @@ import { isTemporary } from "../../core/temporary.ts";
 import type { TreeHandle } from "../../host/ports.ts";
 import { ATTRIBUTES } from "../../pack/compare.ts";
 import { shortRun } from "../owned.ts";
+import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
 import { makeOwnFolders, sweepBuilds } from "./build.ts";
 import { readDrift, type TreeDrift } from "./drift.ts";
@@ -119,7 +120,7 @@ async function turn(context: ApplyContext): Promise<void> {
 /** Extracts members into a build folder of this run and returns the folder's top; whatever did not come out is simply not there. */
 async function extractMembers(
   resource: TreeResource,
-  members: readonly TreePath[],
+  members: readonly Entry[],
   paths: TreePaths,
   tarball: Tarball | undefined,
   context: ApplyContext,
@@ -132,7 +133,7 @@ async function extractMembers(
   files.makeDirectory(root, { owner: 0, group: 0, mode: 0o755 });
   if (tarball === undefined || members.length === 0) return root;
   // Archives name their members `./x` or `x`; both are asked for, and GNU tar takes what there is.
-  const names = members.flatMap((path) => (path === "" ? ["./"] : [`./${path}`, path])).map((name) => `${name}\0`);
+  const names = members.flatMap(({ path }) => (path === "" ? ["./"] : [`./${path}`, path])).map((name) => `${name}\0`);
   const list = posix.join(folder, "members");
   files.writeFile(
     list,
@@ -143,20 +144,22 @@ async function extractMembers(
       mode: 0o600,
     },
   );
-  await extract(tarball, root, context, { members: list });
-  // One sync for all: what is moved into the tree from here is whole on disk.
-  files.syncFilesystem(root);
+  const needed_bytes = members.reduce((sum, { size }) => sum + size, 0);
+  await withSpace(context, { path: root, needed_bytes, what: `restore tree ${resource.name}` }, async () => {
+    await extract(tarball, root, context, { members: list });
+    // One sync for all: what is moved into the tree from here is whole on disk.
+    files.syncFilesystem(root);
+  });
   return root;
 }
 
 /** A hard link comes out of an archive only together with the member that it links to. */
-function withLinkSets(wanted: readonly TreePath[], entries: readonly Entry[]): readonly TreePath[] {
+function withLinkSets(wanted: readonly TreePath[], entries: readonly Entry[]): readonly Entry[] {
   const asked = new Set(wanted);
   const sets = new Set(entries.flatMap(({ path, linkSet }) => (asked.has(path) && linkSet !== "" ? [linkSet] : [])));
   return entries
     .filter((entry) => asked.has(entry.path) || sets.has(entry.linkSet))
-    .filter((entry) => entry.type !== "directory")
-    .map((entry) => entry.path);
+    .filter((entry) => entry.type !== "directory");
 }
 
 /** Laying and moving changed the times of the directories above; images carry those times. */
