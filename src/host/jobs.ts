@@ -97,7 +97,7 @@ export interface JobMap {
   readonly layers: {
     /** `looked`: a sight of the lowest layer, from this pass, with the image's own excludes. */
     readonly input: PackInput & { readonly looked?: Seen | undefined };
-    /** `seen`: of a tree that has not changed just now. */
+    /** `seen`: of a tree, the sight that its digest belongs to. */
     readonly output: readonly (LayerDigest & { readonly seen?: Seen | undefined })[];
   };
   /** Writes `image`, `manifest` and `report` into the directory, synced and verified; nothing else is touched. */

@@ -1,7 +1,7 @@
 import type { TreePath } from "../core/entry.ts";
 import { type Entries, EntryTable, lastAtMost } from "./entry-table.ts";
 import { comparePaths } from "./paths.ts";
-import type { PackEntry } from "./types.ts";
+import type { ContentSource, PackEntry } from "./types.ts";
 
 /** Entries of a table from one index up to another. */
 interface Part {
@@ -79,6 +79,19 @@ export class EntryList implements Entries {
     if (index < part.from) return -start - 1;
     const inPart = Math.min(index, part.to) - part.from + start;
     return found < 0 || found >= part.to ? -inPart - 1 : inPart;
+  }
+
+  /** Indexes of all that stands below a directory. */
+  contentsOf(directory: TreePath): { readonly start: number; readonly end: number } {
+    // No byte of a name is as large.
+    const [here, behind] = [this.indexOf(directory), this.indexOf(`${directory}/\uffff`)];
+    return { start: here < 0 ? -here - 1 : here + 1, end: -behind - 1 };
+  }
+
+  /** The same entries with their contents elsewhere. */
+  withSources(change: (source: ContentSource) => ContentSource): EntryList {
+    const parts = this.#parts.map((part) => ({ ...part, table: part.table.withSources(change) }));
+    return new EntryList(parts, this.#linkSets);
   }
 
   at(index: number): PackEntry | undefined {

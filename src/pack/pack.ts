@@ -32,7 +32,8 @@ export async function pack(context: JobContext, input: PackJob["input"]): Promis
       return await packComposition(context, input, composition);
     } catch (thrown) {
       if (!canChange || context.cancelled() || asRootloomError(thrown).retry !== "transient") throw thrown;
-      return await packComposition(context, input, await composeUnread(context, input, { attributes: true }));
+      const looked = { ...input, seen: undefined };
+      return await packComposition(context, looked, await composeUnread(context, looked, { attributes: true }));
     }
   } catch (thrown) {
     throw explainFullDisk(thrown, input.image);

@@ -4,9 +4,11 @@ import { RootloomError } from "../core/error.ts";
 import type { LayerSource } from "../host/jobs.ts";
 import type { FileStat, JobContext, ScannedEntry } from "../host/ports.ts";
 import { hashContent } from "./content.ts";
+import { EntryList } from "./entry-list.ts";
 import { type EntryTable, EntryTableBuilder } from "./entry-table.ts";
 import type { Excludes } from "./excludes.ts";
 import { contentKey, openHashCache } from "./hash-cache.ts";
+import { type Joint, joinEntries, joinLosses, type KeptParts } from "./kept-parts.ts";
 import { entering, requireTree } from "./look.ts";
 import { describeLosses, type Loss } from "./notes.ts";
 import { parentOf, sortByPath } from "./paths.ts";
@@ -27,10 +29,13 @@ export interface ScanLayerOptions {
   readonly asItIs: boolean;
   /** Leaves contents that no cache knows to whoever packs them; `ScannedLayer.unread` has them. */
   readonly later?: boolean;
+  /** What needs no scan. */
+  readonly kept?: KeptParts | undefined;
 }
 
 /** What one scan of a tree found. */
 export interface ScannedLayer extends Layer {
+  readonly losses: readonly Loss[];
   readonly unread: UnreadContents;
 }
 
@@ -38,6 +43,7 @@ export interface ScannedLayer extends Layer {
 export function scanLayer(context: JobContext, layer: TreeSource, options: ScanLayerOptions): ScannedLayer {
   const scan = new TreeScan(context, layer, options);
   const table = new EntryTableBuilder();
+  const joints: Joint[] = [];
   let unread = 0;
   for (const scanned of walk(context, layer, options)) {
     const entry = scan.entryOf(scanned);
@@ -45,8 +51,9 @@ export function scanLayer(context: JobContext, layer: TreeSource, options: ScanL
     const isUnread = entry.type === "file" && entry.sha256 === "";
     if (isUnread) unread++;
     table.add(entry, isUnread ? contentKey(scanned.stamp) : undefined);
+    if (options.kept?.parts.has(entry.path)) joints.push({ at: table.length, directory: entry.path });
   }
-  return scan.finish(table.finish(), unread);
+  return scan.finish(table.finish(), joints, unread);
 }
 
 /** As `scanLayer`, one entry after another; `mountPoints`, below which nothing is looked at, are those that were come by. */
@@ -74,7 +81,7 @@ function* walk(context: JobContext, layer: TreeSource, options: ScanLayerOptions
   const { covers } = options.excludes;
   const mounted = new Set(layer.snapshot?.mounted);
   const isEntered = entering(options.excludes);
-  const enter = (path: TreePath) => isEntered(path) && !mounted.has(path);
+  const enter = (path: TreePath) => isEntered(path) && !mounted.has(path) && options.kept?.parts.has(path) !== true;
   const inTree = asInTree(layer);
   for (const entry of context.files.scan(place.path, { enter, attributes: options.attributes })) {
     if (context.cancelled()) throw cancelled();
@@ -147,15 +154,18 @@ class TreeScan {
     };
   }
 
-  finish(entries: EntryTable, unread: number): ScannedLayer {
+  finish(scanned: EntryTable, joints: readonly Joint[], unread: number): ScannedLayer {
     this.save();
     const { files } = this.#context;
+    const { kept } = this.#options;
     const reading = { files, now_ms: () => readSince_ms(this.#layer, this.#context) };
+    const losses = joinLosses(this.#losses, kept);
     return {
       name: this.#layer.name,
-      entries,
-      notes: describeLosses(this.#losses),
-      unread: new UnreadContents(reading, readPath(this.#layer), this.#hashes, entries, unread),
+      entries: joinEntries(EntryList.of(scanned), joints, kept),
+      notes: describeLosses(losses),
+      losses,
+      unread: new UnreadContents(reading, readPath(this.#layer), this.#hashes, scanned, unread),
     };
   }
 

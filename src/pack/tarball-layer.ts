@@ -4,7 +4,7 @@ import { RootloomError } from "../core/error.ts";
 import type { LayerSource } from "../host/jobs.ts";
 import type { JobContext, Reader } from "../host/ports.ts";
 import { fill } from "./content.ts";
-import { EntryTable } from "./entry-table.ts";
+import { EntryList } from "./entry-list.ts";
 import type { Excludes } from "./excludes.ts";
 import { hashFile } from "./file-hash.ts";
 import { openHashCache } from "./hash-cache.ts";
@@ -84,7 +84,7 @@ class TarballReader {
     this.#checkParents(entries);
     const kept = entries.filter((entry) => !excludes.covers(entry.path)).map((entry) => this.#hide(entry, excludes));
     const losses = this.#losses.filter((loss) => !excludes.covers(loss.path));
-    return { name, entries: EntryTable.of(kept), notes: describeLosses(losses) };
+    return { name, entries: EntryList.of(kept), notes: describeLosses(losses) };
   }
 
   #hide(entry: PackEntry, excludes: Excludes): PackEntry {

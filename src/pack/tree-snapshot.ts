@@ -1,7 +1,7 @@
 import { RootloomError } from "../core/error.ts";
 import type { LayerSource } from "../host/jobs.ts";
 import type { JobContext, ScannedEntry } from "../host/ports.ts";
-import type { EntryTable } from "./entry-table.ts";
+import type { EntryList } from "./entry-list.ts";
 import type { ContentSource } from "./types.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
@@ -45,7 +45,7 @@ export function asInTree({ snapshot }: TreeSource): (entry: ScannedEntry) => Sca
 }
 
 /** Entries that outlive the snapshot that they were read from: their contents are read from the tree. */
-export function inTree(entries: EntryTable, layer: TreeSource): EntryTable {
+export function inTree(entries: EntryList, layer: TreeSource): EntryList {
   if (layer.snapshot === undefined) return entries;
   const source: ContentSource = { type: "tree", path: layer.path };
   return entries.withSources((each) => (each.type === "tree" ? source : each));

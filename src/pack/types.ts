@@ -1,5 +1,5 @@
 import type { Entry } from "../core/entry.ts";
-import type { EntryTable } from "./entry-table.ts";
+import type { EntryList } from "./entry-list.ts";
 
 /** Part of every key: raise it when the bytes that the packer writes for the same entries change. */
 export const PACKER_VERSION = 3;
@@ -32,7 +32,7 @@ export interface PackEntry extends ManifestEntry {
 /** One layer, ready to be merged: times and owners as they will be packed. */
 export interface Layer {
   readonly name: string;
-  readonly entries: EntryTable;
+  readonly entries: EntryList;
   readonly notes: readonly string[];
 }
 

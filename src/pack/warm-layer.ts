@@ -1,5 +1,7 @@
 import type { LayerDigest } from "../host/jobs.ts";
 import type { Files } from "../host/ports.ts";
+import type { Loss } from "./notes.ts";
+import type { Seen } from "./remembered.ts";
 import type { Layer } from "./types.ts";
 
 /** Entries kept in one thread, all layers together: some 30 MB. Larger trees are scanned again. */
@@ -7,9 +9,13 @@ const ENTRIES_MAX = 500_000;
 
 /** A tree as it was when it was last scanned, with every content hashed. */
 export interface WarmLayer {
-  /** `Seen.digest` before and behind the scan: while a walk sees the same, the tree holds the same. */
-  readonly seen: string;
+  /**
+   * What was seen before and behind the scan: while a walk sees the same, the tree holds the same, but for the parts that had
+   * changed just then.
+   */
+  readonly seen: Seen;
   readonly layer: Layer;
+  readonly losses: readonly Loss[];
   readonly digest: LayerDigest;
   /** Whether extended attributes were looked for. */
   readonly attributes: boolean;
@@ -21,10 +27,10 @@ export interface WarmLayer {
  */
 const memory = new WeakMap<Files, Map<string, WarmLayer>>();
 
-export function recallLayer(files: Files, question: string, seen: string, attributes: boolean): WarmLayer | undefined {
+export function recallLayer(files: Files, question: string, attributes: boolean): WarmLayer | undefined {
   const kept = memory.get(files);
   const found = kept?.get(question);
-  if (!kept || found?.seen !== seen || (attributes && !found.attributes)) return undefined;
+  if (!kept || !found || (attributes && !found.attributes)) return undefined;
   kept.delete(question);
   kept.set(question, found);
   return found;

@@ -16,7 +16,6 @@ export async function seenLayers(
 ): Promise<JobMap["layers"]["output"]> {
   const seen = base.type === "tree" ? await sights?.of(base.path, input.excludes) : undefined;
   const wasAlone = base.type === "tree" ? lastAlone_ms(host.files, state, rootOf(base)) + SETTLED_AFTER_MS : 0;
-  // One that is not settled tells nothing of what came after it.
-  const looked = seen?.settled === true && wasAlone <= seen.begun_ms ? seen : undefined;
+  const looked = seen !== undefined && wasAlone <= seen.begun_ms ? seen : undefined;
   return host.jobs.run("layers", { ...input, looked }, { signal });
 }

@@ -272,7 +272,8 @@ describe("an artifact on the host", () => {
     const excludes = ["proc/*", ".rootloom"];
     const { cache, host } = shop.observing;
     const [seen] = await lookOver(host.jobs, { path: root, views: [excludes] }, undefined);
-    const looked = { digest: seen?.digest ?? "", settled: true, parts: [] };
+    const parts = seen?.parts.map((part) => ({ ...part, settled: true })) ?? [];
+    const looked = { digest: seen?.digest ?? "", settled: true, parts };
     await host.jobs.run("layers", { ...packInput(host.files, resource(), cache), looked });
     const pack = async (declared: ArtifactResource, begun_ms: number) => {
       const plan = await shop.plan(artifact, declared);

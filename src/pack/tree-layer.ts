@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+import type { TreePath } from "../core/entry.ts";
+import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
+import type { JobContext } from "../host/ports.ts";
+import { compileExcludes, type Excludes } from "./excludes.ts";
+import { nameLinkSets } from "./links.ts";
+import { lookAtLayer, NOTHING_SEEN } from "./look.ts";
+import { formatEntry } from "./manifest.ts";
+import { remembered, type Seen } from "./remembered.ts";
+import { type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
+import { inTree, withoutSnapshot } from "./tree-snapshot.ts";
+import type { Layer } from "./types.ts";
+import type { UnreadContents } from "./unread.ts";
+import { keepLayer, recallLayer, type WarmLayer } from "./warm-layer.ts";
+
+type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
+
+/** A layer whose digest is there when its contents are. */
+export interface ReadLayer extends Layer {
+  readonly digest: () => LayerDigest;
+  readonly unread: UnreadContents | undefined;
+}
+
+/**
+ * A tree as this thread remembers it, where it looks the same; else scanned, but for the parts of it that look the same and
+ * were at rest when they were remembered. What of it is scanned is looked at once more, and the whole is remembered where that
+ * was as it had been seen before.
+ */
+export function readTree(
+  context: JobContext,
+  source: TreeSource,
+  input: PackInput,
+  options: ScanLayerOptions,
+): ReadLayer & { readonly isRemembered: () => boolean } {
+  const question = treeQuestion(source, input);
+  const seen = seenOf(context, source, input, options);
+  const known = recallLayer(context.files, question, options.attributes !== false);
+  if (known && isSameWhole(known, seen))
+    return { ...known.layer, digest: () => known.digest, unread: undefined, isRemembered: () => true };
+  const parts = known === undefined || source.snapshot ? new Set<TreePath>() : sameParts(known.seen, seen);
+  const attributes = options.attributes !== false || (known?.attributes === true && parts.size > 0);
+  const kept = known && { entries: known.layer.entries, losses: known.losses, parts };
+  const { entries, name, notes, losses, unread } = scanLayer(context, source, { ...options, attributes, kept });
+  let isRemembered = false;
+  const digest = () => {
+    const found = digestLayer({ name, entries, notes });
+    const layer = { name, entries: inTree(entries, source), notes };
+    isRemembered = isAsSeen(lookAtLayer(context, source, { excludes: notInto(options.excludes, parts) }), seen, parts);
+    if (isRemembered) keepLayer(context.files, question, { seen, layer, losses, digest: found, attributes });
+    return found;
+  };
+  return { entries, name, notes, digest, unread, isRemembered: () => isRemembered };
+}
+
+/** The digest of a tree: one that looks as it did has the digest that it had. `seen` is the sight that it belongs to. */
+export function digestTree(
+  context: JobContext,
+  source: TreeSource,
+  input: JobMap["layers"]["input"],
+): JobMap["layers"]["output"][number] {
+  const options = { cache: input.cache, excludes: compileExcludes(input.excludes), asItIs: false, attributes: false };
+  const seen = input.looked ?? lookAtLayer(context, source, options);
+  const known = recallLayer(context.files, treeQuestion(source, input), false);
+  if (known && isSameWhole(known, seen)) return { ...known.digest, seen };
+  const question = { what: "layer", version: 2, ...source, excludes: input.excludes };
+  let isRemembered = () => false;
+  const answer = remembered(context, input.cache, question, seen, {
+    answer: () => {
+      const tree = readTree(context, source, { ...input, seen }, options);
+      isRemembered = tree.isRemembered;
+      return tree.digest();
+    },
+    look: () => (isRemembered() ? seen : NOTHING_SEEN),
+  });
+  return { ...answer, seen };
+}
+
+export function digestLayer(layer: Layer): LayerDigest {
+  const digest = createHash("sha256");
+  let size_bytes = 0;
+  let lines = "";
+  const entries = nameLinkSets(layer.entries);
+  for (const entry of entries) {
+    size_bytes += entry.size;
+    lines += `${formatEntry(entry)}\n`;
+    if (lines.length > 1 << 20) {
+      digest.update(lines, "latin1");
+      lines = "";
+    }
+  }
+  digest.update(lines, "latin1");
+  return { name: layer.name, digest: digest.digest("hex"), entries: entries.length, size_bytes };
+}
+
+function treeQuestion(source: TreeSource, { excludes }: PackInput): string {
+  return JSON.stringify([withoutSnapshot(source), excludes]);
+}
+
+/** What was seen of a tree before any of it was read; of one that is read from a snapshot, before that was taken. */
+function seenOf(context: JobContext, source: TreeSource, input: PackInput, options: ScanLayerOptions): Seen {
+  if (input.seen !== undefined) return input.seen;
+  return source.snapshot === undefined ? lookAtLayer(context, source, options) : NOTHING_SEEN;
+}
+
+function isSameWhole(known: WarmLayer, seen: Seen): boolean {
+  return known.seen.settled && known.seen.digest === seen.digest;
+}
+
+/** What changed too short a time before it was seen may have changed again since, and look the same. */
+function sameParts(before: Seen, now: Seen): ReadonlySet<TreePath> {
+  const settled = new Map(before.parts.map((part) => [part.path, part.settled ? part.digest : ""]));
+  const same = now.parts.filter(({ path, digest }) => path !== "" && settled.get(path) === digest);
+  return new Set(same.map(({ path }) => path));
+}
+
+function notInto(excludes: Excludes, parts: ReadonlySet<TreePath>): Excludes {
+  return { ...excludes, coversContents: (path) => parts.has(path) || excludes.coversContents(path) };
+}
+
+/** Whether all but these parts looks as it did. */
+function isAsSeen(now: Seen, seen: Seen, leftOut: ReadonlySet<TreePath>): boolean {
+  const before = seen.parts.filter(({ path }) => !leftOut.has(path));
+  const isSame = now.parts.every(({ path, digest }, at) => before[at]?.path === path && before[at].digest === digest);
+  return isSame && before.length === now.parts.length && before.length > 0;
+}
