@@ -25,6 +25,8 @@ export async function look(
   { flags = {}, withoutState = false }: LookOptions = {},
 ): Promise<Look> {
   const opened = await context.session(flags);
+  // Threads start while the pass's own modules are loaded.
+  opened.host.jobs.prepare("looks");
   const { session, notes } = withoutState ? await ownView(opened) : { session: opened, notes: [] };
   const [{ runPass }, { resolveNames }, { toJson }, { interruption }] = await Promise.all([
     import("../pass/pass.ts"),

@@ -404,8 +404,8 @@ export interface JobContext {
 export interface Jobs {
   /** How many run at once. */
   readonly width: number;
-  /** Begins to make ready what the first job will need, beside what the caller goes on with. */
-  prepare(): void;
+  /** Begins to make ready what looks at trees will need, or all jobs, beside what the caller goes on with. */
+  prepare(jobs: "looks" | "all"): void;
   /** Runs one job to its end; `signal` ends it at once (temporary files stay for the next start's sweep). */
   run<K extends keyof JobMap>(
     job: K,

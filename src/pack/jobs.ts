@@ -3,10 +3,9 @@ import { assemble } from "./assemble.ts";
 import { collectCaches } from "./collect.ts";
 import { compareWithManifest, findDrift, recordTree } from "./compare.ts";
 import { digestLayers } from "./compose.ts";
-import { compileExcludes } from "./excludes.ts";
 import { hashFile } from "./file-hash.ts";
 import { layout } from "./layout.ts";
-import { lookAtViews } from "./look.ts";
+import { look } from "./look.ts";
 import { readManifest } from "./manifest.ts";
 import { measure } from "./measure.ts";
 import { pack } from "./pack.ts";
@@ -15,7 +14,7 @@ import { verifyImage } from "./verify.ts";
 
 /** The long work of a pass. It touches the outside by `context.files` alone and runs in a worker thread. */
 export const jobTable: JobTable = {
-  look: async ({ path, views, turn }, context) => lookAtViews(context, { path }, views.map(compileExcludes), turn),
+  look,
   layers: (input, context) => digestLayers(context, input),
   layout: (input, context) => layout(context, input),
   pack: (input, context) => pack(context, input),

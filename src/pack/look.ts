@@ -1,14 +1,18 @@
 import { hash } from "node:crypto";
 import type { TreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
-import type { LayerSource } from "../host/jobs.ts";
+import type { JobTable, LayerSource } from "../host/jobs.ts";
 import type { FileStat, GlancePart, JobContext } from "../host/ports.ts";
-import type { Excludes } from "./excludes.ts";
+import { compileExcludes, type Excludes } from "./excludes.ts";
 import { SETTLED_AFTER_MS } from "./hash-cache.ts";
 import { sortByPath } from "./paths.ts";
 import type { Seen, SeenPart, SeenShare } from "./remembered.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
+
+/** The job by which a pass begins; its module loads few others, for a look may be all that the pass needs. */
+export const look: JobTable["look"] = async ({ path, views, turn }, context) =>
+  lookAtViews(context, { path }, views.map(compileExcludes), turn);
 
 /**
  * Whether a tree is as it was, without reading any content: while the digest is the same, so is everything that a scan with

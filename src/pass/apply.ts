@@ -2,7 +2,7 @@ import { asRootloomError, RootloomError } from "../core/error.ts";
 import type { ResourceId } from "../core/resource.ts";
 import type { Operation, Plan, Step, StepOf } from "../core/step.ts";
 import type { Host } from "../host/ports.ts";
-import { executors } from "../resources/index.ts";
+import { executors } from "../resources/effects.ts";
 import type { Sights } from "../resources/sights.ts";
 import type { SpaceLedger } from "../resources/space.ts";
 import type { ApplyContext, Executor, Network, Outcome, Places } from "../resources/types.ts";

@@ -8,6 +8,13 @@ export interface Observations {
   readonly unobserved: ReadonlyMap<ResourceId, { readonly message: string; readonly hint: string }>;
 }
 
+/** What nearly every host has: its modules are loaded while git answers, and not only when the answer is there. */
+const USUAL: readonly ResourceKind[] = ["volume", "tree", "artifact"];
+
+export function prepareObservers(): void {
+  for (const kind of USUAL) observers[kind]().catch(() => undefined); // said by the observation that needs it
+}
+
 /**
  * Looks at every desired resource, and at every owned one whose declaration is gone. One that
  * cannot be looked at is said to be so: "could not check" is never "not there".
@@ -32,16 +39,18 @@ export async function observeAll(
   const records = new Map(owned.map((record) => [record.id, record]));
   await Promise.all([
     ...resources.map((resource) =>
-      look(resource.id, () => observerOf(resource.kind).observe(resource, records.get(resource.id), context)),
+      look(resource.id, async () =>
+        (await observerOf(resource.kind)).observe(resource, records.get(resource.id), context),
+      ),
     ),
     ...owned
       .filter((record) => !desired.has(record.id))
-      .map((record) => look(record.id, () => observerOf(record.kind).observeRemoved(record, context))),
+      .map((record) => look(record.id, async () => (await observerOf(record.kind)).observeRemoved(record, context))),
   ]);
   return { observed, unobserved };
 }
 
 /** The table pairs each kind with its own types; a resource of that kind is all this observer is ever given. */
-function observerOf(kind: ResourceKind): Observer<ResourceKind> {
-  return observers[kind] as unknown as Observer<ResourceKind>;
+async function observerOf(kind: ResourceKind): Promise<Observer<ResourceKind>> {
+  return (await observers[kind]()) as unknown as Observer<ResourceKind>;
 }

@@ -7,12 +7,9 @@ import { createSpaceLedger } from "../resources/space.ts";
 import type { Network, Places } from "../resources/types.ts";
 import { type OpenedState, openState } from "../state/state.ts";
 import type { State } from "../state/types.ts";
-import { applyPlan } from "./apply.ts";
 import { deletionLimit, readDecisions, rememberDeletionLimit, settle, withdrawOvertaken } from "./decisions.ts";
 import { type Desired, loadDesired, sha256 } from "./desired.ts";
-import { collectAfterwards, collectForRoom } from "./gc.ts";
-import { observeAll } from "./observe.ts";
-import { recover } from "./recover.ts";
+import { observeAll, prepareObservers } from "./observe.ts";
 import { beginRun, type Ended, type Run, record, recordSourceFailure, resultOf } from "./result.ts";
 import type { PassRequest, PassResult, Session } from "./types.ts";
 
@@ -24,9 +21,11 @@ import type { PassRequest, PassResult, Session } from "./types.ts";
  */
 export async function runPass(session: Session, request: PassRequest): Promise<PassResult> {
   const run = beginRun(session, request);
-  session.host.jobs.prepare();
+  session.host.jobs.prepare(request.mode === "plan" ? "looks" : "all");
   const sights = beginSights(session.host, session.configuration.cache, request.signal);
-  const desired = await loadDesired(session).catch((thrown) => sourceFailed(session, request, run, thrown));
+  const loading = loadDesired(session, request.mode === "plan" ? "known" : "read");
+  prepareObservers();
+  const desired = await loading.catch((thrown) => sourceFailed(session, request, run, thrown));
   const state = openState(session.host, session.configuration.state, request.mode === "apply" ? "write" : "read");
   try {
     const ended =
@@ -52,7 +51,8 @@ async function reconcile(
   const { host } = session;
   const { graph } = desired;
   const places = placesOf(session, state);
-  if (request.mode === "apply" && (await recover(state, host, places, request, runId))) sights.forget();
+  const effects = request.mode === "apply" ? await import("./effects.ts") : undefined;
+  if (effects !== undefined && (await effects.recover(state, host, places, request, runId))) sights.forget();
   sights.expect(graph.resources);
   if (request.mode === "apply") withdrawOvertaken(state, graph);
   const owned = state.records();
@@ -61,11 +61,11 @@ async function reconcile(
   const observations = await observeAll(graph.resources, owned, context);
   const input = planInput(session, request, desired, state);
   const planned = plan({ ...input, ...observations, owned });
-  if (request.mode === "plan") return { plan: planned, outcomes: [] };
+  if (effects === undefined) return { plan: planned, outcomes: [] };
   refuseOutdated(request, planned);
   const { jobs } = graph.policy;
-  const space = createSpaceLedger(host.files, () => collectForRoom(session, state, graph));
-  const outcomes = await applyPlan({
+  const space = createSpaceLedger(host.files, () => effects.collectForRoom(session, state, graph));
+  const outcomes = await effects.applyPlan({
     plan: planned,
     host,
     state,
@@ -80,7 +80,7 @@ async function reconcile(
   settle(state, outcomes);
   rememberDeletionLimit(state, graph.policy.maxDeletions, input.maxDeletions, planned);
   const changed = outcomes.some((outcome) => outcome.status === "done");
-  const notes = changed && !request.signal.aborted ? await collectAfterwards(session, state, graph) : [];
+  const notes = changed && !request.signal.aborted ? await effects.collectAfterwards(session, state, graph) : [];
   return { plan: planned, outcomes, notes };
 }
 

@@ -1,7 +1,7 @@
 import { asRootloomError } from "../core/error.ts";
 import type { ResourceKind } from "../core/resource.ts";
 import type { Host } from "../host/ports.ts";
-import { recoveries } from "../resources/index.ts";
+import { recoveries } from "../resources/effects.ts";
 import { detail } from "../resources/owned.ts";
 import { removeTemporaries } from "../resources/remove.ts";
 import type { ApplyContext, Places } from "../resources/types.ts";

@@ -1,5 +1,5 @@
+import { createRequire } from "node:module";
 import { posix } from "node:path";
-import { parse } from "yaml";
 import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 import type { Limits } from "./types.ts";
@@ -153,6 +153,8 @@ function readYaml(text: string, file: string): Readonly<Record<string, unknown>>
   let value: unknown;
   try {
     // Its own warnings would go to standard error as they are, with whatever bytes the file holds.
+    // Loaded where there is a file: a host without one need not wait for it.
+    const { parse } = createRequire(import.meta.url)("yaml") as typeof import("yaml");
     value = parse(text, { logLevel: "error" }) ?? {};
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);

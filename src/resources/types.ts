@@ -134,6 +134,6 @@ export interface OpenEffect {
 }
 
 export type Planners = { readonly [K in ResourceKind]: Planner<K, ObservedMap[K]> };
-export type Observers = { readonly [K in ResourceKind]: Observer<K> };
+export type Observers = { readonly [K in ResourceKind]: () => Promise<Observer<K>> };
 /** Every operation but `keep`, which has nothing to do. */
 export type Executors = { readonly [O in Exclude<Operation, "keep">]: Executor<O> };

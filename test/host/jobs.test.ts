@@ -35,14 +35,14 @@ describe("jobs", () => {
   it("can have threads made ready beforehand, which the first jobs use and which keep no process alive", async () => {
     const { threadId: last } = await obedientJobs()("thread");
     const jobs = createJobs({ mountNamespace, worker: new URL("slow-worker.mjs", import.meta.url) });
-    jobs.prepare();
-    jobs.prepare();
+    jobs.prepare("all");
+    jobs.prepare("all");
     const { threadId } = (await jobs.run("list", { manifest: "thread" })) as unknown as { readonly threadId: number };
     // Ids are given in order of start: it is one of the two that were made ready, and no third one.
     expect([last + 1, last + 2]).toContain(threadId);
     expect((await obedientJobs()("thread")).threadId).toBe(last + 1 + Math.min(2, availableParallelism()));
     const url = new URL("../../src/host/real/jobs.ts", import.meta.url).href;
-    const script = `import(${JSON.stringify(url)}).then(({ createJobs }) => createJobs({ mountNamespace: "" }).prepare());`;
+    const script = `import(${JSON.stringify(url)}).then(({ createJobs }) => createJobs({ mountNamespace: "" }).prepare("all"));`;
     expect(spawnSync(process.execPath, ["-e", script], { timeout: 20_000 }).status).toBe(0);
   });
 

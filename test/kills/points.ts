@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { EFFECTS, type EffectName } from "../../src/core/effect.ts";
 import { RootloomError } from "../../src/core/error.ts";
 import type { Database, Host, SqlValue } from "../../src/host/ports.ts";
-import { executors } from "../../src/resources/index.ts";
+import { executors } from "../../src/resources/effects.ts";
 
 /**
  * Every point of the journal at which a daemon can be killed, as the program itself lists its effects and operations:

@@ -3,7 +3,9 @@ import type { Draft } from "../../src/core/step.ts";
 import type { FakeHost } from "../../src/host/fake/host.ts";
 import type { JobTable } from "../../src/host/jobs.ts";
 import type { Database, Files, Host } from "../../src/host/ports.ts";
-import { executors, observers, planners } from "../../src/resources/index.ts";
+import { executors } from "../../src/resources/effects.ts";
+import { planners } from "../../src/resources/index.ts";
+import { linkObserver } from "../../src/resources/link/observe.ts";
 
 /** A fault put into the program on purpose, from outside, to prove that the simulation can see one. */
 export interface DeliberateFault {
@@ -61,7 +63,7 @@ export const DELIBERATE_FAULTS: readonly DeliberateFault[] = [
     what: "a link that is recorded is taken to be there as recorded",
     seeds: 200,
     install: () =>
-      bend(observers.link, "observe", (observe) => async (resource, owned, context) => {
+      bend(linkObserver, "observe", (observe) => async (resource, owned, context) => {
         const seen = await observe(resource, owned, context);
         return owned === undefined ? seen : { ...seen, type: "symlink", target: resource.target };
       }),

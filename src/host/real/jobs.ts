@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { RootloomError } from "../../core/error.ts";
 import type { JobMap } from "../jobs.ts";
 import type { Jobs } from "../ports.ts";
-import { type Answer, fromPlainError, type Request } from "./thread-messages.ts";
+import { type Answer, fromPlainError, type Request, type ThreadData } from "./thread-messages.ts";
 
 export interface JobsOptions {
   readonly mountNamespace: string;
@@ -30,11 +30,11 @@ export function createJobs(options: JobsOptions): Jobs {
   const turns = new Turns(availableParallelism());
   const idle: Worker[] = [];
   const packers = new WeakSet<Worker>();
-  const start = (): Worker => {
+  const start = (ahead: "looks" | "all" = "looks"): Worker => {
     const module = options.worker ?? new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url);
     // Descriptors from openat2 are closed through node:fs, which Node would warn of in a worker.
     const worker = new Worker(module, {
-      workerData: { mountNamespace: options.mountNamespace },
+      workerData: { mountNamespace: options.mountNamespace, ahead } satisfies ThreadData,
       trackUnmanagedFds: false,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
@@ -52,9 +52,9 @@ export function createJobs(options: JobsOptions): Jobs {
   };
   return {
     width: availableParallelism(),
-    prepare() {
+    prepare(ahead) {
       for (let started = idle.length; started < PREPARED; started++) {
-        const worker = start();
+        const worker = start(ahead);
         worker.unref();
         idle.push(worker);
       }

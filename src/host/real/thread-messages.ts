@@ -1,6 +1,13 @@
 import { type RetryKind, RootloomError } from "../../core/error.ts";
 import type { JobMap } from "../jobs.ts";
 
+/** What a worker begins with. */
+export interface ThreadData {
+  readonly mountNamespace: string;
+  /** What it makes ready at once. */
+  readonly ahead: "looks" | "all";
+}
+
 /** What the main thread asks of a worker. */
 export type Request = { [K in keyof JobMap]: { readonly job: K; readonly input: JobMap[K]["input"] } }[keyof JobMap];
 

@@ -4,7 +4,7 @@ import type { ObservedCheck } from "../boot-check.ts";
 import { checkHostPath } from "../limits.ts";
 import { type Whose, whoseIs } from "../marked.ts";
 import { detail } from "../owned.ts";
-import type { ObserveContext } from "../types.ts";
+import type { ObserveContext, Observer } from "../types.ts";
 import { readBootParts } from "./boot-tree.ts";
 import { formatProblem } from "./filesystem.ts";
 import {
@@ -60,6 +60,11 @@ const NOTHING: ObservedArtifact = {
   difference: [],
   problem: undefined,
   generations: 0,
+};
+
+export const artifactObserver: Observer<"artifact"> = {
+  observe: observeArtifact,
+  observeRemoved: observeRemovedArtifact,
 };
 
 /** Compares what a generation was made from with what it would be made from now. */

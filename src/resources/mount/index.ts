@@ -1,15 +1,10 @@
-import type { Executors, Observer } from "../types.ts";
+import type { Executors } from "../types.ts";
 import { mountMount, remountMount, unmountMount } from "./apply.ts";
-import { observeMount, observeRemovedMount } from "./observe.ts";
 import { proveMount } from "./prove.ts";
 
+export { mountObserver } from "./observe.ts";
 export { mountPlanner } from "./plan.ts";
 export { recoverMount } from "./recover.ts";
-
-export const mountObserver: Observer<"mount"> = {
-  observe: async (resource, owned, context) => observeMount(resource, owned, context),
-  observeRemoved: async (record, context) => observeRemovedMount(record, context),
-};
 
 export const mountExecutors: Pick<Executors, "mount.mount" | "mount.remount" | "mount.prove" | "mount.unmount"> = {
   "mount.mount": mountMount,

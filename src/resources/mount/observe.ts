@@ -2,7 +2,7 @@ import { asRootloomError, RootloomError } from "../../core/error.ts";
 import type { MountResource, OwnedRecord } from "../../core/resource.ts";
 import type { Files, MountEntry } from "../../host/ports.ts";
 import { checkHostPath } from "../limits.ts";
-import type { ObserveContext } from "../types.ts";
+import type { ObserveContext, Observer } from "../types.ts";
 import { backingFile, inheritedFlags, isRecorded, isSourceOf, optionDifferences } from "./match.ts";
 import { checkSource, folderDifferences } from "./source.ts";
 import { resolveTarget } from "./target.ts";
@@ -23,6 +23,11 @@ export interface ObservedMount {
 
 /** What a look needs; both an observing and an applying context have it. */
 export type LookContext = Pick<ObserveContext, "host" | "limits" | "state" | "instance">;
+
+export const mountObserver: Observer<"mount"> = {
+  observe: async (resource, owned, context) => observeMount(resource, owned, context),
+  observeRemoved: async (record, context) => observeRemovedMount(record, context),
+};
 
 /** Looks at the one mount that should stand at the target, in the namespace of the host's mounts. */
 export function observeMount(

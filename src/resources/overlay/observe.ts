@@ -3,7 +3,7 @@ import { asRootloomError } from "../../core/error.ts";
 import type { OverlayResource, OwnedRecord } from "../../core/resource.ts";
 import type { Files, TreeHandle } from "../../host/ports.ts";
 import { isAnothers } from "../tree/anothers.ts";
-import type { ObserveContext } from "../types.ts";
+import type { ObserveContext, Observer } from "../types.ts";
 import { DIFF_LIMIT_BYTES, lineDiff } from "./diff.ts";
 import { createHashes } from "./hashes.ts";
 import { differences, type EntryState, type Inspection, inspectEntry, isBelow, shadowedPaths } from "./inspect.ts";
@@ -42,6 +42,11 @@ const NOTHING: ObservedOverlay = {
   leaving: [],
   deletions: [],
   laid: { unchanged: 0, edited: 0 },
+};
+
+export const overlayObserver: Observer<"overlay"> = {
+  observe: (resource, _owned, context) => observeOverlay(resource, context),
+  observeRemoved: observeRemovedOverlay,
 };
 
 /** Compares every entry of an overlay with the root that it is laid into. */

@@ -79,7 +79,7 @@ describe("a power loss", () => {
 
 describe("a kill", () => {
   it("leaves no promise behind of a call that promises nothing: nobody would hear of its failure", () => {
-    expect(createFakeHost({ seed: 1 }).jobs.prepare()).toBeUndefined();
+    expect(createFakeHost({ seed: 1 }).jobs.prepare("all")).toBeUndefined();
   });
 
   it("keeps files and mounts, frees locks, and ends every call of that host", async () => {
