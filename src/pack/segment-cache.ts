@@ -7,6 +7,7 @@ import { type FileBeside, openBeside } from "./beside.ts";
 import { compress, compressionKey, compressStream, decompress, decompressStream } from "./compress.ts";
 import { fill, readContent } from "./content.ts";
 import { ImageCheck } from "./image-check.ts";
+import { noteWhole } from "./known-whole.ts";
 import { type Room, release } from "./room.ts";
 import { buildSegment, MAX_BYTES, type Segment, streamSegment } from "./segments.ts";
 import type { PackEntry } from "./types.ts";
@@ -112,6 +113,7 @@ async function store(
     const footer = `rootloom segment 1 ${sha256} ${size_bytes}`.padEnd(FOOTER_BYTES - 1);
     output.writer.write(Buffer.from(`${footer}\n`, "latin1"));
     output.commitUnsynced();
+    noteWhole(files, path);
     return { path, size_bytes, sha256, reused: false };
   } catch (thrown) {
     output.discard();

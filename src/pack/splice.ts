@@ -3,6 +3,7 @@ import { RootloomError } from "../core/error.ts";
 import type { Files, Writer } from "../host/ports.ts";
 import type { FileBeside } from "./beside.ts";
 import { fill } from "./content.ts";
+import { isKnownWhole, noteWhole } from "./known-whole.ts";
 import type { Milestone } from "./last-image.ts";
 import { release } from "./room.ts";
 import type { StoredSegment } from "./segment-cache.ts";
@@ -71,10 +72,12 @@ export class ImageWriter {
 
   /** Whether a segment is what was stored. */
   isWhole(segment: StoredSegment): boolean {
-    if (segment.bytes) return true;
+    if (segment.bytes || isKnownWhole(this.#files, segment.path)) return true;
     const part = createHash("sha256");
     for (const chunk of fileChunks(this.#files, segment.path, 0, segment.size_bytes)) part.update(chunk);
-    return part.digest("hex") === segment.sha256;
+    const isWhole = part.digest("hex") === segment.sha256;
+    if (isWhole) noteWhole(this.#files, segment.path);
+    return isWhole;
   }
 
   /** Adds a stored segment that is whole. */
