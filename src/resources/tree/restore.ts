@@ -70,7 +70,11 @@ async function restoreRound(
   const paths = treePaths(resource.volumePath, resource.name);
   const { entries } = await jobs.run("list", { manifest: paths.manifest }, { signal: context.signal });
   const wanted = drift.paths.flatMap(({ path, change }) => (change === "added" ? [] : [path]));
-  const source = await extractMembers(resource, withLinkSets(wanted, entries), paths, tarball, context);
+  const members = withLinkSets(wanted, entries);
+  const source = await extractMembers(resource, members, paths, tarball, context).catch(async (thrown: unknown) => {
+    if (!context.signal.aborted) await sweepBuilds(paths, resource.name, undefined, context.host);
+    throw thrown;
+  });
   const top = files.openTree(resource.path);
   const from = files.openTree(source);
   try {
