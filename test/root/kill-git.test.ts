@@ -30,6 +30,12 @@ function start(use: string, environment: Readonly<Record<string, string>> = {}):
   return spawn(process.execPath, words, { stdio: "ignore", env: { ...process.env, ...environment } });
 }
 
+/** False also for what has ended and that nobody has asked for yet. */
+const runs = (pid: string): boolean => {
+  const status = existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/status`, "utf8") : "";
+  return /^State:\s+[^ZX]/m.test(status);
+};
+
 const which = (tool: string): string => execFileSync("which", [tool], { encoding: "utf8" }).trim();
 
 const lives = (word: string): boolean => {
@@ -68,9 +74,9 @@ describe("git, when we are killed", () => {
     );
     await eventually("the answer", 20_000, () => (existsSync(join(directory, "answered")) ? true : undefined));
     const pid = readFileSync(pidFile, "utf8").trim();
-    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    expect(runs(pid)).toBe(true);
     parent.kill("SIGKILL");
-    await eventually("the end of it", 5_000, () => (existsSync(`/proc/${pid}`) ? undefined : true));
+    await eventually("the end of it", 5_000, () => (runs(pid) ? undefined : true));
   });
 
   it("ends in the middle of a read", async () => {
