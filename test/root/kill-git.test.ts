@@ -32,8 +32,8 @@ function start(use: string, environment: Readonly<Record<string, string>> = {}):
 
 /** False also for what has ended and that nobody has asked for yet. */
 const runs = (pid: string): boolean => {
-  const status = existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/status`, "utf8") : "";
-  return /^State:\s+[^ZX]/m.test(status);
+  const states = execFileSync("ps", ["-eo", "pid=,stat="], { encoding: "utf8" });
+  return new RegExp(`^ *${pid} +[^ZX]`, "m").test(states);
 };
 
 const which = (tool: string): string => execFileSync("which", [tool], { encoding: "utf8" }).trim();
