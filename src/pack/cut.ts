@@ -1,8 +1,7 @@
 import type { TreePath } from "../core/entry.ts";
-import { RootloomError } from "../core/error.ts";
 import { type Entries, EntryTableBuilder } from "./entry-table.ts";
 import { contentBytes, entryBytes } from "./newc.ts";
-import { MAX_BYTES, Segment } from "./segments.ts";
+import { type Bounds, MAX_BYTES, Segment } from "./segments.ts";
 import type { PackEntry } from "./types.ts";
 
 const MIN_BYTES = 1 << 20;
@@ -13,7 +12,7 @@ const TARGET_BYTES = 4 << 20;
  * and size of the entry before it and on nothing else, so that a change moves the cuts beside it only.
  * @param look is shown every entry.
  */
-export function cutSegments(entries: Entries, look: (entry: PackEntry) => void = () => undefined): SegmentRange[] {
+export function cutSegments(entries: Entries, look: (entry: PackEntry) => void = () => undefined): Segment[] {
   const sets = new Map<string, PackEntry[]>();
   const places: Cutter[] = [];
   let index = 0;
@@ -32,57 +31,8 @@ export function cutSegments(entries: Entries, look: (entry: PackEntry) => void =
   }
   return places.flatMap((place, number) => {
     const gathered = place.table() ?? entries;
-    return place.finish().map((bounds) => new SegmentRange(gathered, sets, number, bounds));
+    return place.finish().map((bounds) => new Segment(gathered, number, bounds, sets));
   });
-}
-
-/** Where a segment's entries stand, which nobody has made yet. */
-export class SegmentRange {
-  readonly #entries: Entries;
-  readonly #from: number;
-  readonly #to: number;
-  readonly #place: number;
-  readonly #sets: LinkSets;
-  readonly raw_bytes: number;
-  readonly count: number;
-  /** Whether every content was read when it was cut. */
-  readonly isRead: boolean;
-
-  constructor(entries: Entries, sets: LinkSets, place: number, bounds: Bounds) {
-    this.#entries = entries;
-    this.#sets = sets;
-    this.#place = place;
-    this.#from = bounds.from;
-    this.#to = bounds.to;
-    this.raw_bytes = bounds.bytes;
-    this.count = bounds.count;
-    this.isRead = bounds.isRead;
-  }
-
-  /** @throws RootloomError when others stand there than were cut: a fault of the packer. */
-  open(): Segment {
-    const entries: PackEntry[] = [];
-    for (const entry of this.#entries.range(this.#from, this.#to)) {
-      if (entry.place !== this.#place) continue;
-      if (entry.linkSet === "") entries.push(entry);
-      else if (entry.linkSet === entry.path) entries.push(...(this.#sets.get(entry.linkSet) ?? []));
-    }
-    if (entries.length !== this.count)
-      throw new RootloomError(`cannot pack: ${entries.length} entries would be written of ${this.count}`);
-    return new Segment(entries, this.raw_bytes);
-  }
-}
-
-/** All names of each hard link set, sorted. */
-type LinkSets = ReadonlyMap<string, readonly PackEntry[]>;
-
-/** Of a segment: indexes from and to, and what stands between them. */
-interface Bounds {
-  readonly from: number;
-  readonly to: number;
-  readonly bytes: number;
-  readonly count: number;
-  readonly isRead: boolean;
 }
 
 /** One entry, or all names of one hard link set: never cut apart. */
@@ -106,16 +56,16 @@ class Cutter {
   }
 
   #unit(unit: Unit): void {
-    if ((this.#pending?.bytes ?? 0) + unit.bytes > MAX_BYTES) this.#cut();
-    const { from = unit.index, bytes = 0, count = 0, isRead = true } = this.#pending ?? {};
+    if ((this.#pending?.raw_bytes ?? 0) + unit.bytes > MAX_BYTES) this.#cut();
+    const { from = unit.index, raw_bytes = 0, count = 0, isRead = true } = this.#pending ?? {};
     this.#pending = {
       from,
       to: unit.index + 1,
-      bytes: bytes + unit.bytes,
+      raw_bytes: raw_bytes + unit.bytes,
       count: count + unit.count,
       isRead: isRead && unit.isRead,
     };
-    if (this.#pending.bytes >= MIN_BYTES && isCutPoint(unit)) this.#cut();
+    if (this.#pending.raw_bytes >= MIN_BYTES && isCutPoint(unit)) this.#cut();
   }
 
   finish(): readonly Bounds[] {

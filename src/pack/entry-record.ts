@@ -1,4 +1,4 @@
-import type { EntryType, TreePath } from "../core/entry.ts";
+import type { EntryType } from "../core/entry.ts";
 import type { ContentSource, PackEntry } from "./types.ts";
 
 /**
@@ -16,14 +16,15 @@ export const CONTENT_BYTES = 32;
 /** Room for the numbers and the content of one entry. */
 const FIXED_BYTES = 160;
 
-const READ = 1;
-const UNREAD = 2;
-const TARGET = 4;
-const LINK_SET = 8;
-const ATTRIBUTES = 16;
-const DEVICE = 32;
-const ARCHIVE = 64;
-const FILE = 128;
+/** Which parts an entry has. */
+export const READ = 1;
+export const UNREAD = 2;
+export const TARGET = 4;
+export const LINK_SET = 8;
+export const ATTRIBUTES = 16;
+export const DEVICE = 32;
+export const ARCHIVE = 64;
+export const FILE = 128;
 
 /** What many entries have in common: kept once for all of them. */
 export interface Common {
@@ -52,6 +53,14 @@ export class RecordWriter {
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+  }
+
+  get room(): number {
+    return this.#bytes.length - this.at;
+  }
+
+  get written(): Buffer {
+    return this.#bytes.subarray(0, this.at);
   }
 
   /**
@@ -106,100 +115,4 @@ function flagsOf(entry: PackEntry, unread: string | undefined): number {
     (entry.source?.type === "archive" ? ARCHIVE : 0) |
     (entry.source?.type === "file" ? FILE : 0)
   );
-}
-
-/** Reads entries one after another, from the first of a page. */
-export class RecordReader {
-  #path = Buffer.allocUnsafe(512);
-  #bytes: Buffer = this.#path;
-  at = 0;
-
-  open(bytes: Buffer): void {
-    this.#bytes = bytes;
-    this.at = 0;
-  }
-
-  /** @param page number of the page, for the slot of content that nobody has read. */
-  read(commons: readonly Common[], page: number): PackEntry {
-    const path = this.#readPath();
-    const common = commons[this.#number()] as Common;
-    const time = this.#number();
-    const size = this.#number();
-    const flags = this.#bytes[this.at++] ?? 0;
-    const content = this.at;
-    if (flags & (READ | UNREAD)) this.at += CONTENT_BYTES;
-    const { type, mode, owner, group, layer, place } = common;
-    return {
-      path,
-      type,
-      mode,
-      owner,
-      group,
-      modified_s: time % 2 === 0 ? time / 2 : -(time + 1) / 2,
-      size,
-      sha256: flags & READ ? this.#bytes.toString("hex", content, content + CONTENT_BYTES) : "",
-      target: flags & TARGET ? this.#text("latin1") : "",
-      linkSet: flags & LINK_SET ? this.#text("latin1") : "",
-      attributes: flags & ATTRIBUTES ? this.#text("latin1") : common.looked ? "" : undefined,
-      major: flags & DEVICE ? this.#number() : 0,
-      minor: flags & DEVICE ? this.#number() : 0,
-      layer,
-      place,
-      source: flags & (ARCHIVE | FILE) ? this.#source(common) : common.source,
-      slot: flags & UNREAD ? page * PAGE_SPAN + content : undefined,
-    };
-  }
-
-  #readPath(): TreePath {
-    const shared = this.#number();
-    const length = this.#number();
-    const end = shared + length;
-    if (end > this.#path.length) this.#path = Buffer.concat([this.#path], 2 * end);
-    const [path, bytes] = [this.#path, this.#bytes];
-    // Byte by byte: a call for so few would take longer.
-    for (let index = shared, from = this.at; index < end; index++, from++) path[index] = bytes[from] ?? 0;
-    this.at += length;
-    return path.toString("latin1", 0, end);
-  }
-
-  #source({ source }: Common): ContentSource {
-    if (source?.type === "archive") return { type: "archive", path: source.path, offset: this.#number() };
-    return { type: "file", path: this.#text("utf8") };
-  }
-
-  #number(): number {
-    const bytes = this.#bytes;
-    let byte = bytes[this.at++] ?? 0;
-    if (byte < 0x80) return byte;
-    let value = byte & 0x7f;
-    for (let scale = 0x80; byte >= 0x80; scale *= 0x80) {
-      byte = bytes[this.at++] ?? 0;
-      value += (byte & 0x7f) * scale;
-    }
-    return value;
-  }
-
-  #text(encoding: "latin1" | "utf8"): string {
-    const length = this.#number();
-    const start = this.at;
-    this.at += length;
-    return this.#bytes.toString(encoding, start, this.at);
-  }
-}
-
-/** No page is as long: a slot is the number of a page and a place in it. */
-const PAGE_SPAN = 2 ** 26;
-
-/** Gives content that was read its hash, where its key stood. */
-export function fillSlot(pages: readonly Buffer[], slot: number, sha256: string): void {
-  const page = pages[Math.floor(slot / PAGE_SPAN)] as Buffer;
-  const content = slot % PAGE_SPAN;
-  page.write(sha256, content, "hex");
-  page[content - 1] = ((page[content - 1] ?? 0) & ~UNREAD) | READ;
-}
-
-/** What stands at a slot: 32 bytes, one a character. */
-export function readSlot(pages: readonly Buffer[], slot: number): string {
-  const content = slot % PAGE_SPAN;
-  return (pages[Math.floor(slot / PAGE_SPAN)] as Buffer).toString("latin1", content, content + CONTENT_BYTES);
 }

@@ -1,11 +1,14 @@
 import { showPath, type TreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
-import { type Common, fillSlot, RecordReader, RecordWriter, readSlot, recordBytesMax } from "./entry-record.ts";
+import { fillSlot, placeOf, RecordReader, readSlot } from "./entry-reader.ts";
+import { type Common, RecordWriter, recordBytesMax } from "./entry-record.ts";
 import { comparePaths } from "./paths.ts";
 import type { ContentSource, PackEntry } from "./types.ts";
 
-/** Some twenty-five entries: what a search has to read. */
-const PAGE_BYTES = 1536;
+/** A page is what a search has to read; its first entry shares nothing with the one before. */
+const PAGE_ENTRIES = 24;
+/** Memory for many pages: small pieces would be scattered over the heap when they are given back. */
+const CHUNK_BYTES = 1 << 18;
 
 /** Entries sorted by `comparePaths`, made as they are asked for: each is a copy. */
 export interface Entries extends Iterable<PackEntry> {
@@ -20,25 +23,17 @@ export interface Entries extends Iterable<PackEntry> {
  * hash of its content.
  */
 export class EntryTable implements Entries {
-  readonly #pages: readonly Buffer[];
-  /** Index of the first entry of each page, and its path. */
-  readonly #starts: readonly number[];
-  readonly #firsts: readonly TreePath[];
+  readonly #chunks: readonly Buffer[];
+  readonly #pages: readonly number[];
   readonly #commons: readonly Common[];
   readonly length: number;
 
-  constructor(parts: {
-    readonly pages: readonly Buffer[];
-    readonly starts: readonly number[];
-    readonly firsts: readonly TreePath[];
-    readonly commons: readonly Common[];
-    readonly length: number;
-  }) {
-    this.#pages = parts.pages;
-    this.#starts = parts.starts;
-    this.#firsts = parts.firsts;
-    this.#commons = parts.commons;
-    this.length = parts.length;
+  /** @param pages where each begins, as `placeOf` has it. */
+  constructor(chunks: readonly Buffer[], pages: readonly number[], commons: readonly Common[], length: number) {
+    this.#chunks = chunks;
+    this.#pages = pages;
+    this.#commons = commons;
+    this.length = length;
   }
 
   static of(entries: Iterable<PackEntry>): EntryTable {
@@ -52,25 +47,19 @@ export class EntryTable implements Entries {
   }
 
   *range(from: number, to: number): Generator<PackEntry, undefined> {
-    if (from >= to) return;
-    const reader = new RecordReader();
-    let page = lastAtMost(this.#starts.length, (index) => (this.#starts[index] ?? 0) - from);
-    let index = this.#starts[page] ?? 0;
-    for (; index < to; page++) {
-      const end = this.#starts[page + 1] ?? this.length;
-      reader.open(this.#pages[page] as Buffer);
-      for (; index < end && index < to; index++) {
-        const entry = reader.read(this.#commons, page);
-        if (index >= from) yield entry;
-      }
+    const reader = new RecordReader(this.#chunks, this.#commons);
+    const first = from - (from % PAGE_ENTRIES);
+    for (let index = first; index < to && index < this.length; index++) {
+      if (index % PAGE_ENTRIES === 0) reader.moveTo(this.#pages[index / PAGE_ENTRIES] ?? 0);
+      const entry = reader.read();
+      if (index >= from) yield entry;
     }
   }
 
   /** Index of a path, or the place where it would stand as `-index - 1`. */
   indexOf(path: TreePath): number {
-    const page = this.#pageOf(path);
-    let index = this.#starts[page] ?? 0;
-    for (const entry of this.range(index, this.#starts[page + 1] ?? this.length)) {
+    let index = this.#startOf(path);
+    for (const entry of this.range(index, index + PAGE_ENTRIES)) {
       const order = comparePaths(entry.path, path);
       if (order === 0) return index;
       if (order > 0) break;
@@ -80,43 +69,44 @@ export class EntryTable implements Entries {
   }
 
   find(path: TreePath): PackEntry | undefined {
-    const page = this.#pageOf(path);
-    for (const entry of this.range(this.#starts[page] ?? 0, this.#starts[page + 1] ?? this.length)) {
-      if (entry.path === path) return entry;
-    }
+    const start = this.#startOf(path);
+    for (const entry of this.range(start, start + PAGE_ENTRIES)) if (entry.path === path) return entry;
     return undefined;
   }
 
-  #pageOf(path: TreePath): number {
-    return lastAtMost(this.#firsts.length, (index) => comparePaths(this.#firsts[index] ?? "", path));
+  /** Index of the first entry of the page that would hold a path. */
+  #startOf(path: TreePath): number {
+    const reader = new RecordReader(this.#chunks, this.#commons);
+    const page = lastAtMost(this.#pages.length, (each) => {
+      reader.moveTo(this.#pages[each] ?? 0);
+      return comparePaths(reader.readPath(), path);
+    });
+    return page * PAGE_ENTRIES;
   }
 
   /** The same entries with their contents elsewhere. */
   withSources(change: (source: ContentSource) => ContentSource): EntryTable {
     const commons = this.#commons.map((common) => ({ ...common, source: common.source && change(common.source) }));
-    const [pages, starts, firsts] = [this.#pages, this.#starts, this.#firsts];
-    return new EntryTable({ pages, starts, firsts, commons, length: this.length });
+    return new EntryTable(this.#chunks, this.#pages, commons, this.length);
   }
 
   /** What is known of content that nobody has read: its key. */
   unreadKey(slot: number): string {
-    return readSlot(this.#pages, slot);
+    return readSlot(this.#chunks, slot);
   }
 
   learn(slot: number, sha256: string): void {
-    fillSlot(this.#pages, slot, sha256);
+    fillSlot(this.#chunks, slot, sha256);
   }
 }
 
 /** Takes entries in their order, and no two with one path. */
 export class EntryTableBuilder {
-  readonly #pages: Buffer[] = [];
-  readonly #starts: number[] = [];
-  readonly #firsts: TreePath[] = [];
+  readonly #chunks: Buffer[] = [];
+  readonly #pages: number[] = [];
   readonly #commons: Common[] = [];
   readonly #numbers = new Map<string, number>();
-  #memory = Buffer.allocUnsafe(2 * PAGE_BYTES);
-  #writer = new RecordWriter(this.#memory);
+  #writer = new RecordWriter(Buffer.alloc(0));
   #last: TreePath | undefined;
   /** Of the last entry, whose neighbours have the same more often than not. */
   #lastCommon: Common | undefined;
@@ -130,36 +120,26 @@ export class EntryTableBuilder {
       throw new RootloomError(`cannot list /${showPath(path)}: it comes twice, or behind /${showPath(this.#last)}`, {
         retry: "transient",
       });
+    const isFirst = this.length % PAGE_ENTRIES === 0;
     const bytes_max = recordBytesMax(entry);
-    if (this.#writer.at > 0 && this.#writer.at + bytes_max > this.#memory.length) this.#closePage();
-    if (bytes_max > this.#memory.length) this.#makeRoom(bytes_max);
-    const isFirst = this.#writer.at === 0;
-    if (isFirst) {
-      this.#starts.push(this.length);
-      this.#firsts.push(path);
-    }
+    if (this.#writer.room < bytes_max) this.#nextChunk(Math.max(CHUNK_BYTES, bytes_max));
+    if (isFirst) this.#pages.push(placeOf(this.#chunks.length - 1, this.#writer.at));
     this.#writer.write(entry, isFirst ? 0 : sharedLength(this.#last ?? "", path), this.#numberOf(entry), unread);
-    if (this.#writer.at >= PAGE_BYTES) this.#closePage();
     this.#last = path;
     this.length++;
   }
 
   finish(): EntryTable {
-    if (this.#writer.at > 0) this.#closePage();
-    const [pages, starts, firsts] = [this.#pages, this.#starts, this.#firsts];
-    return new EntryTable({ pages, starts, firsts, commons: this.#commons, length: this.length });
+    // A small table, such as that of an overlay, keeps no room that it does not need.
+    if (this.#chunks.length > 0) this.#chunks[this.#chunks.length - 1] = Buffer.from(this.#writer.written);
+    return new EntryTable(this.#chunks, this.#pages, this.#commons, this.length);
   }
 
-  #closePage(): void {
-    const page = Buffer.allocUnsafeSlow(this.#writer.at);
-    this.#memory.copy(page, 0, 0, this.#writer.at);
-    this.#pages.push(page);
-    this.#writer.at = 0;
-  }
-
-  #makeRoom(size_bytes: number): void {
-    this.#memory = Buffer.allocUnsafe(2 * size_bytes);
-    this.#writer = new RecordWriter(this.#memory);
+  #nextChunk(size_bytes: number): void {
+    if (this.#chunks.length > 0) this.#chunks[this.#chunks.length - 1] = this.#writer.written;
+    const chunk = Buffer.allocUnsafeSlow(size_bytes);
+    this.#chunks.push(chunk);
+    this.#writer = new RecordWriter(chunk);
   }
 
   #numberOf(entry: PackEntry): number {

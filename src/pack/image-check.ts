@@ -19,7 +19,7 @@ interface LinkGroup {
  * byte of content. Tells at most 100 problems.
  */
 export class ImageCheck {
-  readonly #expected = new Map<string, ManifestEntry>();
+  readonly #expected: Expected;
   readonly #directories = new Set<TreePath>([""]);
   readonly #groups = new Map<string, LinkGroup>();
   readonly #problems: string[] = [];
@@ -34,14 +34,14 @@ export class ImageCheck {
   #entries = 0;
 
   /**
-   * @param part true for a segment: its entries' directories may stand in an earlier one.
+   * @param part true for a segment: its entries come in the order of the list, and their directories may stand in an earlier one.
    * @param hashed of a segment that is pushed in one piece: hashes of contents by their offset in its memory, where
    * they were taken from just these bytes.
    */
   constructor(manifest: Iterable<ManifestEntry>, part = false, hashed: ReadonlyMap<number, string> = new Map()) {
     this.#part = part;
     this.#hashed = hashed;
-    for (const entry of manifest) this.#expected.set(archiveName(entry.path), entry);
+    this.#expected = part ? new InOrder(manifest) : new InAnyOrder(manifest);
     this.#reader = new NewcReader({ entry: (entry) => this.#start(entry), content: (bytes) => this.#content(bytes) });
   }
 
@@ -71,20 +71,19 @@ export class ImageCheck {
       if (entries.length !== links)
         this.report(`${show(entries[0])}: ${links} links are stated, ${entries.length} found`);
     }
-    for (const entry of this.#expected.values()) this.report(`${show(entry)} is missing`);
+    for (const entry of this.#expected.rest()) this.report(`${show(entry)} is missing`);
     return { entries: this.#entries, problems: this.#problems };
   }
 
   #start(archived: ArchivedEntry): void {
     this.#end();
     this.#entries++;
-    const entry = this.#expected.get(archived.name);
+    const entry = this.#expected.take(archived.name);
     this.#current = entry;
     if (!entry) {
       this.report(`/${showPath(archived.name)} is not in the manifest, or comes twice`);
       return;
     }
-    this.#expected.delete(archived.name);
     if (!this.#part && !this.#directories.has(parentOf(entry.path)))
       this.report(`${show(entry)} comes before its directory`);
     if (entry.type === "directory") this.#directories.add(entry.path);
@@ -138,6 +137,53 @@ export class ImageCheck {
     this.#hashing = false;
     this.#digest = undefined;
     this.#sha256 = "";
+  }
+}
+
+/** Entries that an archive should still have. */
+interface Expected {
+  /** The one of that name in the archive, which is not expected any more. */
+  take(name: string): ManifestEntry | undefined;
+  rest(): Iterable<ManifestEntry>;
+}
+
+class InAnyOrder implements Expected {
+  readonly #entries = new Map<string, ManifestEntry>();
+
+  constructor(entries: Iterable<ManifestEntry>) {
+    for (const entry of entries) this.#entries.set(archiveName(entry.path), entry);
+  }
+
+  take(name: string): ManifestEntry | undefined {
+    const entry = this.#entries.get(name);
+    this.#entries.delete(name);
+    return entry;
+  }
+
+  rest(): Iterable<ManifestEntry> {
+    return this.#entries.values();
+  }
+}
+
+/** Each entry is made when its turn comes. */
+class InOrder implements Expected {
+  readonly #entries: Iterator<ManifestEntry>;
+  #next: IteratorResult<ManifestEntry>;
+
+  constructor(entries: Iterable<ManifestEntry>) {
+    this.#entries = entries[Symbol.iterator]();
+    this.#next = this.#entries.next();
+  }
+
+  take(name: string): ManifestEntry | undefined {
+    if (this.#next.done === true || archiveName(this.#next.value.path) !== name) return undefined;
+    const entry = this.#next.value;
+    this.#next = this.#entries.next();
+    return entry;
+  }
+
+  *rest(): Iterable<ManifestEntry> {
+    for (; this.#next.done !== true; this.#next = this.#entries.next()) yield this.#next.value;
   }
 }
 

@@ -3,25 +3,24 @@ import type { JobMap } from "../host/jobs.ts";
 import type { Files, JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
 import { compress } from "./compress.ts";
-import type { SegmentRange } from "./cut.ts";
 import { commonStart, keepImage, type Milestone } from "./last-image.ts";
 import { trailer } from "./newc.ts";
 import { cancelled } from "./scan-layer.ts";
 import { findSegment, makeSegment, type SegmentSettings, type StoredSegment, segmentPath } from "./segment-cache.ts";
-import { MAX_BYTES } from "./segments.ts";
+import { MAX_BYTES, type Segment } from "./segments.ts";
 import { ImageWriter } from "./splice.ts";
 import { noteUse } from "./used.ts";
 
 /** Segments on their way at one time, and the bytes that they hold in memory. */
 const IN_FLIGHT_MAX = 4;
-const IN_FLIGHT_BYTES_MAX = 20 << 20;
+const IN_FLIGHT_BYTES_MAX = 12 << 20;
 /** What one holds that is too large for memory. */
 const STREAMED_BYTES = 8 << 20;
 /** Segments in memory that may be ready before it is their turn. */
 const WAITING_MAX = 8;
 
 /** The segments of an image, in its order, with what the cache has of them. */
-export type FoundSegments = readonly { readonly segment: SegmentRange; readonly stored: StoredSegment | undefined }[];
+export type FoundSegments = readonly { readonly segment: Segment; readonly stored: StoredSegment | undefined }[];
 
 export interface WrittenImage {
   readonly sha256: string;
@@ -35,7 +34,7 @@ export interface WrittenImage {
 export function findSegments(
   context: JobContext,
   settings: SegmentSettings,
-  segments: readonly SegmentRange[],
+  segments: readonly Segment[],
 ): FoundSegments {
   return segments.map((segment) => ({ segment, stored: findOne(context, settings, segment) }));
 }
@@ -90,7 +89,7 @@ function giveUp(files: Files, path: string, segments: ReadonlySet<string>): Root
 }
 
 interface Waiting {
-  readonly segment: SegmentRange;
+  readonly segment: Segment;
   stored: StoredSegment | undefined;
   made: Promise<unknown> | undefined;
   /** Of one from the cache that was checked while others were made: whether it is what was stored. */
@@ -127,7 +126,7 @@ class Line {
   }
 
   /** Returns as soon as there is room for the next one. */
-  async add(segment: SegmentRange, stored: StoredSegment | undefined): Promise<void> {
+  async add(segment: Segment, stored: StoredSegment | undefined): Promise<void> {
     while (!stored && this.#isFull(segment)) {
       if (this.isFromNothing) this.#writer.readBack();
       await Promise.race(this.#making);
@@ -155,7 +154,7 @@ class Line {
     await Promise.allSettled([...this.#making, this.#writer.settle()]);
   }
 
-  #isFull(segment: SegmentRange): boolean {
+  #isFull(segment: Segment): boolean {
     const { size } = this.#making;
     return size > 0 && (size >= IN_FLIGHT_MAX || this.#making_bytes + heldBytes(segment) > IN_FLIGHT_BYTES_MAX);
   }
@@ -176,11 +175,10 @@ class Line {
     this.#making.add(making);
   }
 
-  /** Its entries are garbage as soon as it is read: nothing here holds them any longer. */
-  #make(range: SegmentRange): Promise<StoredSegment> {
+  async #make(segment: Segment): Promise<StoredSegment> {
     const { unread } = this.#settings;
-    const segment = range.open();
-    if (segment.raw_bytes > MAX_BYTES) for (const entry of segment.entries) if (unread?.has(entry)) unread.hash(entry);
+    if (segment.raw_bytes > MAX_BYTES)
+      for (const entry of segment.entries()) if (unread?.has(entry)) unread.hash(entry);
     return makeSegment(this.#settings, segment);
   }
 
@@ -203,17 +201,17 @@ class Line {
   }
 }
 
-function heldBytes({ raw_bytes }: SegmentRange): number {
+function heldBytes({ raw_bytes }: Segment): number {
   return raw_bytes > MAX_BYTES ? STREAMED_BYTES : raw_bytes;
 }
 
 function findOne(
   context: JobContext,
   { files, cache, compression }: SegmentSettings,
-  range: SegmentRange,
+  segment: Segment,
 ): StoredSegment | undefined {
-  if (!range.isRead) return undefined;
-  const found = findSegment(files, segmentPath(cache, range.open(), compression));
+  if (!segment.isRead) return undefined;
+  const found = findSegment(files, segmentPath(cache, segment, compression));
   if (found) noteUse(files, found.path, context.now_ms());
   return found;
 }

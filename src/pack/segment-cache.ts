@@ -65,7 +65,7 @@ export function findSegment(files: Files, path: string): StoredSegment | undefin
  * code with the writer, every entry and content is compared with the manifest, and it is decompressed and compared.
  * @throws RootloomError when a file changed meanwhile or the result does not read back.
  */
-export function makeSegment(settings: SegmentSettings, segment: Segment): Promise<StoredSegment> {
+export async function makeSegment(settings: SegmentSettings, segment: Segment): Promise<StoredSegment> {
   const { files, cache, compression } = settings;
   if (segment.raw_bytes > MAX_BYTES) {
     const path = segmentPath(cache, segment, compression);
@@ -75,23 +75,15 @@ export function makeSegment(settings: SegmentSettings, segment: Segment): Promis
   const { raw, wasUnread } = readSegment(settings, segment, memory.subarray(0, segment.raw_bytes));
   const path = segmentPath(cache, segment, compression);
   const known = wasUnread ? findSegment(files, path) : undefined;
-  if (known === undefined) return compressSegment(settings, path, memory, raw);
-  settings.room.giveBack(memory);
-  return Promise.resolve(known);
-}
-
-/** Knows nothing of the segment's entries: these need not stay in memory while others compress. */
-async function compressSegment(
-  { files, compression, room }: SegmentSettings,
-  path: string,
-  memory: Uint8Array,
-  raw: Uint8Array,
-): Promise<StoredSegment> {
+  if (known) {
+    settings.room.giveBack(memory);
+    return known;
+  }
   const bytes = await compress(raw, compression);
   const back = await decompress(bytes, compression.codec, raw.length);
   if (Buffer.compare(back, raw) !== 0) throw notReadBack();
   if (back !== bytes) release(back);
-  if (bytes !== raw) room.giveBack(memory);
+  if (bytes !== raw) settings.room.giveBack(memory);
   const stored = await store(files, path, (output) => {
     output.writer.write(bytes);
     return hash("sha256", bytes);
@@ -141,7 +133,7 @@ function readSegment(
       },
       memory,
     );
-    const check = new ImageCheck(segment.entries, true, hashed);
+    const check = new ImageCheck(segment.entries(), true, hashed);
     check.push(raw);
     if (check.finishSegment().problems.length === 0) return { raw, wasUnread: hashed.size > 0 };
   }

@@ -1,36 +1,87 @@
 import { createHash } from "node:crypto";
+import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 import { streamContent } from "./content.ts";
+import type { Entries } from "./entry-table.ts";
 import { formatEntry } from "./manifest.ts";
 import { contentBytes, entryBytes, type Placement, writeHeader, writeText } from "./newc.ts";
 import { PACKER_VERSION, type PackEntry } from "./types.ts";
 
+const LINES_BYTES = 1 << 16;
 /** A segment of at most this size is built in memory; a single larger file is a segment of its own and is streamed. */
 export const MAX_BYTES = 16 << 20;
 
-/** A run of whole entries, compressed and cached on its own. */
-export class Segment {
-  /** In the order of the archive: the names of a hard link set stand together, where the last of them belongs. */
-  readonly entries: readonly PackEntry[];
+/** All names of each hard link set, sorted. */
+export type LinkSets = ReadonlyMap<string, readonly PackEntry[]>;
+
+/** Where a segment's entries stand in a list, and what is known of them. */
+export interface Bounds {
+  readonly from: number;
+  readonly to: number;
   readonly raw_bytes: number;
+  readonly count: number;
+  /** Whether every content was read when it was cut. */
+  readonly isRead: boolean;
+}
+
+/** A run of whole entries, compressed and cached on its own. It keeps none of them: each is made as often as it is looked at. */
+export class Segment {
+  readonly #list: Entries;
+  readonly #place: number;
+  readonly #bounds: Bounds;
+  readonly linkSets: LinkSets;
   #key: string | undefined;
 
-  constructor(entries: readonly PackEntry[], raw_bytes: number) {
-    this.entries = entries;
-    this.raw_bytes = raw_bytes;
+  constructor(list: Entries, place: number, bounds: Bounds, linkSets: LinkSets) {
+    this.#list = list;
+    this.#place = place;
+    this.#bounds = bounds;
+    this.linkSets = linkSets;
+  }
+
+  get raw_bytes(): number {
+    return this.#bounds.raw_bytes;
+  }
+
+  get count(): number {
+    return this.#bounds.count;
+  }
+
+  get isRead(): boolean {
+    return this.#bounds.isRead;
+  }
+
+  /** In the order of the archive: the names of a hard link set stand together, where the last of them belongs. */
+  *entries(): Generator<PackEntry, undefined> {
+    for (const entry of this.#list.range(this.#bounds.from, this.#bounds.to)) {
+      if (entry.place !== this.#place) continue;
+      if (entry.linkSet === "") yield entry;
+      else if (entry.linkSet === entry.path) yield* this.linkSets.get(entry.linkSet) ?? [];
+    }
   }
 
   /** Digest of all that decides its bytes before compression; to be asked for when every content was read. */
   get key(): string {
-    this.#key ??= keyOf(this.entries);
+    this.#key ??= keyOf(this);
     return this.#key;
   }
 }
 
-function keyOf(entries: readonly PackEntry[]): string {
+/** @throws RootloomError when there are others than were cut: a fault of the packer. */
+function keyOf(segment: Segment): string {
   const digest = createHash("sha256");
-  digest.update(`rootloom segment ${PACKER_VERSION}\n`);
-  digest.update(entries.map((entry) => `${formatEntry(entry)}\n`).join(""), "latin1");
+  let lines = `rootloom segment ${PACKER_VERSION}\n`;
+  let count = 0;
+  for (const entry of segment.entries()) {
+    lines += `${formatEntry(entry)}\n`;
+    count++;
+    if (lines.length < LINES_BYTES) continue;
+    digest.update(lines, "latin1");
+    lines = "";
+  }
+  digest.update(lines, "latin1");
+  if (count !== segment.count)
+    throw new RootloomError(`cannot pack: ${count} entries would be written of ${segment.count}`);
   return digest.digest("hex");
 }
 
@@ -38,18 +89,14 @@ function keyOf(entries: readonly PackEntry[]): string {
 function* placements(segment: Segment): Generator<{ readonly entry: PackEntry; readonly placement: Placement }> {
   const deviceMajor = Number.parseInt(segment.key.slice(0, 8), 16);
   const deviceMinor = Number.parseInt(segment.key.slice(8, 16), 16);
-  const links = new Map<string, number>();
-  for (const { linkSet } of segment.entries) if (linkSet !== "") links.set(linkSet, (links.get(linkSet) ?? 0) + 1);
   let inode = 0;
   let inSet = "";
-  for (const entry of segment.entries) {
+  for (const entry of segment.entries()) {
     if (entry.linkSet === "" || entry.linkSet !== inSet) inode++;
     inSet = entry.linkSet;
     const content_bytes = carriedBytes(entry);
-    yield {
-      entry,
-      placement: { inode, links: links.get(entry.linkSet) ?? 1, deviceMajor, deviceMinor, content_bytes },
-    };
+    const links = segment.linkSets.get(entry.linkSet)?.length ?? 1;
+    yield { entry, placement: { inode, links, deviceMajor, deviceMinor, content_bytes } };
   }
 }
 
@@ -68,7 +115,7 @@ export function buildSegment(
   bytes: Uint8Array = Buffer.allocUnsafe(segment.raw_bytes),
 ): Uint8Array {
   let offset = 0;
-  for (const entry of segment.entries) {
+  for (const entry of segment.entries()) {
     offset += entryBytes(entry, 0);
     const end = offset + carriedBytes(entry);
     if (entry.type === "symlink") writeText(bytes, offset, entry.target);

@@ -7,6 +7,7 @@ import { createJobs } from "./jobs.ts";
 import { defaultMountNamespace } from "./namespace.ts";
 import { createProcesses } from "./processes.ts";
 import { createStores } from "./stores.ts";
+import { returnMemoryAtOnce } from "./system-calls.ts";
 
 export interface HostOptions {
   /** File of the mount namespace that host mounts are made and seen in; that of process 1 unless told. */
@@ -16,6 +17,7 @@ export interface HostOptions {
 /** The real machine. Libraries that take long to load are loaded at their first use. */
 export function createHost(options: HostOptions = {}): Host {
   const { mountNamespace = defaultMountNamespace } = options;
+  returnMemoryAtOnce();
   return {
     processes: createProcesses({ mountNamespace }),
     files: createFiles({ mountNamespace }),

@@ -52,6 +52,7 @@ const { functions: libc } = ffi.dlopen("libc.so.6", {
   socket: { return: "int32", arguments: ["int32", "int32", "int32"] },
   sendto: { return: "int64", arguments: ["int32", "pointer", "uint64", "int32", "pointer", "uint32"] },
   close: { return: "int32", arguments: ["int32"] },
+  mallopt: { return: "int32", arguments: ["int32", "int32"] },
   __errno_location: { return: "pointer", arguments: [] },
 });
 
@@ -237,6 +238,15 @@ export function extendedAttributeValue(path: string, name: string): Buffer | und
   const code = lastErrorCode();
   if (code === "ENODATA" || code === "ENOTSUP" || code === "EOPNOTSUPP") return undefined;
   throw systemCallError("lgetxattr", code);
+}
+
+/**
+ * Memory of 128 KiB and more goes back to the kernel whenever it is given back, in all threads. By itself the C library keeps
+ * larger and larger pieces in each thread's own heap: https://man7.org/linux/man-pages/man3/mallopt.3.html
+ */
+export function returnMemoryAtOnce(): void {
+  const mmapThreshold = -3;
+  libc.mallopt(mmapThreshold, 1 << 17);
 }
 
 /** Writes out all of the filesystem that an open file is on. */
