@@ -13,7 +13,7 @@ import { noteUse } from "./used.ts";
 
 /** Segments on their way at one time, and the bytes that they hold in memory. */
 const IN_FLIGHT_MAX = 4;
-const IN_FLIGHT_BYTES_MAX = 12 << 20;
+const IN_FLIGHT_BYTES_MAX = 10 << 20;
 /** What one holds that is too large for memory. */
 const STREAMED_BYTES = 8 << 20;
 /** Segments in memory that may be ready before it is their turn. */

@@ -15,6 +15,8 @@ const FIRST_LINE =
 /** The record of a tree has one field more: the extended attributes, `name=DIGEST`. */
 const FIRST_LINE_OF_RECORD = `${FIRST_LINE.replace("manifest 1", "manifest 2")} attributes`;
 const CHUNK_BYTES = 1 << 18;
+/** Lines are handed on together, but so few that their texts are garbage while they are young. */
+export const LINES_LENGTH = 1 << 14;
 /** Far above two paths of PATH_MAX, each byte escaped. */
 const LINE_BYTES_MAX = 1 << 20;
 
@@ -69,7 +71,7 @@ function writeLines(writer: Writer, entries: Iterable<ManifestEntry>, kind: "ima
     text += `${formatEntry(entry)}\t${escapeText(entry.layer)}${attributes}\n`;
     count++;
     size_bytes += entry.size;
-    if (text.length >= CHUNK_BYTES) flush();
+    if (text.length >= LINES_LENGTH) flush();
   }
   text += `# end: ${count} entries\n`;
   flush();

@@ -1,5 +1,5 @@
 const ROUND_BYTES = 1 << 20;
-const KEPT_BYTES_MAX = 8 << 20;
+const KEPT_BYTES_MAX = 4 << 20;
 
 /**
  * Memory that is used again. Fresh memory for each segment would set the garbage collector going every few of them, which

@@ -3,11 +3,10 @@ import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 import { streamContent } from "./content.ts";
 import type { Entries } from "./entry-table.ts";
-import { formatEntry } from "./manifest.ts";
+import { formatEntry, LINES_LENGTH } from "./manifest.ts";
 import { contentBytes, entryBytes, type Placement, writeHeader, writeText } from "./newc.ts";
 import { PACKER_VERSION, type PackEntry } from "./types.ts";
 
-const LINES_BYTES = 1 << 16;
 /** A segment of at most this size is built in memory; a single larger file is a segment of its own and is streamed. */
 export const MAX_BYTES = 16 << 20;
 
@@ -75,7 +74,7 @@ function keyOf(segment: Segment): string {
   for (const entry of segment.entries()) {
     lines += `${formatEntry(entry)}\n`;
     count++;
-    if (lines.length < LINES_BYTES) continue;
+    if (lines.length < LINES_LENGTH) continue;
     digest.update(lines, "latin1");
     lines = "";
   }

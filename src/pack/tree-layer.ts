@@ -5,7 +5,7 @@ import type { JobContext } from "../host/ports.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
 import { nameLinkSets } from "./links.ts";
 import { lookAtLayer, NOTHING_SEEN } from "./look.ts";
-import { formatEntry } from "./manifest.ts";
+import { formatEntry, LINES_LENGTH } from "./manifest.ts";
 import { remembered, type Seen } from "./remembered.ts";
 import { type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
 import { inTree, withoutSnapshot } from "./tree-snapshot.ts";
@@ -83,7 +83,7 @@ export function digestLayer(layer: Layer): LayerDigest {
   for (const entry of entries) {
     size_bytes += entry.size;
     lines += `${formatEntry(entry)}\n`;
-    if (lines.length > 1 << 20) {
+    if (lines.length > LINES_LENGTH) {
       digest.update(lines, "latin1");
       lines = "";
     }
