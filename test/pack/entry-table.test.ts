@@ -168,6 +168,16 @@ describe("a list of runs of tables", () => {
     );
   });
 
+  it("does not find what its tables have and it has not", () => {
+    const whole = EntryList.of(["a", "b", "c"].map((path) => packEntry(path)));
+    const builder = new EntryListBuilder();
+    builder.add(whole, 0, 1);
+    builder.add(whole, 2, 3);
+    const list = builder.finish();
+    expect(["a", "b", "c"].map((path) => list.indexOf(path))).toEqual([0, -2, 1]);
+    expect(list.find("b")).toBeUndefined();
+  });
+
   it("names every hard link set after its last path, and dissolves one of which one name is left", () => {
     const list = [
       packEntry("a", { linkSet: "1:7" }),

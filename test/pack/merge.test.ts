@@ -179,6 +179,12 @@ describe("the merge of an overlay", () => {
     expect(lay([["etc/hosts", { type: "directory" }]], ["etc/hosts"]).entries[3]).toMatchObject({ type: "directory" });
   });
 
+  it("deletes a directory once, whatever else is deleted in it", () => {
+    const overlay = { name: "common", entries: [], deletions: ["usr/bin", "usr"], sourceDate_s: 9 };
+    const { entries } = laid([...root, packEntry("usr/share")], overlayLayer(overlay, 2));
+    expect(entries.map(({ path }) => path)).toEqual(["", "bin", "etc", "etc/hosts"]);
+  });
+
   it("deletes through directory symlinks, with all below, and notes what was not there", () => {
     const { entries, notes } = lay([], ["bin/sh", "etc", "nothing"]);
     expect(entries.map(({ path }) => path)).toEqual(["", "bin", "usr", "usr/bin"]);
