@@ -40,9 +40,10 @@ export async function findEmulation(
   source: BootstrapSource,
   context: ApplyContext,
 ): Promise<string | undefined> {
-  const { architecture } = source;
+  const { architecture, variant } = source;
+  if (architecture === undefined || RUNS_NOTHING.includes(variant)) return undefined;
   const own = await ownArchitecture(context);
-  if (architecture === undefined || !needsEmulation(source, own)) return undefined;
+  if (!needsEmulation(source, own)) return undefined;
   const missing = (why: string, hint: string) =>
     new RootloomError(`cannot fill tree ${name}: this ${own} host cannot run programs of ${architecture}: ${why}`, {
       hint,
