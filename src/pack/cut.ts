@@ -4,8 +4,8 @@ import { contentBytes, entryBytes } from "./newc.ts";
 import { type Bounds, MAX_BYTES, Segment } from "./segments.ts";
 import type { PackEntry } from "./types.ts";
 
-const MIN_BYTES = 1 << 20;
-const TARGET_BYTES = 4 << 20;
+const MIN_BYTES = 1 << 19;
+const TARGET_BYTES = 2 << 20;
 
 /**
  * Cuts a manifest into segments, layer by layer from the lowest. Where a cut falls depends on the path

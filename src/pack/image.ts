@@ -11,9 +11,8 @@ import { MAX_BYTES, type Segment } from "./segments.ts";
 import { ImageWriter } from "./splice.ts";
 import { noteUse } from "./used.ts";
 
-/** Segments on their way at one time, and the bytes that they hold in memory. */
+/** Segments on their way at one time; the bytes that they hold in memory are bounded by the room. */
 const IN_FLIGHT_MAX = 4;
-const IN_FLIGHT_BYTES_MAX = 10 << 20;
 /** What one holds that is too large for memory. */
 const STREAMED_BYTES = 8 << 20;
 /** Segments in memory that may be ready before it is their turn. */
@@ -156,7 +155,9 @@ class Line {
 
   #isFull(segment: Segment): boolean {
     const { size } = this.#making;
-    return size > 0 && (size >= IN_FLIGHT_MAX || this.#making_bytes + heldBytes(segment) > IN_FLIGHT_BYTES_MAX);
+    return (
+      size > 0 && (size >= IN_FLIGHT_MAX || this.#making_bytes + heldBytes(segment) > this.#settings.room.bytes_max)
+    );
   }
 
   #start(waiting: Waiting): void {

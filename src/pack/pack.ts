@@ -55,7 +55,7 @@ async function packComposition(
     unread,
     cache: input.cache,
     compression: input.compression,
-    room: new Room(),
+    room: new Room(entries.length),
   };
   files.makeDirectories(`${input.cache}/segments`, 0o700);
   const found = findSegments(context, settings, segments);
