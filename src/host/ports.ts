@@ -194,6 +194,8 @@ export interface GlancePart {
 
 export interface Writer {
   write(bytes: Uint8Array): void;
+  /** As `write`, on another thread: until then the bytes stay as they are, and nothing else is written, nor is it closed. */
+  writeLater(bytes: Uint8Array): Promise<void>;
   /** fsync of the content. */
   sync(): void;
   /** fsync on another thread of what was written so far. */

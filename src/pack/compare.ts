@@ -25,7 +25,7 @@ export async function compareWithManifest(
   context: JobContext,
   input: PackInput & { readonly manifest: string },
 ): Promise<ManifestDifference> {
-  const { entries } = await compose(context, input, { attributes: false });
+  const { entries } = await compose(context, input, { attributes: false, asSeen: true });
   const counts = { added: 0, removed: 0, changed: 0 };
   const lines: string[] = [];
   const before = recallManifest(context.files, input.manifest) ?? readManifest(context.files, input.manifest);

@@ -1,4 +1,5 @@
 import type { TreePath } from "../core/entry.ts";
+import { whatDiffersAtAll } from "./differences.ts";
 import { type Entries, EntryTable, lastAtMost } from "./entry-table.ts";
 import { comparePaths } from "./paths.ts";
 import type { ContentSource, PackEntry } from "./types.ts";
@@ -88,6 +89,18 @@ export class EntryList implements Entries {
     return { start: here < 0 ? -here - 1 : here + 1, end: -behind - 1 };
   }
 
+  /** Whether both hold the same, but for the layer; what they take from one place of one table is not looked at. */
+  isSameAs(other: EntryList): boolean {
+    if (this.length !== other.length || this.#linkSets.size + other.#linkSets.size > 0) return false;
+    const cuts = [...new Set([...this.#starts, ...other.#starts, this.length])].sort((one, another) => one - another);
+    return cuts.every((to, number) => {
+      const from = cuts[number - 1] ?? 0;
+      const [[own], [others]] = [this.partsOf(from, to), other.partsOf(from, to)];
+      if (own === undefined || others === undefined) return from === to;
+      return (own.table === others.table && own.from === others.from) || isSameRange(own, others);
+    });
+  }
+
   /** The same entries with their contents elsewhere. */
   withSources(change: (source: ContentSource) => ContentSource): EntryList {
     const parts = this.#parts.map((part) => ({ ...part, table: part.table.withSources(change) }));
@@ -131,6 +144,15 @@ export class EntryListBuilder {
     if (last?.table === part.table && last.to === part.from) this.#parts.pop();
     this.#parts.push(last?.table === part.table && last.to === part.from ? { ...last, to: part.to } : part);
   }
+}
+
+function isSameRange(one: Part, other: Part): boolean {
+  const others = other.table.range(other.from, other.to);
+  for (const entry of one.table.range(one.from, one.to)) {
+    const { value } = others.next();
+    if (value === undefined || value.path !== entry.path || whatDiffersAtAll(entry, value) !== "") return false;
+  }
+  return true;
 }
 
 function first<T>(values: Iterable<T>): T | undefined {

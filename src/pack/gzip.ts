@@ -4,8 +4,8 @@ import { release } from "./room.ts";
 
 const PART_BYTES = 1 << 20;
 const WINDOW_BYTES = 1 << 15;
-/** Parts of one member that are compressed or wait at one time. */
-const PARTS_MAX = 4;
+/** Of one that is not in memory, parts that are compressed or wait at one time. */
+const STREAMED_PARTS_MAX = 4;
 /** Shorter blocks fit programs better: at level 5 and 7 the result is smaller than at 6 and 9, for three quarters of the work. */
 const MEMORY = 7;
 /** RFC 1952: no name, no time, and the same operating system on all machines. */
@@ -16,7 +16,7 @@ const deflate = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.deflateRaw)
 /** One member of what is in memory; see `gzipParts`. */
 export async function gzip(bytes: Uint8Array, level: number): Promise<Uint8Array> {
   const made: Uint8Array[] = [];
-  for await (const part of gzipParts(cut(bytes), level)) made.push(part);
+  for await (const part of gzipParts(cut(bytes), level, Number.POSITIVE_INFINITY)) made.push(part);
   const member = Buffer.concat(made);
   for (const part of made) release(part);
   return member;
@@ -24,14 +24,15 @@ export async function gzip(bytes: Uint8Array, level: number): Promise<Uint8Array
 
 /** As `gzip`, for content that is not in memory. A chunk may be overwritten when the next one is asked for. */
 export function gzipStream(chunks: Iterable<Uint8Array>, level: number): AsyncGenerator<Uint8Array> {
-  return gzipParts(gather(chunks), level);
+  return gzipParts(gather(chunks), level, STREAMED_PARTS_MAX);
 }
 
 /**
  * One member whose stream of deflate is made in parts, on several threads: each part begins with what the window holds of the
  * part before it, and ends at a whole byte. The bytes depend on content and level alone.
+ * @param parts_max how many are handed on before the first of them is waited for.
  */
-async function* gzipParts(parts: Iterable<Part>, level: number): AsyncGenerator<Uint8Array> {
+async function* gzipParts(parts: Iterable<Part>, level: number, parts_max: number): AsyncGenerator<Uint8Array> {
   const making: Promise<Uint8Array>[] = [];
   let window: Uint8Array | undefined;
   let check = 0;
@@ -44,7 +45,7 @@ async function* gzipParts(parts: Iterable<Part>, level: number): AsyncGenerator<
     window = bytes.subarray(-WINDOW_BYTES);
     check = zlib.crc32(bytes, check);
     size_bytes += bytes.length;
-    if (making.length >= PARTS_MAX) yield await (making.shift() as Promise<Uint8Array>);
+    if (making.length >= parts_max) yield await (making.shift() as Promise<Uint8Array>);
   }
   for (const made of making) yield await made;
   yield end(check, size_bytes);

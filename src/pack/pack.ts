@@ -1,11 +1,12 @@
 import { asRootloomError } from "../core/error.ts";
-import type { JobMap } from "../host/jobs.ts";
+import type { JobMap, LayerDigest } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { checkCount, checkProgram, checkSpace, EntryCheck, explainFullDisk } from "./checks.ts";
 import { composeUnread, type UnreadComposition } from "./compose.ts";
 import { cutSegments } from "./cut.ts";
-import { type FoundSegments, findSegments, writeImage } from "./image.ts";
+import { findSegments, writeImage } from "./image.ts";
 import { keepManifest } from "./last-manifest.ts";
+import type { FoundSegments } from "./line.ts";
 import { writeManifest } from "./manifest.ts";
 import { trailer } from "./newc.ts";
 import { describeMemory } from "./notes.ts";
@@ -61,10 +62,12 @@ async function packComposition(
   const found = findSegments(context, settings, segments);
   requireSpace(input, found, settings);
   let manifestSha256 = "";
+  let digests: readonly LayerDigest[] = [];
   const image = await writeImage(context, settings, found, input, () => {
     unread?.finish();
     manifestSha256 = writeManifest(files, input.manifest, entries).sha256;
     keepManifest(files, input.manifest, entries);
+    digests = layers();
   });
   if (image.segmentsReused < segments.length)
     sweepSegments(files, input.cache, image.used, image.size_bytes, context.now_ms() / 1000);
@@ -77,7 +80,7 @@ async function packComposition(
     segmentsReused: image.segmentsReused,
     manifestSha256,
     notes: [...notes, describeMemory(check.memory_bytes)],
-    layers: layers(),
+    layers: digests,
   };
 }
 

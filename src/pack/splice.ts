@@ -12,6 +12,8 @@ const CHUNK_BYTES = 1 << 20;
 const SYNC_BYTES = 32 << 20;
 const READ_BACK_BYTES = 8 << 20;
 const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+/** In turns: one is read and hashed while what is in the other is written. */
+const written = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)] as const;
 
 /** Writes an image from its parts, and hashes it on the way. */
 export class ImageWriter {
@@ -22,7 +24,10 @@ export class ImageWriter {
   #image = createHash("sha256");
   readonly #back = createHash("sha256");
   #back_bytes = 0;
+  #bytes = 0;
+  #isSecond = false;
   #unsynced_bytes = 0;
+  #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #failure: { readonly thrown: unknown } | undefined;
 
@@ -32,9 +37,17 @@ export class ImageWriter {
     this.#writer = writer;
   }
 
-  add(bytes: Uint8Array): void {
+  async add(bytes: Uint8Array): Promise<void> {
+    await this.#add(bytes, (part) => this.#writer.write(part));
+  }
+
+  /** Writes one piece at a time. */
+  async #add(bytes: Uint8Array, write: (part: Uint8Array) => Promise<void> | void): Promise<void> {
+    await this.#writing;
+    this.#writing = write(bytes) ?? undefined;
+    this.#writing?.catch(() => undefined); // heard by the next piece, or at the end
     this.#image.update(bytes);
-    this.#writer.write(bytes);
+    this.#bytes += bytes.length;
     this.#unsynced_bytes += bytes.length;
     if (this.#unsynced_bytes > SYNC_BYTES && !this.#syncing) this.#syncSoFar();
   }
@@ -44,7 +57,8 @@ export class ImageWriter {
    * @throws what the disk said: the kernel tells of a failure once.
    */
   async settle(): Promise<void> {
-    await this.#syncing;
+    await Promise.allSettled([this.#syncing]);
+    await this.#writing;
     if (this.#failure) throw this.#failure.thrown;
   }
 
@@ -66,6 +80,7 @@ export class ImageWriter {
     const last = start.at(-1);
     if (!last) return;
     this.#writer.startWith(image, last.end_bytes);
+    this.#bytes = last.end_bytes;
     this.#image = last.hash.copy();
     this.milestones.push(...start);
   }
@@ -80,21 +95,25 @@ export class ImageWriter {
     return isWhole;
   }
 
-  /** Adds a stored segment that is whole. */
-  addStored(segment: StoredSegment): void {
-    this.#copy(segment);
-    this.milestones.push({ segment: segment.path, end_bytes: this.#writer.bytes, hash: this.#image.copy() });
+  /**
+   * Adds a stored segment that is whole.
+   * @param isAlone whether nothing is compressed meanwhile, so that another thread is free to write.
+   */
+  async addStored(segment: StoredSegment, isAlone: boolean): Promise<void> {
+    await this.#copy(segment, isAlone);
+    this.milestones.push({ segment: segment.path, end_bytes: this.#bytes, hash: this.#image.copy() });
   }
 
-  #copy(segment: StoredSegment): void {
+  async #copy(segment: StoredSegment, isAlone: boolean): Promise<void> {
     if (segment.bytes) {
-      this.add(segment.bytes);
+      await this.add(segment.bytes);
       release(segment.bytes);
       return;
     }
+    const write = (part: Uint8Array) => (isAlone ? this.#writer.writeLater(part) : this.#writer.write(part));
     let size_bytes = 0;
-    for (const chunk of fileChunks(this.#files, segment.path, 0, segment.size_bytes)) {
-      this.add(chunk);
+    for (const chunk of fileChunks(this.#files, segment.path, 0, segment.size_bytes, () => this.#nextBuffer())) {
+      await this.#add(chunk, write);
       size_bytes += chunk.length;
     }
     if (size_bytes === segment.size_bytes) return;
@@ -102,6 +121,11 @@ export class ImageWriter {
       hint: "something else changes the cache; it is tried again",
       retry: "transient",
     });
+  }
+
+  #nextBuffer(): Uint8Array {
+    this.#isSecond = !this.#isSecond;
+    return this.#isSecond ? written[1] : written[0];
   }
 
   sha256(): string {
@@ -127,16 +151,23 @@ export class ImageWriter {
   }
 }
 
-/** Part of a file, or what there is of it; each chunk overwrites the one before. */
-function* fileChunks(files: Files, path: string, start: number, end: number): Generator<Uint8Array> {
+/** Part of a file, or what there is of it; each chunk overwrites what was in its buffer. */
+function* fileChunks(
+  files: Files,
+  path: string,
+  start: number,
+  end: number,
+  nextBuffer: () => Uint8Array = () => buffer,
+): Generator<Uint8Array> {
   const reader = start < end ? files.openReader(path) : undefined;
   if (!reader) return;
   try {
     for (let position = start; position < end; ) {
-      const bytes = fill(reader, buffer.subarray(0, Math.min(CHUNK_BYTES, end - position)), position);
+      const into = nextBuffer().subarray(0, Math.min(CHUNK_BYTES, end - position));
+      const bytes = fill(reader, into, position);
       if (bytes === 0) return;
       position += bytes;
-      yield buffer.subarray(0, bytes);
+      yield into.subarray(0, bytes);
     }
   } finally {
     reader.close();

@@ -21,6 +21,11 @@ export interface ReadLayer extends Layer {
   readonly unread: UnreadContents | undefined;
 }
 
+export interface ReadTreeOptions extends ScanLayerOptions {
+  /** Takes what was scanned for the same sight also where the tree was not at rest then: to tell of it, not to pack it. */
+  readonly asSeen?: boolean;
+}
+
 /**
  * A tree as this thread remembers it, where it looks the same; else scanned, but for the parts of it that look the same and
  * were at rest when they were remembered. What of it is scanned is looked at once more, and the whole is remembered where that
@@ -30,12 +35,12 @@ export function readTree(
   context: JobContext,
   source: TreeSource,
   input: PackInput,
-  options: ScanLayerOptions,
+  options: ReadTreeOptions,
 ): ReadLayer & { readonly isRemembered: () => boolean } {
   const question = treeQuestion(source, input);
   const seen = seenOf(context, source, input, options);
   const known = recallLayer(context.files, question, options.attributes !== false);
-  if (known && isSameWhole(known, seen))
+  if (known && (isSameWhole(known, seen) || (options.asSeen === true && known.seen.digest === seen.digest)))
     return { ...known.layer, digest: () => known.digest, unread: undefined, isRemembered: () => true };
   const parts = known === undefined || source.snapshot ? new Set<TreePath>() : sameParts(known.seen, seen);
   const attributes = options.attributes !== false || (known?.attributes === true && parts.size > 0);
@@ -43,7 +48,8 @@ export function readTree(
   const { entries, name, notes, losses, unread } = scanLayer(context, source, { ...options, attributes, kept });
   let isRemembered = false;
   const digest = () => {
-    const found = digestLayer({ name, entries, notes });
+    // The one before may have been scanned while somebody was writing: then the scan alone tells what became of it.
+    const found = known?.layer.entries.isSameAs(entries) ? known.digest : digestLayer({ name, entries, notes });
     const layer = { name, entries: inTree(entries, source), notes };
     isRemembered = isAsSeen(lookAtLayer(context, source, { excludes: notInto(options.excludes, parts) }), seen, parts);
     if (isRemembered) keepLayer(context.files, question, { seen, layer, losses, digest: found, attributes });

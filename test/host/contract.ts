@@ -205,6 +205,19 @@ function writingContract(start: Start): void {
       expect(files.stat(at("file"))?.mode).toBe(0o640);
     });
 
+    it("writes on another thread, behind what was written before", async () => {
+      const { files, at } = start();
+      const writer = files.openWriter(at("file"), 0o640);
+      writer.write(Buffer.from("one "));
+      const piece = Buffer.alloc(3_000_000, "two ");
+      await writer.writeLater(piece);
+      expect(writer.bytes).toBe(3_000_004);
+      writer.write(Buffer.from("three"));
+      writer.sync();
+      writer.close();
+      expect(files.readText(at("file"))).toBe(`one ${piece.toString()}three`);
+    });
+
     it("begins a file with the first bytes of another, and goes on behind them", async () => {
       const { files, at } = start();
       const whole = "0123456789abcdef".repeat(10_000);

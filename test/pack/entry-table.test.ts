@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { EntryList, EntryListBuilder } from "../../src/pack/entry-list.ts";
 import { EntryTable, EntryTableBuilder } from "../../src/pack/entry-table.ts";
 import { contentKey } from "../../src/pack/hash-cache.ts";
@@ -176,6 +176,43 @@ describe("a list of runs of tables", () => {
     const list = builder.finish();
     expect(["a", "b", "c"].map((path) => list.indexOf(path))).toEqual([0, -2, 1]);
     expect(list.find("b")).toBeUndefined();
+  });
+
+  it("is the same as another where each entry is, whatever tables they are in", () => {
+    const change = fc.constantFrom<Partial<PackEntry>[]>(
+      [{ mode: 0o7 }, { sha256: sha256("third") }, { target: "elsewhere" }, { linkSet: "another" }],
+      [{ modified_s: 7 }, { owner: 77 }, { path: "~~behind all" }],
+    );
+    fc.assert(
+      fc.property(lists, fc.nat(60), change, (list, at, changes) => {
+        const made = apart(list);
+        for (const other of [made, apart(list), EntryList.of(list)]) expect(made.isSameAs(other)).toBe(true);
+        expect(made.isSameAs(EntryList.of(list.slice(1)))).toBe(list.length === 0);
+        const changed = list.map((entry, index) =>
+          index === at ? { ...entry, ...changes[at % changes.length] } : entry,
+        );
+        const isInOrder = at === list.length - 1 || changed[at]?.path === list[at]?.path;
+        if (isInOrder) expect(made.isSameAs(EntryList.of(changed))).toBe(at >= list.length);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("does not look at what two lists take from one place of one table", () => {
+    const table = EntryTable.of(long);
+    const middle = EntryList.of([{ ...(long[500] as PackEntry), size: 7 }]);
+    const withMiddle = () => {
+      const builder = new EntryListBuilder();
+      builder.add(EntryList.of(table), 0, 500);
+      builder.add(middle, 0, 1);
+      builder.add(EntryList.of(table), 501, long.length);
+      return builder.finish();
+    };
+    const [one, other] = [withMiddle(), withMiddle()];
+    const looked = vi.spyOn(table, "range");
+    expect(one.isSameAs(other)).toBe(true);
+    expect(looked).not.toHaveBeenCalled();
+    expect(one.isSameAs(EntryList.of(long))).toBe(false);
   });
 
   it("names every hard link set after its last path, and dissolves one of which one name is left", () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Files, Glance, JobContext } from "../../src/host/ports.ts";
 import { jobTable } from "../../src/pack/jobs.ts";
+import type { Seen } from "../../src/pack/remembered.ts";
 import { context, packInput, temporaryDirectory, treeLayer, writeTree } from "./workspace.ts";
 
 const PARTS = ["usr/lib/one", "usr/lib/other"];
@@ -105,6 +106,36 @@ describe("a tree that is remembered", () => {
     await digest();
     change("usr/file");
     expect((await digest()).digest).not.toBe(after.digest);
+  });
+
+  it("has the digest that it had where it is scanned once more and holds the same", async () => {
+    young = ["usr/lib/one"];
+    const before = await digest();
+    expect(await digest()).toEqual({ digest: before.digest, scanned: ["usr/lib/one"] });
+    change("usr/lib/one/deep/file");
+    const after = await digest();
+    const [whole] = await jobTable.layers(packInput(temporaryDirectory(), [treeLayer(root, undefined)]), context);
+    expect(after.digest).toBe(whole?.digest);
+  });
+
+  it("is told of as it was scanned for the same sight, also where it had changed just then", async () => {
+    const work = temporaryDirectory();
+    const manifest = join(work, "manifest");
+    const input = packInput(work, [treeLayer(root, undefined)]);
+    await jobTable.layout({ ...input, manifest }, context);
+    young = ["usr/lib/one"];
+    sight = { "usr/lib/one": "another" };
+    change("usr/lib/one/deep/file");
+    const [layer] = await jobTable.layers(input, using);
+    entered = [];
+    const lines = [expect.stringMatching(/^~ \/usr\/lib\/one\/deep\/file \(content/)];
+    const counts = { added: 0, removed: 0, changed: 1 };
+    expect(await jobTable.difference({ ...input, manifest, seen: layer?.seen }, using)).toEqual({ ...counts, lines });
+    expect(entered).toEqual([]);
+    sight = { "usr/lib/one": "yet another" };
+    const seen = { ...layer?.seen, digest: "of yet another" } as Seen;
+    expect(await jobTable.difference({ ...input, manifest, seen }, using)).toEqual({ ...counts, lines });
+    expect(entered).toEqual(["usr/lib/one"]);
   });
 
   it("is not remembered where it changed between the walk that saw it and the one behind the scan", async () => {

@@ -199,6 +199,7 @@ function openFakeWriter(context: FileContext, path: string, mode: number): Write
   };
   return {
     write: (bytes) => attempt("write", path, () => write(bytes)),
+    writeLater: async (bytes) => attempt("write", path, () => write(bytes)),
     syncLater: async () => flush(),
     startWith: (other, length_bytes) =>
       attempt("write", path, () => {

@@ -157,7 +157,7 @@ function wrapFiles(files: Files, guard: Guard): Files {
           ...(["removeFile", "removeDirectory"] as const),
         ]),
       openWriter: (path, mode) =>
-        guard.wrap("writer", files.openWriter(path, mode), ["write", "startWith", "sync", "close"]),
+        guard.wrap("writer", files.openWriter(path, mode), ["write", "writeLater", "startWith", "sync", "close"]),
     },
     MUTATING_FILES,
   );

@@ -9,6 +9,7 @@ import {
   futimesSync,
   openSync,
   readSync,
+  write,
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
@@ -111,6 +112,7 @@ export function readerOf(descriptor: number): Reader {
 }
 
 const syncLater = promisify(fsync);
+const writeOnce = promisify(write);
 const block_bytes = 65_536;
 /** What is copied before the disk is told to begin with it: then there is little to wait for at the end. */
 const stride_bytes = 8 << 20;
@@ -139,6 +141,11 @@ export function writerOf(path: string, mode: number): Writer {
   return {
     write(bytes) {
       writeAll(descriptor, bytes);
+      written_bytes += bytes.length;
+    },
+    async writeLater(bytes) {
+      for (let done = 0; done < bytes.length; )
+        done += (await writeOnce(descriptor, bytes, done, bytes.length - done, null)).bytesWritten;
       written_bytes += bytes.length;
     },
     sync: () => fsyncSync(descriptor),
