@@ -82,11 +82,11 @@ export class EntryList implements Entries {
     return found < 0 || found >= part.to ? -inPart - 1 : inPart;
   }
 
-  /** Indexes of all that stands below a directory. */
-  contentsOf(directory: TreePath): { readonly start: number; readonly end: number } {
-    // No byte of a name is as large.
-    const [here, behind] = [this.indexOf(directory), this.indexOf(`${directory}/\uffff`)];
-    return { start: here < 0 ? -here - 1 : here + 1, end: -behind - 1 };
+  /** Indexes of a path and of all that stands below it. */
+  within(path: TreePath): { readonly from: number; readonly to: number } {
+    // Behind all that is below, and before any other name: no byte is lower.
+    const [here, behind] = [this.indexOf(path), this.indexOf(`${path}\0`)];
+    return { from: here < 0 ? -here - 1 : here, to: -behind - 1 };
   }
 
   /** Whether both hold the same, but for the layer; what they take from one place of one table is not looked at. */

@@ -34,14 +34,11 @@ export class HashTable {
 
   set(key: string, sha256: string): void {
     const place = this.#placeOf(key);
-    let record = (this.#index[place] ?? 0) - 1;
-    if (record < 0) {
-      record = this.#count++;
-      this.#index[place] = record + 1;
-      if (record % CHUNK_RECORDS === 0) this.#chunks.push(Buffer.allocUnsafeSlow(HASH_CHUNK_BYTES));
-      this.#chunkOf(record).write(key, (record % CHUNK_RECORDS) * RECORD_BYTES, KEY_BYTES, "latin1");
-    }
-    this.#chunkOf(record).write(sha256, (record % CHUNK_RECORDS) * RECORD_BYTES + KEY_BYTES, "hex");
+    const known = (this.#index[place] ?? 0) - 1;
+    const record = known < 0 ? this.#append(place) : known;
+    const offset = (record % CHUNK_RECORDS) * RECORD_BYTES;
+    if (known < 0) this.#chunkOf(record).write(key, offset, KEY_BYTES, "latin1");
+    this.#chunkOf(record).write(sha256, offset + KEY_BYTES, "hex");
     this.#grow();
     this.#see(record);
   }
@@ -52,9 +49,7 @@ export class HashTable {
       const key = chunk.toString("latin1", offset, offset + KEY_BYTES);
       const place = this.#placeOf(key);
       if ((this.#index[place] ?? 0) > 0) continue;
-      if (this.#count % CHUNK_RECORDS === 0) this.#chunks.push(Buffer.allocUnsafeSlow(HASH_CHUNK_BYTES));
-      const record = this.#count++;
-      this.#index[place] = record + 1;
+      const record = this.#append(place);
       chunk.copy(this.#chunkOf(record), (record % CHUNK_RECORDS) * RECORD_BYTES, offset, offset + RECORD_BYTES);
       this.#grow();
     }
@@ -78,6 +73,14 @@ export class HashTable {
       }
       yield kept.subarray(0, length);
     }
+  }
+
+  /** Room for one record more, which the index then knows. */
+  #append(place: number): number {
+    if (this.#count % CHUNK_RECORDS === 0) this.#chunks.push(Buffer.allocUnsafeSlow(HASH_CHUNK_BYTES));
+    const record = this.#count++;
+    this.#index[place] = record + 1;
+    return record;
   }
 
   #chunkOf(record: number): Buffer {

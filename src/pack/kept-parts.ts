@@ -24,8 +24,8 @@ export function joinEntries(scanned: EntryList, joints: readonly Joint[], kept: 
   let from = 0;
   for (const { at, directory } of joints) {
     whole.add(scanned, from, at);
-    const { start, end } = kept.entries.contentsOf(directory);
-    whole.add(kept.entries, start, end);
+    const { from: top, to } = kept.entries.within(directory);
+    whole.add(kept.entries, top + 1, to);
     from = at;
   }
   whole.add(scanned, from, scanned.length);

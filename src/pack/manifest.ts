@@ -16,7 +16,7 @@ const FIRST_LINE =
 const FIRST_LINE_OF_RECORD = `${FIRST_LINE.replace("manifest 1", "manifest 2")} attributes`;
 const CHUNK_BYTES = 1 << 18;
 /** Lines are handed on together, but so few that their texts are garbage while they are young. */
-export const LINES_LENGTH = 1 << 14;
+const LINES_LENGTH = 1 << 14;
 /** Far above two paths of PATH_MAX, each byte escaped. */
 const LINE_BYTES_MAX = 1 << 20;
 
@@ -28,6 +28,18 @@ export function formatEntry(entry: Entry): string {
   const device = entry.type === "character" || entry.type === "block" ? `${entry.major},${entry.minor}` : "-";
   const path = entry.path === "" ? "." : escapeText(entry.path);
   return `${path}\t${entry.type}\t${entry.mode.toString(8)}\t${entry.owner}\t${entry.group}\t${entry.modified_s}\t${entry.size}\t${entry.sha256 || "-"}\t${device}\t${escapeText(entry.target)}\t${escapeText(entry.linkSet)}`;
+}
+
+/** The lines of entries, some at a time, each with its end. */
+export function* linesOf<E extends Entry>(entries: Iterable<E>, format: (entry: E) => string): Generator<string> {
+  let lines = "";
+  for (const entry of entries) {
+    lines += `${format(entry)}\n`;
+    if (lines.length < LINES_LENGTH) continue;
+    yield lines;
+    lines = "";
+  }
+  yield lines;
 }
 
 export interface WrittenManifest {
@@ -57,24 +69,22 @@ export function writeManifest(
 
 function writeLines(writer: Writer, entries: Iterable<ManifestEntry>, kind: "image" | "record"): WrittenManifest {
   const hash: Hash = createHash("sha256");
-  let text = `${kind === "record" ? FIRST_LINE_OF_RECORD : FIRST_LINE}\n`;
   let count = 0;
   let size_bytes = 0;
-  const flush = () => {
+  const write = (text: string) => {
     const bytes = Buffer.from(text, "latin1");
     hash.update(bytes);
     writer.write(bytes);
-    text = "";
   };
-  for (const entry of entries) {
+  const format = (entry: ManifestEntry) => {
     const attributes = kind === "record" ? `\t${escapeText(entry.attributes ?? "")}` : "";
-    text += `${formatEntry(entry)}\t${escapeText(entry.layer)}${attributes}\n`;
     count++;
     size_bytes += entry.size;
-    if (text.length >= LINES_LENGTH) flush();
-  }
-  text += `# end: ${count} entries\n`;
-  flush();
+    return `${formatEntry(entry)}\t${escapeText(entry.layer)}${attributes}`;
+  };
+  write(`${kind === "record" ? FIRST_LINE_OF_RECORD : FIRST_LINE}\n`);
+  for (const lines of linesOf(entries, format)) write(lines);
+  write(`# end: ${count} entries\n`);
   return { sha256: hash.digest("hex"), entries: count, size_bytes };
 }
 

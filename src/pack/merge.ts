@@ -61,7 +61,7 @@ function applyDeletions(lower: EntryList, overlay: OverlayLayer): { remaining: E
   const deleted: { readonly from: number; readonly to: number }[] = [];
   for (const path of overlay.deletions) {
     const found = resolvePath(lower, path, false);
-    if (found.type === "found" && found.entry && found.path !== "") deleted.push(rangeOf(lower, found.path));
+    if (found.type === "found" && found.entry && found.path !== "") deleted.push(lower.within(found.path));
     else notes.push(`overlay ${overlay.name} deletes /${showPath(path)}, which is not there`);
   }
   const remaining = new EntryListBuilder();
@@ -72,11 +72,6 @@ function applyDeletions(lower: EntryList, overlay: OverlayLayer): { remaining: E
   }
   remaining.add(lower, done, lower.length);
   return { remaining: remaining.finish(), notes };
-}
-
-/** A path with all below it: no other stands before the one that goes on with the lowest byte. */
-function rangeOf(entries: EntryList, path: TreePath): { readonly from: number; readonly to: number } {
-  return { from: entries.indexOf(path), to: -entries.indexOf(`${path}\0`) - 1 };
 }
 
 interface LaidEntry {

@@ -3,7 +3,7 @@ import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 import { streamContent } from "./content.ts";
 import type { Entries } from "./entry-table.ts";
-import { formatEntry, LINES_LENGTH } from "./manifest.ts";
+import { formatEntry, linesOf } from "./manifest.ts";
 import { contentBytes, entryBytes, type Placement, writeHeader, writeText } from "./newc.ts";
 import { PACKER_VERSION, type PackEntry } from "./types.ts";
 
@@ -68,17 +68,13 @@ export class Segment {
 
 /** @throws RootloomError when there are others than were cut: a fault of the packer. */
 function keyOf(segment: Segment): string {
-  const digest = createHash("sha256");
-  let lines = `rootloom segment ${PACKER_VERSION}\n`;
+  const digest = createHash("sha256").update(`rootloom segment ${PACKER_VERSION}\n`);
   let count = 0;
-  for (const entry of segment.entries()) {
-    lines += `${formatEntry(entry)}\n`;
+  const format = (entry: PackEntry) => {
     count++;
-    if (lines.length < LINES_LENGTH) continue;
-    digest.update(lines, "latin1");
-    lines = "";
-  }
-  digest.update(lines, "latin1");
+    return formatEntry(entry);
+  };
+  for (const lines of linesOf(segment.entries(), format)) digest.update(lines, "latin1");
   if (count !== segment.count)
     throw new RootloomError(`cannot pack: ${count} entries would be written of ${segment.count}`);
   return digest.digest("hex");

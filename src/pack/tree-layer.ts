@@ -5,11 +5,11 @@ import type { JobContext } from "../host/ports.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
 import { nameLinkSets } from "./links.ts";
 import { lookAtLayer, NOTHING_SEEN } from "./look.ts";
-import { formatEntry, LINES_LENGTH } from "./manifest.ts";
+import { formatEntry, linesOf } from "./manifest.ts";
 import { remembered, type Seen } from "./remembered.ts";
 import { type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
 import { inTree, withoutSnapshot } from "./tree-snapshot.ts";
-import type { Layer } from "./types.ts";
+import type { Layer, PackEntry } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
 import { keepLayer, recallLayer, type WarmLayer } from "./warm-layer.ts";
 
@@ -84,17 +84,12 @@ export function digestTree(
 export function digestLayer(layer: Layer): LayerDigest {
   const digest = createHash("sha256");
   let size_bytes = 0;
-  let lines = "";
   const entries = nameLinkSets(layer.entries);
-  for (const entry of entries) {
+  const format = (entry: PackEntry) => {
     size_bytes += entry.size;
-    lines += `${formatEntry(entry)}\n`;
-    if (lines.length > LINES_LENGTH) {
-      digest.update(lines, "latin1");
-      lines = "";
-    }
-  }
-  digest.update(lines, "latin1");
+    return formatEntry(entry);
+  };
+  for (const lines of linesOf(entries, format)) digest.update(lines, "latin1");
   return { name: layer.name, digest: digest.digest("hex"), entries: entries.length, size_bytes };
 }
 
