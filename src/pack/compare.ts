@@ -28,8 +28,9 @@ export async function compareWithManifest(
   const { entries } = await compose(context, input, { attributes: false, asSeen: true });
   const counts = { added: 0, removed: 0, changed: 0 };
   const lines: string[] = [];
-  const before = recallManifest(context.files, input.manifest) ?? readManifest(context.files, input.manifest);
-  for (const each of differences<ManifestEntry>(before, entries, whatDiffersAtAll)) {
+  const kept = recallManifest(context.files, input.manifest);
+  const before = kept?.without(entries) ?? readManifest(context.files, input.manifest);
+  for (const each of differences<ManifestEntry>(before, kept ? entries.without(kept) : entries, whatDiffersAtAll)) {
     counts[each.change]++;
     const detail = each.change === "changed" ? ` (${each.what})` : "";
     if (lines.length < LINES_MAX) lines.push(`${SIGNS[each.change]} /${showPath(each.path)}${detail}`);

@@ -1,19 +1,12 @@
 import type { TreePath } from "../core/entry.ts";
 import { whatDiffersAtAll } from "./differences.ts";
-import { type Entries, EntryTable, lastAtMost } from "./entry-table.ts";
+import { type Entries, EntryTable, lastAtMost, type Run } from "./entry-table.ts";
 import { comparePaths } from "./paths.ts";
 import type { ContentSource, PackEntry } from "./types.ts";
 
-/** Entries of a table from one index up to another. */
-interface Part {
-  readonly table: EntryTable;
-  readonly from: number;
-  readonly to: number;
-}
-
 /** Entries of several tables in one order, none of them copied: what overlays make of a tree. */
 export class EntryList implements Entries {
-  readonly #parts: readonly Part[];
+  readonly #parts: readonly Run[];
   /** Index in the list at which each part begins. */
   readonly #starts: readonly number[];
   readonly #firsts: readonly TreePath[];
@@ -22,7 +15,7 @@ export class EntryList implements Entries {
   readonly length: number;
 
   /** @param parts none of them empty. */
-  constructor(parts: readonly Part[], linkSets: ReadonlyMap<number, string> = new Map()) {
+  constructor(parts: readonly Run[], linkSets: ReadonlyMap<number, string> = new Map()) {
     this.#parts = parts;
     this.#linkSets = linkSets;
     this.#firsts = parts.map(({ table, from }) => first(table.range(from, from + 1))?.path ?? "");
@@ -56,17 +49,23 @@ export class EntryList implements Entries {
   }
 
   /** The same entries as parts of their tables. */
-  partsOf(from: number, to: number): readonly Part[] {
-    const found: Part[] = [];
+  partsOf(from: number, to: number): readonly Run[] {
+    const found: Run[] = [];
     const at = lastAtMost(this.#starts.length, (part) => (this.#starts[part] ?? 0) - from);
     for (let number = at; number < this.#parts.length; number++) {
-      const part = this.#parts[number] as Part;
+      const part = this.#parts[number] as Run;
       const start = this.#starts[number] ?? 0;
       if (start >= to) break;
       const [low, high] = [Math.max(from - start, 0), Math.min(to - start, part.to - part.from)];
       if (low < high) found.push({ table: part.table, from: part.from + low, to: part.from + high });
     }
     return found;
+  }
+
+  runOf(from: number, to: number): Run | undefined {
+    const [part, ...more] = this.partsOf(from, to);
+    for (const index of this.#linkSets.keys()) if (index >= from && index < to) return undefined;
+    return more.length > 0 ? undefined : part;
   }
 
   /** Index of a path, or the place where it would stand as `-index - 1`. */
@@ -91,14 +90,52 @@ export class EntryList implements Entries {
 
   /** Whether both hold the same, but for the layer; what they take from one place of one table is not looked at. */
   isSameAs(other: EntryList): boolean {
-    if (this.length !== other.length || this.#linkSets.size + other.#linkSets.size > 0) return false;
-    const cuts = [...new Set([...this.#starts, ...other.#starts, this.length])].sort((one, another) => one - another);
-    return cuts.every((to, number) => {
-      const from = cuts[number - 1] ?? 0;
-      const [[own], [others]] = [this.partsOf(from, to), other.partsOf(from, to)];
-      if (own === undefined || others === undefined) return from === to;
-      return (own.table === others.table && own.from === others.from) || isSameRange(own, others);
-    });
+    if (this.length !== other.length) return false;
+    const others = other.without(this);
+    for (const entry of this.without(other)) {
+      const { value } = others.next();
+      if (value === undefined || value.path !== entry.path || whatDiffersAtAll(entry, value) !== "") return false;
+    }
+    return others.next().done === true;
+  }
+
+  /** The entries that it does not take, as the other does, from one place of one table: only they can differ. */
+  *without(other: EntryList): Generator<PackEntry, undefined> {
+    const shared = other.#unnamedRuns();
+    for (const [number, part] of this.#parts.entries()) {
+      const runs = shared.get(part.table) ?? [];
+      const start = this.#starts[number] ?? 0;
+      const indexOf = (place: number) => start + place - part.from;
+      let done = part.from;
+      // Both take the entries of a table in their order.
+      for (; runs[0] && runs[0].from < part.to; runs.shift()) {
+        const [from, to] = [Math.max(runs[0].from, part.from), Math.min(runs[0].to, part.to)];
+        if (from >= to) continue;
+        yield* this.range(indexOf(done), indexOf(from));
+        for (let index = indexOf(from); index < indexOf(to); index++)
+          if (this.#linkSets.has(index)) yield* this.range(index, index + 1);
+        done = to;
+        if (runs[0].to > part.to) break;
+      }
+      yield* this.range(indexOf(done), indexOf(part.to));
+    }
+  }
+
+  /** By table, in its order, what is as the table has it. */
+  #unnamedRuns(): Map<EntryTable, Run[]> {
+    const runs = new Map<EntryTable, Run[]>();
+    for (const [number, { table, from, to }] of this.#parts.entries()) {
+      const start = this.#starts[number] ?? 0;
+      const found = runs.get(table) ?? [];
+      runs.set(table, found);
+      let begin = from;
+      for (let place = from; place <= to; place++) {
+        if (place < to && !this.#linkSets.has(start + place - from)) continue;
+        if (begin < place) found.push({ table, from: begin, to: place });
+        begin = place + 1;
+      }
+    }
+    return runs;
   }
 
   /** The same entries with their contents elsewhere. */
@@ -129,7 +166,7 @@ export class EntryList implements Entries {
 
 /** Puts a list together from runs of other lists, in their order. */
 export class EntryListBuilder {
-  readonly #parts: Part[] = [];
+  readonly #parts: Run[] = [];
 
   add(list: EntryList, from: number, to: number): void {
     for (const part of list.partsOf(from, to)) this.#append(part);
@@ -139,20 +176,11 @@ export class EntryListBuilder {
     return new EntryList(this.#parts);
   }
 
-  #append(part: Part): void {
+  #append(part: Run): void {
     const last = this.#parts.at(-1);
     if (last?.table === part.table && last.to === part.from) this.#parts.pop();
     this.#parts.push(last?.table === part.table && last.to === part.from ? { ...last, to: part.to } : part);
   }
-}
-
-function isSameRange(one: Part, other: Part): boolean {
-  const others = other.table.range(other.from, other.to);
-  for (const entry of one.table.range(one.from, one.to)) {
-    const { value } = others.next();
-    if (value === undefined || value.path !== entry.path || whatDiffersAtAll(entry, value) !== "") return false;
-  }
-  return true;
 }
 
 function first<T>(values: Iterable<T>): T | undefined {

@@ -16,6 +16,15 @@ export interface Entries extends Iterable<PackEntry> {
   /** Those from one index up to another. */
   range(from: number, to: number): Iterable<PackEntry>;
   find(path: TreePath): PackEntry | undefined;
+  /** Where the entries of a range stand, if in one run of one table, and as that table has them. */
+  runOf(from: number, to: number): Run | undefined;
+}
+
+/** Entries of a table from one index up to another. */
+export interface Run {
+  readonly table: EntryTable;
+  readonly from: number;
+  readonly to: number;
 }
 
 /**
@@ -54,6 +63,10 @@ export class EntryTable implements Entries {
       const entry = reader.read();
       if (index >= from) yield entry;
     }
+  }
+
+  runOf(from: number, to: number): Run {
+    return { table: this, from, to };
   }
 
   /** Index of a path, or the place where it would stand as `-index - 1`. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 import { streamContent } from "./content.ts";
-import type { Entries } from "./entry-table.ts";
+import type { Entries, EntryTable } from "./entry-table.ts";
 import { formatEntry, linesOf } from "./manifest.ts";
 import { contentBytes, entryBytes, type Placement, writeHeader, writeText } from "./newc.ts";
 import { PACKER_VERSION, type PackEntry } from "./types.ts";
@@ -61,10 +61,24 @@ export class Segment {
 
   /** Digest of all that decides its bytes before compression; to be asked for when every content was read. */
   get key(): string {
-    this.#key ??= keyOf(this);
+    this.#key ??= this.#rememberedKey();
     return this.#key;
   }
+
+  #rememberedKey(): string {
+    const run = this.#list.runOf(this.#bounds.from, this.#bounds.to);
+    if (run === undefined) return keyOf(this);
+    const keys = memory.get(run.table) ?? new Map<string, string>();
+    memory.set(run.table, keys);
+    const place = `${run.from} ${run.to} ${this.#place}`;
+    const key = keys.get(place) ?? keyOf(this);
+    keys.set(place, key);
+    return key;
+  }
 }
+
+/** Keys by the table whose entries the segments are, and their place in it: a table changes no more when every content was read. */
+const memory = new WeakMap<EntryTable, Map<string, string>>();
 
 /** @throws RootloomError when there are others than were cut: a fault of the packer. */
 function keyOf(segment: Segment): string {

@@ -62,6 +62,30 @@ describe("jobs", () => {
     expect(second.threadId).toBe(first.threadId);
   });
 
+  it("that read one root go to the thread that read it before, and leave it to them where they can", async () => {
+    const jobs = createJobs({ mountNamespace, worker: new URL("slow-worker.mjs", import.meta.url) });
+    const run = async (job: "difference" | "list" | "hash" | "verify", order: string, root = "") => {
+      const input = { manifest: order, ...(root !== "" && { layers: [{ type: "tree", path: root }] }) };
+      return (await jobs.run(job, input as never)) as unknown as { readonly threadId: number };
+    };
+    jobs.prepare("all");
+    const home = await run("difference", "now", "/one");
+    const other = await run("list", "now");
+    expect(other.threadId).not.toBe(home.threadId);
+    const sameThread = { threadId: home.threadId };
+    expect(await run("difference", "now", "/one")).toMatchObject(sameThread);
+    // Something short is waited for; something long is not.
+    const short = [run("hash", "wait"), run("hash", "wait")];
+    expect(await run("difference", "now", "/one")).toMatchObject(sameThread);
+    await Promise.all(short);
+    const long = run("difference", "wait", "/one");
+    expect(await run("difference", "now", "/one")).toMatchObject({ threadId: other.threadId });
+    await long;
+    expect(await run("difference", "now", "/one")).toMatchObject(sameThread);
+    await expect(run("difference", "exit", "/one")).rejects.toThrow("its thread ended");
+    expect(await run("difference", "now", "/one")).not.toMatchObject(sameThread);
+  });
+
   it("take no more threads than there are processors", async () => {
     const run = obedientJobs();
     const answers = await Promise.all(Array.from({ length: 8 }, () => run("wait")));

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
+import { differences, whatDiffersAtAll } from "../../src/pack/differences.ts";
 import { EntryList, EntryListBuilder } from "../../src/pack/entry-list.ts";
 import { EntryTable, EntryTableBuilder } from "../../src/pack/entry-table.ts";
 import { contentKey } from "../../src/pack/hash-cache.ts";
@@ -179,20 +180,21 @@ describe("a list of runs of tables", () => {
   });
 
   it("is the same as another where each entry is, whatever tables they are in", () => {
-    const change = fc.constantFrom<Partial<PackEntry>[]>(
-      [{ mode: 0o7 }, { sha256: sha256("third") }, { target: "elsewhere" }, { linkSet: "another" }],
-      [{ modified_s: 7 }, { owner: 77 }, { path: "~~behind all" }],
+    const change = fc.constantFrom<(entry: PackEntry) => Partial<PackEntry>>(
+      ({ mode }) => ({ mode: mode ^ 1 }),
+      (entry) => ({ sha256: entry.sha256 === "" ? sha256("third") : "" }),
+      ({ target }) => ({ target: `${target}x` }),
+      ({ linkSet }) => ({ linkSet: `${linkSet}x` }),
+      ({ modified_s }) => ({ modified_s: modified_s + 1 }),
+      ({ owner }) => ({ owner: owner + 1 }),
     );
     fc.assert(
-      fc.property(lists, fc.nat(60), change, (list, at, changes) => {
+      fc.property(lists, fc.nat(60), change, (list, at, changed) => {
         const made = apart(list);
         for (const other of [made, apart(list), EntryList.of(list)]) expect(made.isSameAs(other)).toBe(true);
         expect(made.isSameAs(EntryList.of(list.slice(1)))).toBe(list.length === 0);
-        const changed = list.map((entry, index) =>
-          index === at ? { ...entry, ...changes[at % changes.length] } : entry,
-        );
-        const isInOrder = at === list.length - 1 || changed[at]?.path === list[at]?.path;
-        if (isInOrder) expect(made.isSameAs(EntryList.of(changed))).toBe(at >= list.length);
+        const others = list.map((entry, index) => (index === at ? { ...entry, ...changed(entry) } : entry));
+        expect(made.isSameAs(EntryList.of(others))).toBe(at >= list.length);
       }),
       { numRuns: 300 },
     );
@@ -213,6 +215,51 @@ describe("a list of runs of tables", () => {
     expect(one.isSameAs(other)).toBe(true);
     expect(looked).not.toHaveBeenCalled();
     expect(one.isSameAs(EntryList.of(long))).toBe(false);
+  });
+
+  it("differs from another where the plain lists differ, also where both take much from one table", () => {
+    const fates = fc.array(fc.constantFrom("kept", "kept", "kept", "left out", "replaced", "linked"), {
+      minLength: 60,
+    });
+    const made = (table: EntryTable, list: readonly PackEntry[], fate: readonly string[]) => {
+      const [whole, builder, sets] = [EntryList.of(table), new EntryListBuilder(), new Map<number, string>()];
+      let index = 0;
+      for (const [at, entry] of list.entries()) {
+        if (fate[at] === "left out") continue;
+        if (fate[at] === "linked") sets.set(index, "a set");
+        if (fate[at] === "replaced") builder.add(EntryList.of([{ ...entry, mode: 0o7 }]), 0, 1);
+        else builder.add(whole, at, at + 1);
+        index++;
+      }
+      return builder.finish().withLinkSets(sets);
+    };
+    fc.assert(
+      fc.property(lists, fates, fates, (list, one, other) => {
+        const table = EntryTable.of(list);
+        const [before, after] = [made(table, list, one), made(table, list, other)];
+        const found = [...differences(before.without(after), after.without(before), whatDiffersAtAll)];
+        expect(found).toEqual([...differences(before, after, whatDiffersAtAll)]);
+        expect(before.isSameAs(after)).toBe(found.length === 0);
+        const looked = list.filter((_, at) => one[at] === "replaced" || one[at] === "linked");
+        expect([...before.without(made(table, list, one))].length).toBe(looked.length);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("says where a range stands, if in one run of one table and as it is there", () => {
+    const table = EntryTable.of(long);
+    const builder = new EntryListBuilder();
+    builder.add(EntryList.of(table), 10, 30);
+    builder.add(EntryList.of(table), 40, 60);
+    const list = builder.finish();
+    expect(list.runOf(2, 20)).toEqual({ table, from: 12, to: 30 });
+    expect(list.runOf(20, 25)).toEqual({ table, from: 40, to: 45 });
+    expect(list.runOf(19, 21)).toBeUndefined();
+    const named = list.withLinkSets(new Map([[5, "a set"]]));
+    expect(
+      [named.runOf(0, 5), named.runOf(0, 6), named.runOf(5, 7), named.runOf(6, 7)].map((run) => run?.from),
+    ).toEqual([10, undefined, undefined, 16]);
   });
 
   it("names every hard link set after its last path, and dissolves one of which one name is left", () => {

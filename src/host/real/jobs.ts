@@ -4,6 +4,7 @@ import { RootloomError } from "../../core/error.ts";
 import type { JobMap } from "../jobs.ts";
 import type { Jobs } from "../ports.ts";
 import { type Answer, fromPlainError, type Request, type ThreadData } from "./thread-messages.ts";
+import { Threads } from "./threads.ts";
 
 export interface JobsOptions {
   readonly mountNamespace: string;
@@ -13,9 +14,6 @@ export interface JobsOptions {
 
 /** A pass without changes asks for two jobs at once: what the roots hold, and what the images would. */
 const PREPARED = Math.min(2, availableParallelism());
-
-/** Jobs that read a root as an image has it, and remember it for the next of them. */
-const PACKING: ReadonlySet<keyof JobMap> = new Set(["layers", "layout", "pack", "difference"] as const);
 
 /** What a walk makes is garbage at once: more room for it only makes the process larger. */
 const YOUNG_MB = 8;
@@ -28,8 +26,6 @@ type RunOptions = NonNullable<Parameters<Jobs["run"]>[2]>;
  */
 export function createJobs(options: JobsOptions): Jobs {
   const turns = new Turns(availableParallelism());
-  const idle: Worker[] = [];
-  const packers = new WeakSet<Worker>();
   const start = (ahead: "looks" | "all" = "looks"): Worker => {
     const module = options.worker ?? new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url);
     // Descriptors from openat2 are closed through node:fs, which Node would warn of in a worker.
@@ -39,34 +35,20 @@ export function createJobs(options: JobsOptions): Jobs {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
     worker.on("error", () => undefined); // heard by the job; nothing is lost on an idle one
-    worker.on("exit", () => {
-      const index = idle.indexOf(worker);
-      if (index >= 0) idle.splice(index, 1);
-    });
     return worker;
   };
-  /** Whoever packed before remembers the tree; the others are left to the other jobs. */
-  const takeIdle = (packing: boolean): Worker | undefined => {
-    const index = idle.findLastIndex((worker) => packers.has(worker) === packing);
-    return index < 0 ? idle.pop() : idle.splice(index, 1)[0];
-  };
+  const threads = new Threads(start);
   return {
     width: availableParallelism(),
     prepare(ahead) {
-      for (let started = idle.length; started < PREPARED; started++) {
-        const worker = start(ahead);
-        worker.unref();
-        idle.push(worker);
-      }
+      while (threads.idle < PREPARED) threads.add(start(ahead));
     },
     async run<K extends keyof JobMap>(job: K, input: JobMap[K]["input"], settings: RunOptions = {}) {
       const release = await turns.take(settings.signal, job);
-      const worker = takeIdle(PACKING.has(job)) ?? start();
-      if (PACKING.has(job)) packers.add(worker);
       try {
+        const worker = await threads.take(job, placeOf(input));
         const answer = await ask(worker, { job, input } as Request, settings);
-        worker.unref();
-        idle.push(worker);
+        threads.giveBack(worker);
         if (answer.type === "failed") throw fromPlainError(answer.error);
         return answer.output as JobMap[K]["output"];
       } finally {
@@ -74,6 +56,13 @@ export function createJobs(options: JobsOptions): Jobs {
       }
     },
   };
+}
+
+/** The root of an image: jobs that read it so remember it for the next of them. */
+function placeOf(input: JobMap[keyof JobMap]["input"]): string | undefined {
+  if (!("layers" in input)) return undefined;
+  const [lowest] = input.layers;
+  return lowest?.type === "overlay" ? lowest.name : lowest?.path;
 }
 
 type Last = Exclude<Answer, { readonly type: "progress" }>;
