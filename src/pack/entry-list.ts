@@ -64,8 +64,9 @@ export class EntryList implements Entries {
 
   runOf(from: number, to: number): Run | undefined {
     const [part, ...more] = this.partsOf(from, to);
-    for (const index of this.#linkSets.keys()) if (index >= from && index < to) return undefined;
-    return more.length > 0 ? undefined : part;
+    if (more.length > 0) return undefined;
+    for (let index = from; index < to; index++) if (this.#linkSets.has(index)) return undefined;
+    return part;
   }
 
   /** Index of a path, or the place where it would stand as `-index - 1`. */

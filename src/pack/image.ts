@@ -25,7 +25,7 @@ export function findSegments(
  * Writes the image beside and renames it: found segments from the cache, the others made, and the trailer as a last
  * small member. While one segment is read, others are compressed on the threads of the pool; they are written in order.
  * An image packed from nothing is read back as a whole; the more so while others are compressed, the less at the end.
- * @param meanwhile what else there is to do when every content was read: others compress, or the disk is waited for.
+ * @param meanwhile what else there is to do when every content was hashed: others compress, or the disk is waited for.
  */
 export async function writeImage(
   context: JobContext,

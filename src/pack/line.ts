@@ -7,7 +7,7 @@ import { makeSegment, type SegmentSettings, type StoredSegment } from "./segment
 import { MAX_BYTES, type Segment } from "./segments.ts";
 import type { ImageWriter } from "./splice.ts";
 
-/** Segments on their way at one time; the bytes that they hold in memory are bounded by the room. */
+/** Segments on their way at one time; what they hold before they are compressed is bounded by the room. */
 const IN_FLIGHT_MAX = 4;
 /** What one holds that is too large for memory. */
 const STREAMED_BYTES = 8 << 20;
@@ -94,8 +94,8 @@ export class Line {
   async finish(): Promise<Omit<WrittenImage, "size_bytes">> {
     for (const { made } of this.#waiting.slice()) await made;
     await this.#writeMade();
-    await this.#writer.settle();
     await this.#writer.add(await compress(trailer(), this.#settings.compression));
+    await this.#writer.settle();
     return { sha256: this.#writer.sha256(), segmentsReused: this.#reused, used: this.#used };
   }
 

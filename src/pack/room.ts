@@ -30,16 +30,24 @@ export class Room {
 
   giveBack(memory: Uint8Array): void {
     this.#taken_bytes -= memory.length;
+    // A small piece may have been in a large one: then more than the limit is held.
+    if (this.#held_bytes() + memory.length > this.bytes_max) {
+      release(memory);
+      return;
+    }
     this.#free.push(memory);
     this.#free.sort((a, b) => a.length - b.length);
   }
 
   /** What is free and too small goes first. */
   #allocate(size_bytes: number): Uint8Array {
-    const held_bytes = () => this.#free.reduce((sum, each) => sum + each.length, this.#taken_bytes);
-    while (this.#free.length > 0 && held_bytes() + size_bytes > this.bytes_max)
+    while (this.#free.length > 0 && this.#held_bytes() + size_bytes > this.bytes_max)
       release(this.#free.shift() as Uint8Array);
     return Buffer.allocUnsafeSlow(size_bytes);
+  }
+
+  #held_bytes(): number {
+    return this.#free.reduce((sum, each) => sum + each.length, this.#taken_bytes);
   }
 }
 

@@ -77,7 +77,7 @@ export class Segment {
   }
 }
 
-/** Keys by the table whose entries the segments are, and their place in it: a table changes no more when every content was read. */
+/** Keys by the table whose entries the segments are, and their place in it: what a table has learned of an entry stays. */
 const memory = new WeakMap<EntryTable, Map<string, string>>();
 
 /** @throws RootloomError when there are others than were cut: a fault of the packer. */

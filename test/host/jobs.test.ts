@@ -83,7 +83,38 @@ describe("jobs", () => {
     await long;
     expect(await run("difference", "now", "/one")).toMatchObject(sameThread);
     await expect(run("difference", "exit", "/one")).rejects.toThrow("its thread ended");
-    expect(await run("difference", "now", "/one")).not.toMatchObject(sameThread);
+    jobs.prepare("all");
+    const next = await run("difference", "now", "/one");
+    expect((await run("list", "now")).threadId).not.toBe(next.threadId);
+    expect((await run("difference", "now", "/one")).threadId).toBe(next.threadId);
+  });
+
+  it("fail, and leave nobody waiting, where no thread can be given their input", async () => {
+    const jobs = createJobs({ mountNamespace, worker: new URL("slow-worker.mjs", import.meta.url) });
+    const input = (order: unknown) => ({ manifest: order, layers: [{ type: "tree", path: "/one" }] }) as never;
+    await expect(
+      jobs.run(
+        "hash",
+        input(() => "no data"),
+      ),
+    ).rejects.toThrow("could not be cloned");
+    await jobs.run("difference", input("now"));
+  });
+
+  it("that are cancelled while they wait for a thread leave it as it is", async () => {
+    const jobs = createJobs({ mountNamespace, worker: new URL("slow-worker.mjs", import.meta.url) });
+    const run = async (job: "difference" | "hash", order: string, signal?: AbortSignal) => {
+      const input = { manifest: order, layers: [{ type: "tree", path: "/one" }] } as never;
+      return (await jobs.run(job, input, { signal })) as unknown as { readonly threadId: number };
+    };
+    const home = await run("difference", "now");
+    const abort = new AbortController();
+    const short = run("hash", "wait");
+    const waiting = run("difference", "now", abort.signal);
+    abort.abort();
+    await expect(waiting).rejects.toThrow("cancelled");
+    await short;
+    expect(await run("difference", "now")).toMatchObject({ threadId: home.threadId });
   });
 
   it("take no more threads than there are processors", async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   chownSync,
@@ -12,7 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { setTimeout } from "node:timers/promises";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { PackInput } from "../../src/host/jobs.ts";
 import type { JobContext } from "../../src/host/ports.ts";
 import { jobTable } from "../../src/pack/jobs.ts";
@@ -174,6 +176,80 @@ describe("an image packed again and again", () => {
     expect(second.segmentsReused).toBe(second.segments - 1);
     expect(fileSha256(join(work, "second"))).toBe(second.sha256);
     expect(await jobTable.verify({ ...place("second"), codec: "gzip" }, context)).toMatchObject({ problems: [] });
+  });
+
+  describe("where other threads write what stands behind a change", () => {
+    let work: string;
+    let input: ReturnType<typeof packInput>;
+    let log: string[];
+
+    /** A writer whose pieces are written late, by what is in the buffer then; some fail. */
+    const late = (fails: boolean): JobContext["files"] => ({
+      ...context.files,
+      openWriter: (path, mode) => {
+        const writer = context.files.openWriter(path, mode);
+        let pending = false;
+        const alone =
+          <A extends readonly unknown[], R>(name: string, call: (...values: A) => R) =>
+          (...values: A): R => {
+            if (pending) log.push(`${name} meanwhile`);
+            return call(...values);
+          };
+        return {
+          ...writer,
+          get bytes() {
+            return writer.bytes;
+          },
+          write: alone("write", writer.write),
+          close: alone("close", writer.close),
+          sync: alone("sync", writer.sync),
+          writeLater: alone("writeLater", async (bytes) => {
+            pending = true;
+            await setTimeout(3);
+            pending = false;
+            log.push("written");
+            if (fails) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+            writer.write(bytes);
+          }),
+        };
+      },
+    });
+
+    /** Packs once, and then with another content of the first file. */
+    const repack = async (files: JobContext["files"]) => {
+      const using = { ...context, files };
+      const first = await packWith(work, "first", input, using);
+      writeFileSync(join(work, "root/a"), randomBytes(600_000));
+      const previous = { image: first.image, sha256: first.sha256 };
+      log = [];
+      return packWith(work, "second", { ...input, previous }, using);
+    };
+
+    beforeEach(() => {
+      work = temporaryDirectory();
+      const content = (size: number) => randomBytes(size).toString("latin1");
+      writeTree(join(work, "root"), { init: "#!/bin/sh\n", a: "first", z: "last" });
+      chmodSync(join(work, "root/init"), 0o755);
+      for (const name of ["b", "c", "d"]) writeFileSync(join(work, "root", name), content(3_500_000), "latin1");
+      input = packInput(join(work, "cache"), [treeLayer(join(work, "root"))]);
+      log = [];
+    });
+
+    it("holds the same bytes, each piece behind the one before, and is closed when all are written", async () => {
+      const second = await repack(late(false));
+      expect(second.segmentsReused).toBeGreaterThan(1);
+      expect(log.length).toBeGreaterThan(6);
+      expect(new Set(log)).toEqual(new Set(["written"]));
+      expect(fileSha256(second.image)).toBe(second.sha256);
+      const cold = await packWith(work, "cold", { ...input, cache: join(work, "cold") }, context);
+      expect(cold.sha256).toBe(second.sha256);
+    });
+
+    it("is refused when the disk runs full, and nothing half written is left", async () => {
+      await expect(repack(late(true))).rejects.toMatchObject({ retry: "waiting", condition: "NoSpace" });
+      expect(new Set(log)).toEqual(new Set(["written"]));
+      expect(readdirSync(work).filter((name) => name.includes("second"))).toEqual([]);
+    });
   });
 
   it("takes nothing from an image that another wrote, or that was replaced", async () => {

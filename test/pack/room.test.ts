@@ -27,6 +27,20 @@ describe("memory for segments on their way", () => {
     expect(small.length).toBe(0);
   });
 
+  it("goes back to the system where small pieces had so much that more than the limit would be held", () => {
+    const room = new Room(0);
+    const all = [3, 3, 3, 11].map((size) => room.take(size * MIB));
+    for (const each of all) room.giveBack(each);
+    const small = [2, 2, 2, 2].map(() => room.take(2 * MIB));
+    expect(new Set(small)).toEqual(new Set(all));
+    room.giveBack(small[0] as Uint8Array);
+    const more = room.take(12 * MIB);
+    for (const each of [...small.slice(1), more]) room.giveBack(each);
+    const held = [...all, more].reduce((sum, { length }) => sum + length, 0);
+    expect(held).toBeGreaterThan(0);
+    expect(held).toBeLessThanOrEqual(room.bytes_max);
+  });
+
   it("is kept for whoever asks for it, where there is room beside it", () => {
     const room = new Room(0);
     const small = room.take(MIB);

@@ -87,7 +87,7 @@ export function createGuard(options: GuardOptions): Guard {
 
 /** Their faults are rejections, as every other failure of theirs. */
 function isAsynchronous(name: string): boolean {
-  return /^git\.|^(jobs|processes)\.run$|^clock\.sleep$|^stores\.lock$|^events\.(watch|listen|connect|notify)$/.test(
+  return /^git\.|^(jobs|processes)\.run$|^writer\.writeLater$|^clock\.sleep$|^stores\.lock$|^events\.(watch|listen|connect|notify)$/.test(
     name,
   );
 }

@@ -47,6 +47,10 @@ export function createJobs(options: JobsOptions): Jobs {
       const release = await turns.take(settings.signal, job);
       try {
         const worker = await threads.take(job, placeOf(input));
+        if (settings.signal?.aborted === true) {
+          threads.giveBack(worker);
+          throw cancelled(job);
+        }
         const answer = await ask(worker, { job, input } as Request, settings);
         threads.giveBack(worker);
         if (answer.type === "failed") throw fromPlainError(answer.error);
@@ -94,8 +98,11 @@ function ask(worker: Worker, request: Request, { signal, onProgress }: RunOption
     worker.on("message", onMessage).on("error", onError).on("exit", onExit);
     signal?.addEventListener("abort", onAbort, { once: true });
     worker.ref();
-    worker.postMessage(request);
-    if (signal?.aborted === true) onAbort();
+    try {
+      worker.postMessage(request);
+    } catch (thrown) {
+      onError(thrown); // an input that no thread can be given: a fault of ours
+    }
   });
 }
 

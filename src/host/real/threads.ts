@@ -3,8 +3,9 @@ import type { JobMap } from "../jobs.ts";
 
 type Job = keyof JobMap;
 
-/** Soon over: who needs that very thread waits for it. */
+/** Soon over, most of the time: who needs that very thread waits for it, but no longer than to do without it takes. */
 const SHORT: ReadonlySet<Job> = new Set(["look", "hash", "drift"] as const);
+const PATIENCE_MS = 500;
 
 interface Busy {
   readonly job: Job;
@@ -14,7 +15,7 @@ interface Busy {
 
 /**
  * Worker threads, each with one job at a time. What a job reads may have a home: the thread that read it before remembers much of
- * it, so the job goes there, unless that one packs something else just then.
+ * it, so the job goes there, unless that one is busy with something longer.
  */
 export class Threads {
   readonly #start: () => Worker;
@@ -42,7 +43,7 @@ export class Threads {
   async take(job: Job, place: string | undefined): Promise<Worker> {
     const home = place === undefined ? undefined : this.#homes.get(place);
     const busy = home && this.#busy.get(home);
-    if (busy && SHORT.has(busy.job)) await busy.ended;
+    if (busy && SHORT.has(busy.job)) await atMost(PATIENCE_MS, busy.ended);
     if (this.#idle.length === 0) this.add(this.#start());
     const worker = this.#takeIdle(home);
     if (place !== undefined && !this.#homes.has(place)) this.#homes.set(place, worker);
@@ -80,4 +81,13 @@ export class Threads {
     if (index >= 0) this.#idle.splice(index, 1);
     for (const [place, home] of this.#homes) if (home === worker) this.#homes.delete(place);
   }
+}
+
+async function atMost(patience_ms: number, ended: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patience_ms);
+  });
+  await Promise.race([ended, patience]);
+  clearTimeout(timer);
 }
