@@ -182,6 +182,7 @@ describe("an image packed again and again", () => {
     let work: string;
     let input: ReturnType<typeof packInput>;
     let log: string[];
+    let onPiece: () => void;
 
     /** A writer whose pieces are written late, by what is in the buffer then; some fail. */
     const late = (fails: boolean): JobContext["files"] => ({
@@ -205,6 +206,7 @@ describe("an image packed again and again", () => {
           sync: alone("sync", writer.sync),
           writeLater: alone("writeLater", async (bytes) => {
             pending = true;
+            onPiece();
             await setTimeout(3);
             pending = false;
             log.push("written");
@@ -233,6 +235,7 @@ describe("an image packed again and again", () => {
       for (const name of ["b", "c", "d"]) writeFileSync(join(work, "root", name), content(3_500_000), "latin1");
       input = packInput(join(work, "cache"), [treeLayer(join(work, "root"))]);
       log = [];
+      onPiece = () => undefined;
     });
 
     it("holds the same bytes, each piece behind the one before, and is closed when all are written", async () => {
@@ -243,6 +246,18 @@ describe("an image packed again and again", () => {
       expect(fileSha256(second.image)).toBe(second.sha256);
       const cold = await packWith(work, "cold", { ...input, cache: join(work, "cold") }, context);
       expect(cold.sha256).toBe(second.sha256);
+    });
+
+    it("waits for the piece that is being written before it gives up", async () => {
+      onPiece = () => {
+        onPiece = () => undefined;
+        rmSync(join(work, "cache/segments"), { recursive: true });
+      };
+      const second = await repack(late(false));
+      // The segments went away while they were read: it was tried once more, from nothing.
+      expect(second.segmentsReused).toBe(0);
+      expect(new Set(log)).toEqual(new Set(["written"]));
+      expect(fileSha256(second.image)).toBe(second.sha256);
     });
 
     it("is refused when the disk runs full, and nothing half written is left", async () => {
