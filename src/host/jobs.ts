@@ -67,8 +67,8 @@ export interface PackInput {
   readonly cache: string;
   /** What `layers` just saw of the lowest layer: whoever remembers that needs no look of its own. */
   readonly seen?: Seen | undefined;
-  /** An earlier image, found whole in this pass: what both begin with is taken from it. */
-  readonly previous?: { readonly image: string; readonly sha256: string } | undefined;
+  /** An earlier image and its manifest, found whole in this pass: what both have in common is taken from them. */
+  readonly previous?: { readonly image: string; readonly sha256: string; readonly manifest?: string } | undefined;
 }
 
 export interface ManifestDifference {

@@ -28,7 +28,7 @@ export async function compareWithManifest(
   const { entries } = await compose(context, input, { attributes: false, asSeen: true });
   const counts = { added: 0, removed: 0, changed: 0 };
   const lines: string[] = [];
-  const kept = recallManifest(context.files, input.manifest);
+  const kept = recallManifest(context.files, input.manifest)?.entries;
   const before = kept?.without(entries) ?? readManifest(context.files, input.manifest);
   for (const each of differences<ManifestEntry>(before, kept ? entries.without(kept) : entries, whatDiffersAtAll)) {
     counts[each.change]++;

@@ -4,6 +4,20 @@ import { type Entries, EntryTable, lastAtMost, type Run } from "./entry-table.ts
 import { comparePaths } from "./paths.ts";
 import type { ContentSource, PackEntry } from "./types.ts";
 
+/** Entries of a list from one index up to another; `at`: where another list has the same, from the same place of a table. */
+export interface Piece {
+  readonly from: number;
+  readonly to: number;
+  readonly at: number | undefined;
+}
+
+interface PlacedRun {
+  readonly run: Run;
+  /** In the list, of its first entry. */
+  readonly index: number;
+  readonly isNamed: boolean;
+}
+
 /** Entries of several tables in one order, none of them copied: what overlays make of a tree. */
 export class EntryList implements Entries {
   readonly #parts: readonly Run[];
@@ -102,41 +116,56 @@ export class EntryList implements Entries {
 
   /** The entries that it does not take, as the other does, from one place of one table: only they can differ. */
   *without(other: EntryList): Generator<PackEntry, undefined> {
+    for (const { from, to, at } of this.piecesBeside(other)) if (at === undefined) yield* this.range(from, to);
+  }
+
+  /** The whole list in its order, in pieces that stand in the other one and pieces that do not. */
+  *piecesBeside(other: EntryList): Generator<Piece, undefined> {
     const shared = other.#unnamedRuns();
-    for (const [number, part] of this.#parts.entries()) {
-      const runs = shared.get(part.table) ?? [];
-      const start = this.#starts[number] ?? 0;
-      const indexOf = (place: number) => start + place - part.from;
-      let done = part.from;
+    for (const { run, index, isNamed } of this.#runs()) {
+      const others = isNamed ? [] : (shared.get(run.table) ?? []);
+      const indexOf = (place: number) => index + place - run.from;
+      let done = run.from;
       // Both take the entries of a table in their order.
-      for (; runs[0] && runs[0].from < part.to; runs.shift()) {
-        const [from, to] = [Math.max(runs[0].from, part.from), Math.min(runs[0].to, part.to)];
-        if (from >= to) continue;
-        yield* this.range(indexOf(done), indexOf(from));
-        for (let index = indexOf(from); index < indexOf(to); index++)
-          if (this.#linkSets.has(index)) yield* this.range(index, index + 1);
-        done = to;
-        if (runs[0].to > part.to) break;
+      for (let next = others[0]; next && next.run.from < run.to; next = others[0]) {
+        const [from, to] = [Math.max(next.run.from, run.from), Math.min(next.run.to, run.to)];
+        if (done < from && from < to) yield { from: indexOf(done), to: indexOf(from), at: undefined };
+        if (from < to) {
+          yield { from: indexOf(from), to: indexOf(to), at: next.index + from - next.run.from };
+          done = to;
+        }
+        if (next.run.to > run.to) break;
+        others.shift();
       }
-      yield* this.range(indexOf(done), indexOf(part.to));
+      if (done < run.to) yield { from: indexOf(done), to: indexOf(run.to), at: undefined };
     }
   }
 
   /** By table, in its order, what is as the table has it. */
-  #unnamedRuns(): Map<EntryTable, Run[]> {
-    const runs = new Map<EntryTable, Run[]>();
-    for (const [number, { table, from, to }] of this.#parts.entries()) {
-      const start = this.#starts[number] ?? 0;
-      const found = runs.get(table) ?? [];
-      runs.set(table, found);
-      let begin = from;
-      for (let place = from; place <= to; place++) {
-        if (place < to && !this.#linkSets.has(start + place - from)) continue;
-        if (begin < place) found.push({ table, from: begin, to: place });
-        begin = place + 1;
-      }
+  #unnamedRuns(): Map<EntryTable, PlacedRun[]> {
+    const runs = new Map<EntryTable, PlacedRun[]>();
+    for (const placed of this.#runs()) {
+      if (placed.isNamed) continue;
+      const found = runs.get(placed.run.table) ?? [];
+      runs.set(placed.run.table, found);
+      found.push(placed);
     }
     return runs;
+  }
+
+  /** The list as runs whose entries are all called otherwise here, or none is. */
+  *#runs(): Generator<PlacedRun> {
+    for (const [number, { table, from, to }] of this.#parts.entries()) {
+      const start = this.#starts[number] ?? 0;
+      const isNamed = (place: number) => this.#linkSets.has(start + place - from);
+      for (let begin = from; begin < to; ) {
+        const named = isNamed(begin);
+        let end = begin + 1;
+        while (end < to && isNamed(end) === named) end++;
+        yield { run: { table, from: begin, to: end }, index: start + begin - from, isNamed: named };
+        begin = end;
+      }
+    }
   }
 
   /** The same entries with their contents elsewhere. */

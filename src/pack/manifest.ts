@@ -10,7 +10,7 @@ import type { ManifestEntry } from "./types.ts";
  * Control characters and backslashes are `\xNN`; `-` stands for nothing and `.` for the top of the tree.
  * The first line names the fields, the last one counts the entries, so that a cut file is noticed.
  */
-const FIRST_LINE =
+export const FIRST_LINE =
   "# rootloom manifest 1: path type mode owner group modified_s size sha256 device target link-set layer";
 /** The record of a tree has one field more: the extended attributes, `name=DIGEST`. */
 const FIRST_LINE_OF_RECORD = `${FIRST_LINE.replace("manifest 1", "manifest 2")} attributes`;
@@ -28,6 +28,15 @@ export function formatEntry(entry: Entry): string {
   const device = entry.type === "character" || entry.type === "block" ? `${entry.major},${entry.minor}` : "-";
   const path = entry.path === "" ? "." : escapeText(entry.path);
   return `${path}\t${entry.type}\t${entry.mode.toString(8)}\t${entry.owner}\t${entry.group}\t${entry.modified_s}\t${entry.size}\t${entry.sha256 || "-"}\t${device}\t${escapeText(entry.target)}\t${escapeText(entry.linkSet)}`;
+}
+
+/** The line of an image's manifest. */
+export function formatLine(entry: ManifestEntry): string {
+  return `${formatEntry(entry)}\t${escapeText(entry.layer)}`;
+}
+
+export function lastLine(count: number): string {
+  return `# end: ${count} entries`;
 }
 
 /** The lines of entries, some at a time, each with its end. */
@@ -80,11 +89,11 @@ function writeLines(writer: Writer, entries: Iterable<ManifestEntry>, kind: "ima
     const attributes = kind === "record" ? `\t${escapeText(entry.attributes ?? "")}` : "";
     count++;
     size_bytes += entry.size;
-    return `${formatEntry(entry)}\t${escapeText(entry.layer)}${attributes}`;
+    return `${formatLine(entry)}${attributes}`;
   };
   write(`${kind === "record" ? FIRST_LINE_OF_RECORD : FIRST_LINE}\n`);
   for (const lines of linesOf(entries, format)) write(lines);
-  write(`# end: ${count} entries\n`);
+  write(`${lastLine(count)}\n`);
   return { sha256: hash.digest("hex"), entries: count, size_bytes };
 }
 
@@ -123,7 +132,7 @@ function* parseLines(lines: Iterable<string>, path: string): Generator<ManifestE
     }
     count++;
   }
-  if (end !== `# end: ${count} entries`) throw unreadable(path, "it ends too early");
+  if (end !== lastLine(count)) throw unreadable(path, "it ends too early");
 }
 
 /** One line of a manifest, or undefined when it is damaged. */

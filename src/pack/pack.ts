@@ -5,9 +5,8 @@ import { checkCount, checkProgram, checkSpace, EntryCheck, explainFullDisk } fro
 import { composeUnread, type UnreadComposition } from "./compose.ts";
 import { cutSegments } from "./cut.ts";
 import { findSegments, writeImage } from "./image.ts";
-import { keepManifest } from "./last-manifest.ts";
+import { writeImageManifest } from "./image-manifest.ts";
 import type { FoundSegments } from "./line.ts";
-import { writeManifest } from "./manifest.ts";
 import { trailer } from "./newc.ts";
 import { describeMemory } from "./notes.ts";
 import { Room } from "./room.ts";
@@ -65,8 +64,7 @@ async function packComposition(
   let digests: readonly LayerDigest[] = [];
   const image = await writeImage(context, settings, found, input, () => {
     unread?.finish();
-    manifestSha256 = writeManifest(files, input.manifest, entries).sha256;
-    keepManifest(files, input.manifest, entries);
+    manifestSha256 = writeImageManifest(files, input.manifest, entries, input.previous?.manifest);
     digests = layers();
   });
   if (image.segmentsReused < segments.length)

@@ -120,7 +120,7 @@ describe("an image packed again and again", () => {
           treeLayer(root, undefined),
           overlay("common", [overlayFile(join(work, "store"), "etc/motd", text)]),
         ]);
-      let previous: { image: string; sha256: string } | undefined;
+      let previous: PackInput["previous"];
       for (let round = 0; round < ROUNDS; round++) {
         // Sometimes only the overlay changes, sometimes nothing does.
         if (random(3) > 0) edit(root, random);
@@ -134,7 +134,8 @@ describe("an image packed again and again", () => {
         expect(layer?.digest).toBe(cold.layers[0]?.digest);
         const kept = join(work, "previous.img");
         renameSync(warm.image, kept);
-        previous = { image: kept, sha256: warm.sha256 };
+        renameSync(warm.manifest, join(work, "previous.manifest"));
+        previous = { image: kept, sha256: warm.sha256, manifest: join(work, "previous.manifest") };
         rmSync(join(work, `cold-${round}`), { recursive: true });
       }
     });

@@ -6,7 +6,15 @@ import { detail, recordOf } from "../owned.ts";
 import { orRetainFailed, retain } from "../retention.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
 import { BOOT_TREE, readBootParts } from "./boot-tree.ts";
-import { CURRENT, damageOf, type GenerationReport, keepDigests, listGenerations, readReport } from "./generations.ts";
+import {
+  CURRENT,
+  damageOf,
+  type GenerationReport,
+  keepDigests,
+  listGenerations,
+  MANIFEST,
+  readReport,
+} from "./generations.ts";
 import { requireHealthy } from "./health.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
 import { checkKernelSymbols } from "./kernel-symbols.ts";
@@ -79,7 +87,9 @@ async function previousImage(
   if (packed?.generation !== current) return undefined;
   const { host, cache, signal } = context;
   const damage = await damageOf(host, path, packed, { cache, trustCache: true, signal });
-  return damage === undefined ? { image: `${path}/${current}/${packed.file}`, sha256: packed.sha256 } : undefined;
+  if (damage !== undefined) return undefined;
+  const generation = `${path}/${current}`;
+  return { image: `${generation}/${packed.file}`, sha256: packed.sha256, manifest: `${generation}/${MANIFEST}` };
 }
 
 /** Points `current` back at the recorded generation, found whole once more. */
