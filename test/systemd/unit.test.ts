@@ -30,11 +30,12 @@ const site: FileTree = {
 };
 
 /** A root of 170 MB and an image that takes long to compress: time to stop in. */
-const big: FileTree = {
-  "desired/volumes/big.yaml": document("Volume", "big", { backend: "directory" }),
-  "desired/roots/big.yaml": rootFrom("minbase-bookworm.tar", "big"),
-  "desired/images/big.yaml": document("Image", "big", { root: "big", compression: { codec: "gzip", level: 9 } }),
-};
+/** What takes long enough to be stopped in the middle. */
+const large = (name: string): FileTree => ({
+  [`desired/volumes/${name}.yaml`]: document("Volume", name, { backend: "directory" }),
+  [`desired/roots/${name}.yaml`]: rootFrom("minbase-bookworm.tar", name),
+  [`desired/images/${name}.yaml`]: document("Image", name, { root: name, compression: { codec: "gzip", level: 9 } }),
+});
 
 /** Holds the program back until /run/go exists: what systemd thinks of it before it is ready can be looked at. */
 const heldNode = `#!/bin/sh
@@ -218,7 +219,7 @@ describe("the service under a real systemd", () => {
 
   it("gives none of its children a way to speak to systemd in its name", async () => {
     guest.must("systemctl start rootloom");
-    commit(big);
+    commit(large("large"));
     const tar = await eventually("the extraction", 15_000, () => childRunning("tar"));
     const environments = members()
       .filter((each) => each !== pid())
@@ -229,19 +230,20 @@ describe("the service under a real systemd", () => {
   });
 
   it("stops within 20 s in the middle of a build, leaves no process, and goes on from there when started", async () => {
-    await eventually("the extraction", 15_000, () => childRunning("tar"));
+    commit(large("big"));
+    await eventually("the extraction", 40_000, () => childRunning("tar"));
     stopped();
     guest.must("systemctl start rootloom");
     const artifact = join(guest.state, "artifacts/big");
     const packing = (): boolean =>
       existsSync(artifact) && readdirSync(artifact).some((name) => name.startsWith(".build-"));
-    await eventually("the packing", 40_000, () => packing() || undefined);
+    await eventually("the packing", 80_000, () => packing() || undefined);
     stopped();
     guest.must("systemctl start rootloom");
-    await converged(60_000);
+    await converged(120_000);
     expect(
       guest.must(`cd /var/lib/rootloom && ls volumes/*/.rootloom/build/ && ls -A artifacts artifacts/*`),
-    ).not.toMatch(/\.build-|\.damaged-|\.rootloom-|big-/);
+    ).not.toMatch(/\.build-|\.damaged-|\.rootloom-|(big|large)-/);
     const plan = guest.run(`${rootloom} plan`);
     expect(plan.exitCode, plan.stdout + plan.stderr).toBe(0);
   });
