@@ -72,7 +72,7 @@ class ManifestText {
   }
 
   copy(reader: Reader, { offsets }: KeptManifest, { from, to }: Piece, at: number): void {
-    const [start, end] = [offsets[at] ?? 0, (offsets[at + to - from] ?? 0)];
+    const [start, end] = [offsets[at] ?? 0, offsets[at + to - from] ?? 0];
     for (let index = from; index < to; index++)
       this.offsets[index] = this.#bytes + (offsets[at + index - from] ?? 0) - start;
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, end - start));
