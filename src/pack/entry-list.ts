@@ -1,5 +1,5 @@
 import type { TreePath } from "../core/entry.ts";
-import { whatDiffersAtAll } from "./differences.ts";
+import { differences, whatDiffersAtAll } from "./differences.ts";
 import { type Entries, EntryTable, lastAtMost, type Run } from "./entry-table.ts";
 import { comparePaths } from "./paths.ts";
 import type { ContentSource, PackEntry } from "./types.ts";
@@ -105,13 +105,8 @@ export class EntryList implements Entries {
 
   /** Whether both hold the same, but for the layer; what they take from one place of one table is not looked at. */
   isSameAs(other: EntryList): boolean {
-    if (this.length !== other.length) return false;
-    const others = other.without(this);
-    for (const entry of this.without(other)) {
-      const { value } = others.next();
-      if (value === undefined || value.path !== entry.path || whatDiffersAtAll(entry, value) !== "") return false;
-    }
-    return others.next().done === true;
+    const found = differences(this.without(other), other.without(this), whatDiffersAtAll);
+    return this.length === other.length && found.next().done === true;
   }
 
   /** The entries that it does not take, as the other does, from one place of one table: only they can differ. */

@@ -47,10 +47,7 @@ export class Threads {
     if (this.#idle.length === 0) this.add(this.#start());
     const worker = this.#takeIdle(home);
     if (place !== undefined && !this.#homes.has(place)) this.#homes.set(place, worker);
-    let end = (): void => undefined;
-    const ended = new Promise<void>((resolve) => {
-      end = resolve;
-    });
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     this.#busy.set(worker, { job, ended, end });
     return worker;
   }
