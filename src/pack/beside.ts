@@ -38,3 +38,16 @@ export function openBeside(files: Files, path: string, mode: number): FileBeside
     },
   };
 }
+
+/** Writes a whole file: it gets its name synced, or leaves nothing behind. */
+export function writeBeside<T>(files: Files, path: string, mode: number, write: (writer: Writer) => T): T {
+  const output = openBeside(files, path, mode);
+  try {
+    const made = write(output.writer);
+    output.commit();
+    return made;
+  } catch (thrown) {
+    output.discard();
+    throw thrown;
+  }
+}

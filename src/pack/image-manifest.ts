@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
 import type { Files, Reader, Writer } from "../host/ports.ts";
-import { openBeside } from "./beside.ts";
+import { writeBeside } from "./beside.ts";
 import { fill } from "./content.ts";
 import type { EntryList, Piece } from "./entry-list.ts";
 import { type KeptManifest, keepManifest, recallManifest } from "./last-manifest.ts";
@@ -20,21 +20,18 @@ const COPIED_MIN = 32;
 export function writeImageManifest(files: Files, path: string, entries: EntryList, before: string | undefined): string {
   const known = before === undefined ? undefined : recallManifest(files, before);
   const reader = before !== undefined && known ? files.openReader(before) : undefined;
-  const output = openBeside(files, path, 0o644);
   try {
-    const text = new ManifestText(output.writer, entries);
-    for (const piece of known && reader ? entries.piecesBeside(known.entries) : [wholeOf(entries)]) {
-      if (known && reader && piece.at !== undefined && piece.to - piece.from >= COPIED_MIN)
-        text.copy(reader, known, piece, piece.at);
-      else text.format(piece);
-    }
-    const sha256 = text.end();
-    output.commit();
-    keepManifest(files, path, { entries, offsets: text.offsets });
+    const { sha256, offsets } = writeBeside(files, path, 0o644, (writer) => {
+      const text = new ManifestText(writer, entries);
+      for (const piece of known && reader ? entries.piecesBeside(known.entries) : [wholeOf(entries)]) {
+        if (known && reader && piece.at !== undefined && piece.to - piece.from >= COPIED_MIN)
+          text.copy(reader, known, piece, piece.at);
+        else text.format(piece);
+      }
+      return { sha256: text.end(), offsets: text.offsets };
+    });
+    keepManifest(files, path, { entries, offsets });
     return sha256;
-  } catch (thrown) {
-    output.discard();
-    throw thrown;
   } finally {
     reader?.close();
   }

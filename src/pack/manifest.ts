@@ -2,7 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import type { Entry, EntryType, TreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
 import type { Files, Reader, Writer } from "../host/ports.ts";
-import { openBeside } from "./beside.ts";
+import { writeBeside } from "./beside.ts";
 import type { ManifestEntry } from "./types.ts";
 
 /**
@@ -65,15 +65,7 @@ export function writeManifest(
   entries: Iterable<ManifestEntry>,
   kind: "image" | "record" = "image",
 ): WrittenManifest {
-  const output = openBeside(files, path, 0o644);
-  try {
-    const written = writeLines(output.writer, entries, kind);
-    output.commit();
-    return written;
-  } catch (thrown) {
-    output.discard();
-    throw thrown;
-  }
+  return writeBeside(files, path, 0o644, (writer) => writeLines(writer, entries, kind));
 }
 
 function writeLines(writer: Writer, entries: Iterable<ManifestEntry>, kind: "image" | "record"): WrittenManifest {
