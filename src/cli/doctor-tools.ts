@@ -7,6 +7,7 @@ import type { Finding } from "./doctor.ts";
 
 /** One row of src/tools.txt. */
 export interface Tool {
+  /** A command, or the absolute path of a file that has to be there. */
   readonly tool: string;
   /** `start`, `test`, or what a declaration may ask for: `zfs`, `ext4`, `squashfs`. */
   readonly purposes: readonly string[];
@@ -34,7 +35,8 @@ export async function toolFindings(session: Session): Promise<readonly Finding[]
   const distribution = distributionOf(files.readText("/etc/os-release") ?? "");
   const wanted = await declaredPurposes(session);
   const tools = parseTools(text);
-  const missing = tools.filter(({ tool }) => processes.find(tool) === undefined);
+  const isThere = (tool: string) => (tool.startsWith("/") ? files.stat(tool) : processes.find(tool)) !== undefined;
+  const missing = tools.filter(({ tool }) => !isThere(tool));
   const findings = missing.map((tool) => missingFinding(tool, wanted, distribution));
   if (findings.some(({ status }) => status === "error")) return findings;
   const count = tools.length - missing.length;
@@ -90,7 +92,7 @@ function purposesOfOne(resource: Resource, own: string): readonly string[] {
     ];
   if (resource.kind !== "tree" && resource.kind !== "kernel") return [];
   const { source } = resource;
-  return [...(resource.kind === "kernel" ? purposesOfKernel(resource) : []), ...purposesOfSource(source, own)];
+  return [...(resource.kind === "kernel" ? purposesOfKernel(resource, own) : []), ...purposesOfSource(source, own)];
 }
 
 function purposesOfImage({ format, bootCheck, modules, boot }: ArtifactResource): readonly string[] {
@@ -98,11 +100,15 @@ function purposesOfImage({ format, bootCheck, modules, boot }: ArtifactResource)
   return [format, ...sign, ...(bootCheck === undefined ? [] : ["boot"]), ...(modules === undefined ? [] : ["modules"])];
 }
 
-function purposesOfKernel({ bootCheck, architecture, buildIn, patches }: KernelResource): readonly string[] {
+function purposesOfKernel(kernel: KernelResource, own: string): readonly string[] {
+  const { bootCheck, architecture, buildIn, patches } = kernel;
   // A root that builds has compilers of its own; patches are applied by the host.
   const made = buildIn === undefined || patches.length > 0 ? ["kernel"] : [];
-  if (bootCheck === undefined) return made;
-  return [...made, architecture === "arm64" ? "bootarm64" : "boot"];
+  // Kernels for x86_64 are checked by a program of their source, which is compiled first.
+  const isFor64 = architecture === "x86_64" || (architecture === undefined && own === "amd64");
+  const checked = buildIn === undefined && isFor64 ? ["objtool"] : [];
+  const booted = architecture === "arm64" ? "bootarm64" : "boot";
+  return [...made, ...checked, ...(bootCheck === undefined ? [] : [booted])];
 }
 
 function purposesOfSource(source: TreeSource | KernelTree, own: string): readonly string[] {

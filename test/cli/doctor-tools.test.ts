@@ -103,14 +103,20 @@ it("asks for compilers where the host builds kernels, for guests of each archite
   const resources = [
     { ...kernel, id: "kernel/root", buildIn: { tree: "tree/a" }, bootCheck: check, architecture: "arm64" },
     { ...kernel, id: "kernel/host", bootCheck: check, architecture: "i386" },
+    { ...kernel, id: "kernel/own", architecture: undefined },
     { kind: "artifact", id: "artifact/a", format: "initramfs", modules: {} },
   ] as unknown as readonly Resource[];
   expect(Object.fromEntries(purposesOf(resources, "x64"))).toMatchObject({
+    objtool: "kernel/own",
     bootarm64: "kernel/root",
     kernel: "kernel/host",
     boot: "kernel/host",
     modules: "artifact/a",
   });
+  const ofArm = purposesOf(resources, "arm64");
+  expect(ofArm.has("objtool")).toBe(false);
+  const inRoot = { ...kernel, id: "kernel/in", buildIn: { tree: "tree/a" }, architecture: "x86_64" };
+  expect(purposesOf([inRoot] as unknown as readonly Resource[], "x64").has("objtool")).toBe(false);
 });
 
 it("asks for an emulator where programs of a foreign architecture run, for bzip2 by each of its endings, and for what unpacks packages", () => {

@@ -24,7 +24,7 @@ beforeEach(() => {
   copyFileSync(join(source, "setup"), join(directory, "src/setup"));
   writeFileSync(
     join(directory, "src/tools.txt"),
-    "# a comment\nsh start dash app-shells/dash\nno-such-tool start,zfs some-package some/package\nno-such-other xfs,test other-package\nno-such-third lvm third-package\n",
+    "# a comment\nsh start dash app-shells/dash\nno-such-tool start,zfs some-package some/package\nno-such-other xfs,test other-package\nno-such-third lvm third-package\n/etc/passwd start passwd-package\n/no/such/header.h test header-package\n",
   );
   writeFileSync(join(directory, "package-lock.json"), "{}");
   standIn("src/rootloom", 'echo "rootloom $*" >>"$CALLS"');
@@ -115,7 +115,7 @@ describe("setup start", () => {
 describe("setup test", () => {
   it("installs the tools of the tests too, then runs types, lint and every project", () => {
     const { calls } = setUp("test");
-    expect(calls).toContain("apt-get install -y -qq --no-install-recommends other-package some-package");
+    expect(calls).toContain("apt-get install -y -qq --no-install-recommends header-package other-package some-package");
     const run = (name: string) => `npm run --silent ${name}`;
     const parts = [run("check"), run("unit"), run("sim -- --seeds 2000 --jobs 2"), "prepare", run("root"), run("long")];
     const tests = calls.slice(-parts.length);
