@@ -1,5 +1,7 @@
 import { createRequire } from "node:module";
-import { run } from "./cli/run.ts";
+import "./own-modules.ts";
+
+const { run } = await import("./cli/run.ts");
 
 /** The only place that reads the process's own arguments, variables and streams; all else is given them. */
 const { version } = createRequire(import.meta.url)("../package.json") as { version: string };

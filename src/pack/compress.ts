@@ -3,6 +3,7 @@ import zlib from "node:zlib";
 import type { Compression } from "../core/resource.ts";
 import { gzip, gzipStream } from "./gzip.ts";
 import { pump } from "./pump.ts";
+import { release } from "./room.ts";
 
 /** What decides the compressed bytes beside the content: part of the key of every cached segment. */
 export function compressionKey(compression: Compression): string {
@@ -15,12 +16,24 @@ const zstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
 const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip);
 const unzstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdDecompress);
 
-/** One member, made on threads of the pool: a chunk holds the whole result of what compresses as programs do. */
+/** One member, made on threads of the pool. zstd, which is told the size and has room for all, copies nothing before it compresses. */
 export async function compress(bytes: Uint8Array, compression: Compression): Promise<Uint8Array> {
   if (compression.codec === "none") return bytes;
   if (compression.codec === "gzip") return gzip(bytes, compression.level);
-  const chunkSize = Math.max(bytes.length >> 1, 1024) + 1024;
-  return zstd(bytes, { ...zstdOptions(compression.level), chunkSize });
+  const made = await zstd(bytes, {
+    ...zstdOptions(compression.level),
+    pledgedSrcSize: bytes.length,
+    chunkSize: zstdBound(bytes.length),
+  });
+  const member = Buffer.allocUnsafeSlow(made.length);
+  made.copy(member);
+  release(made);
+  return member;
+}
+
+/** What zstd may need for its result, its ZSTD_COMPRESSBOUND; most of it is never touched. */
+function zstdBound(size_bytes: number): number {
+  return size_bytes + (size_bytes >> 8) + 1024;
 }
 
 /** @param size_bytes the length that the content is expected to have. */

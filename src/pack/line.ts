@@ -2,6 +2,7 @@ import type { JobContext } from "../host/ports.ts";
 import { compress } from "./compress.ts";
 import type { Milestone } from "./last-image.ts";
 import { trailer } from "./newc.ts";
+import { release } from "./room.ts";
 import { cancelled } from "./scan-layer.ts";
 import { makeSegment, type SegmentSettings, type StoredSegment } from "./segment-cache.ts";
 import { MAX_BYTES, type Segment } from "./segments.ts";
@@ -87,7 +88,6 @@ export class Line {
     }
     if (this.#context.cancelled()) throw cancelled();
     this.#waiting.push(begun ?? (stored ? this.#reuse(segment, stored) : this.#start(segment)));
-    if (this.#waiting.filter(({ made }) => made).length > WAITING_MAX) await this.#waiting[0]?.made;
     await this.#writeMade();
   }
 
@@ -122,7 +122,7 @@ export class Line {
     this.#making_bytes += held_bytes;
     const making = this.#make(segment)
       .then((stored) => {
-        waiting.stored = stored;
+        waiting.stored = this.#inTurn(stored);
       })
       .finally(() => {
         this.#making_bytes -= held_bytes;
@@ -132,6 +132,14 @@ export class Line {
     waiting.made = making;
     this.#making.add(making);
     return waiting;
+  }
+
+  /** What waits for its turn behind many others is in the cache: it is read again then. */
+  #inTurn(stored: StoredSegment): StoredSegment {
+    const held = this.#waiting.filter(({ stored: each }) => each?.bytes).length;
+    if (!stored.bytes || held < WAITING_MAX) return stored;
+    release(stored.bytes);
+    return { ...stored, bytes: undefined };
   }
 
   async #make(segment: Segment): Promise<StoredSegment> {

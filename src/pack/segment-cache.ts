@@ -21,7 +21,7 @@ export interface StoredSegment {
   /** True where it was in the cache before. */
   readonly reused: boolean;
   /** Its content, where it was just made. */
-  readonly bytes?: Uint8Array;
+  readonly bytes?: Uint8Array | undefined;
 }
 
 /** What every segment of one image is made with. */
