@@ -21,7 +21,7 @@ export function writeImageManifest(files: Files, path: string, entries: EntryLis
   const known = before === undefined ? undefined : recallManifest(files, before);
   const reader = before !== undefined && known ? files.openReader(before) : undefined;
   try {
-    const { sha256, offsets } = writeBeside(files, path, 0o644, (writer) => {
+    const { sha256, offsets } = writeBeside(files, path, "unsynced", (writer) => {
       const text = new ManifestText(writer, entries);
       for (const piece of known && reader ? entries.piecesBeside(known.entries) : [wholeOf(entries)]) {
         if (known && reader && piece.at !== undefined && piece.to - piece.from >= COPIED_MIN)

@@ -54,7 +54,7 @@ export async function writeImage(
     } finally {
       await synced;
     }
-    output.commit();
+    output.commit("unsynced");
     keepImage(settings.files, path, image.sha256, writer.milestones);
     return image;
   } catch (thrown) {

@@ -65,7 +65,7 @@ export function writeManifest(
   entries: Iterable<ManifestEntry>,
   kind: "image" | "record" = "image",
 ): WrittenManifest {
-  return writeBeside(files, path, 0o644, (writer) => writeLines(writer, entries, kind));
+  return writeBeside(files, path, "synced", (writer) => writeLines(writer, entries, kind));
 }
 
 function writeLines(writer: Writer, entries: Iterable<ManifestEntry>, kind: "image" | "record"): WrittenManifest {

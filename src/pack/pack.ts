@@ -18,7 +18,8 @@ type PackJob = JobMap["pack"];
 /**
  * Packs an image and its manifest: merge, cut, read and compress what the cache lacks, splice. Every new segment
  * is read back entry by entry before it is used, every reused one is checked by its digest, and an
- * image packed from nothing is read once more as a whole. Both files get their names only when they are whole.
+ * image packed from nothing is read once more as a whole. Both files get their names only when they are whole and synced;
+ * the names themselves are left for whoever asks, who has more to write in that directory.
  *
  * A file is read once, into its segment. One that changes while that goes on makes the whole tree be hashed first, and read
  * again where it changed.

@@ -53,6 +53,7 @@ export async function createSite({ directory, tarball, content }: SiteOptions): 
   const root = join(state, "volumes/bench/root");
   const artifact = join(state, "artifacts/bench");
   await command("apply");
+  execFileSync("sync"); // what filled it is not written while something is measured
   return {
     root,
     directory,

@@ -22,6 +22,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { PackInput } from "../../src/host/jobs.ts";
 import type { JobContext } from "../../src/host/ports.ts";
@@ -176,6 +177,29 @@ describe("an image", () => {
     const repacked = await packTo(work, "repacked", input);
     const anew = await packTo(work, "anew", { ...input, cache: join(work, "other") });
     expect(fileSha256(repacked.image)).toBe(fileSha256(anew.image));
+  });
+
+  it("holds no more than some of what is made behind a large file, and reads the rest from the cache in its turn", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    const slow = randomBytes(20 << 20).map((byte) => byte & 7);
+    writeFileSync(join(root, "usr/a-large"), slow);
+    for (let file = 0; file < 14; file++) writeFileSync(join(root, `usr/b-${file}`), randomBytes(2 << 20));
+    let readers = 0;
+    const openReader: JobContext["files"]["openReader"] = (path) => {
+      const reader = context.files.openReader(path);
+      if (reader && path.includes("/segments/") && !path.endsWith(".partial")) readers++;
+      return reader;
+    };
+    const counting = { ...context, files: { ...context.files, openReader } };
+    const input = packInput(join(work, "cache"), [treeLayer(root)]);
+    const [image, manifest] = [join(work, "image"), join(work, "manifest")];
+    const packed = await jobTable.pack({ ...input, image, manifest }, counting);
+    expect(readers).toBeGreaterThan(1); // the large one itself is read once
+    const again = await packTo(work, "again", { ...input, cache: join(work, "other") });
+    expect(fileSha256(image)).toBe(again.sha256);
+    expect(packed.sha256).toBe(again.sha256);
+    expect(gunzipSync(readFileSync(image)).includes(readFileSync(join(root, "usr/b-13")))).toBe(true);
   });
 
   it("keeps excluded contents out and the directory in, and does not change with them", async () => {
