@@ -1,12 +1,11 @@
-import { hash } from "node:crypto";
 import type { TreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
 import type { JobTable, LayerSource } from "../host/jobs.ts";
 import type { FileStat, GlancePart, JobContext } from "../host/ports.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
 import { SETTLED_AFTER_MS } from "./hash-cache.ts";
-import { sortByPath } from "./paths.ts";
 import type { Seen, SeenPart, SeenShare } from "./remembered.ts";
+import { joinShares } from "./shares.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
 
@@ -51,20 +50,6 @@ export function lookAtViews(
     settled: changed_ms + SETTLED_AFTER_MS <= start_ms,
   });
   return glances.map(({ upper, parts, expected }) => ({ upper: see(upper), parts: parts.map(see), expected }));
-}
-
-/** What a view has seen, of all shares of its walk; undefined where the tree changed meanwhile, so that they do not fit together. */
-export function joinShares(shares: readonly SeenShare[]): Seen | undefined {
-  const [first] = shares;
-  if (first === undefined) return undefined;
-  const below = sortByPath(shares.flatMap((share) => share.parts));
-  const fits = shares.every(
-    ({ upper, expected }) => upper.digest === first.upper.digest && expected === first.expected,
-  );
-  if (!fits || below.length !== first.expected) return undefined;
-  const parts = [first.upper, ...below];
-  const digest = hash("sha256", parts.map((part) => part.digest).join(" "));
-  return { digest, settled: parts.every(({ settled }) => settled), parts };
 }
 
 /** Where nothing can be said of a tree: no other sight is like it. */

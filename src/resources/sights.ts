@@ -1,8 +1,8 @@
 import type { Resource } from "../core/resource.ts";
 import type { Host, Jobs } from "../host/ports.ts";
 import { openBeside } from "../pack/beside.ts";
-import { joinShares } from "../pack/look.ts";
 import type { Seen } from "../pack/remembered.ts";
+import { joinShares } from "../pack/shares.ts";
 import { imageExcludes } from "./artifact/inputs.ts";
 
 /** What was seen of a tree, and when its walk began, in real time. */

@@ -2,8 +2,9 @@ import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { compileExcludes } from "../../src/pack/excludes.ts";
-import { joinShares, lookAtViews } from "../../src/pack/look.ts";
+import { lookAtViews } from "../../src/pack/look.ts";
 import type { SeenShare } from "../../src/pack/remembered.ts";
+import { joinShares } from "../../src/pack/shares.ts";
 import { context, temporaryDirectory } from "./workspace.ts";
 
 let root: string;

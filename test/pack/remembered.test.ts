@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Files } from "../../src/host/ports.ts";
 import { jobTable } from "../../src/pack/jobs.ts";
-import { joinShares } from "../../src/pack/look.ts";
+import { joinShares } from "../../src/pack/shares.ts";
 import { context, packInput, temporaryDirectory, treeLayer, writeTree } from "./workspace.ts";
 
 describe("what a tree was seen to hold", () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Resource } from "../../src/core/resource.ts";
 import type { Host } from "../../src/host/ports.ts";
 import { createFiles } from "../../src/host/real/files.ts";
-import { joinShares } from "../../src/pack/look.ts";
+import { joinShares } from "../../src/pack/shares.ts";
 import { beginSights, lookOver } from "../../src/resources/sights.ts";
 
 type Asked = { readonly path: string; readonly views: readonly (readonly string[])[] };

@@ -5,7 +5,7 @@ import { makeMarked, requireAllowed, requireOurs, sweepWork } from "../marked.ts
 import { detail, recordOf } from "../owned.ts";
 import { orRetainFailed, retain } from "../retention.ts";
 import type { ApplyContext, Executor, Outcome } from "../types.ts";
-import { BOOT_TREE, readBootParts } from "./boot-tree.ts";
+import { BOOT_TREE, bootInputs, readBootParts } from "./boot-tree.ts";
 import {
   CURRENT,
   damageOf,
@@ -39,7 +39,7 @@ async function packNow(resource: ArtifactResource, context: ApplyContext): Promi
   await provideBase(resource, context);
   const input = packInput(files, resource, cache, await pickedLayers(resource, context));
   const layers = await seenLayers(resource, input, context);
-  const generation = generationOf(inputsOf(resource, layers, readBootParts(resource, files)));
+  const generation = generationOf(inputsOf(resource, layers, bootInputs(readBootParts(resource, files))));
   const standing = await wholeGeneration(resource, generation, context);
   if (standing !== undefined) {
     const health = await requireChecked(resource, standing, context);

@@ -6,7 +6,6 @@ import type { Files } from "../../host/ports.ts";
 import { PACKER_VERSION } from "../../pack/types.ts";
 import { OWN_FOLDER } from "../marker.ts";
 import { type Accounts, noAccounts, readAccounts, resolveOwners } from "../overlay/owners.ts";
-import { type BootParts, bootInputs } from "./boot-tree.ts";
 
 /** Name of the lowest layer in inputs and reports: `root/debian`. */
 export function rootLayer({ base }: ArtifactResource): string {
@@ -51,11 +50,14 @@ function packerCompression({ format, compression }: ArtifactResource): Compressi
   return format === "initramfs" && isOurs ? { codec, level } : { codec: "none", level: 0 };
 }
 
-/** All that a generation depends on, by name. `rootLayer` is the host's, every other one the commit's. */
+/**
+ * All that a generation depends on, by name. `rootLayer` is the host's, every other one the commit's.
+ * @param boot what its boot tree depends on; empty where it has none.
+ */
 export function inputsOf(
   resource: ArtifactResource,
   layers: readonly LayerDigest[],
-  boot: BootParts | undefined,
+  boot: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   const { excludes, nodes, compression, init, sourceDate_s, file, target } = resource;
   return {
@@ -70,7 +72,7 @@ export function inputsOf(
     sourceDate: String(sourceDate_s),
     file,
     target: target ?? "",
-    ...bootInputs(boot),
+    ...boot,
   };
 }
 

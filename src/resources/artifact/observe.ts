@@ -5,8 +5,6 @@ import { checkHostPath } from "../limits.ts";
 import { type Whose, whoseIs } from "../marked.ts";
 import { detail } from "../owned.ts";
 import type { ObserveContext, Observer } from "../types.ts";
-import { readBootParts } from "./boot-tree.ts";
-import { formatProblem } from "./filesystem.ts";
 import {
   CURRENT,
   damageOf,
@@ -17,12 +15,7 @@ import {
   type PackedFile,
   readReport,
 } from "./generations.ts";
-import { observeCheck } from "./health.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
-import { checkKernelSymbols } from "./kernel-symbols.ts";
-import { pickedLayers } from "./picked.ts";
-import { signProblem } from "./sign.ts";
-import { provideBase } from "./tarball.ts";
 
 export interface ObservedArtifact extends Whose {
   /** Where `current` points; empty when it is not there. */
@@ -80,13 +73,14 @@ export async function observeArtifact(
   }
   const found = await observeDirectory(resource.path, owned, context);
   if (found.state === "foreign") return found;
-  const problem = formatProblem(resource, host) ?? signProblem(resource, host);
+  const problem = await toolProblem(resource, host);
   const refusal = problem === undefined ? {} : { problem: { ...problem, condition: "Refused" as const } };
   if (!isBaseThere(resource, context)) return { ...found, ...refusal };
   try {
-    await checkKernelSymbols(resource, context);
+    if (resource.symbols !== undefined)
+      await (await import("./kernel-symbols.ts")).checkKernelSymbols(resource, context);
     const inputs = await observeInputs(resource, found, context);
-    const observed = { ...found, ...inputs, check: observeCheck(resource, inputs.wanted, host) };
+    const observed = { ...found, ...inputs, check: await observeBootCheck(resource, inputs.wanted, host) };
     // One that is whole and up to date needs no tool.
     const isDue = observed.wanted !== found.generation || found.damage !== "";
     return isDue ? { ...observed, ...refusal } : observed;
@@ -160,18 +154,44 @@ async function observeDirectory(
   };
 }
 
+// What an image does not declare needs no module: half of a short command is the loading of its modules.
+
+async function toolProblem(resource: ArtifactResource, host: ObserveContext["host"]) {
+  const { format, boot } = resource;
+  const ofFormat = format === "initramfs" ? undefined : (await import("./filesystem.ts")).formatProblem(resource, host);
+  if (ofFormat !== undefined || boot === undefined) return ofFormat;
+  return (await import("./sign.ts")).signProblem(resource, host);
+}
+
+async function observeBootCheck(resource: ArtifactResource, generation: string, host: ObserveContext["host"]) {
+  if (resource.bootCheck === undefined) return undefined;
+  return (await import("./health.ts")).observeCheck(resource, generation, host);
+}
+
+async function inputsOfBoot(resource: ArtifactResource, host: ObserveContext["host"]) {
+  if (resource.boot === undefined) return {};
+  const { bootInputs, readBootParts } = await import("./boot-tree.ts");
+  return bootInputs(readBootParts(resource, host.files));
+}
+
+/** The layers of modules and firmware, where some are picked. */
+async function layersPicked(resource: ArtifactResource, context: ObserveContext) {
+  if (resource.modules === undefined && resource.firmware === undefined) return [];
+  return (await import("./picked.ts")).pickedLayers(resource, context);
+}
+
 async function observeInputs(
   resource: ArtifactResource,
   found: ObservedArtifact,
   context: ObserveContext,
 ): Promise<Pick<ObservedArtifact, "inputs" | "wanted" | "difference">> {
   const { host, cache, signal, sights } = context;
-  await provideBase(resource, context);
-  const input = packInput(host.files, resource, cache, await pickedLayers(resource, context));
   const { base } = resource;
+  if (base.type === "tarball") await (await import("./tarball.ts")).provideBase(resource, context);
+  const input = packInput(host.files, resource, cache, await layersPicked(resource, context));
   const looked = base.type === "tree" ? await sights?.of(base.path, input.excludes) : undefined;
   const layers = await host.jobs.run("layers", { ...input, looked }, { signal });
-  const inputs = inputsOf(resource, layers, readBootParts(resource, host.files));
+  const inputs = inputsOf(resource, layers, await inputsOfBoot(resource, host));
   const wanted = generationOf(inputs);
   const manifest = `${resource.path}/${found.generation}/${MANIFEST}`;
   const changed = found.generation !== "" && changedInputs(inputs, found.packed).length > 0;

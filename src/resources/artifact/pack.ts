@@ -9,7 +9,7 @@ import { removeDirectory } from "../remove.ts";
 import { retentionOf } from "../retention.ts";
 import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
-import { type BootParts, readBootParts, writeBootTree } from "./boot-tree.ts";
+import { type BootParts, bootInputs, readBootParts, writeBootTree } from "./boot-tree.ts";
 import { damageOf, type GenerationReport, MANIFEST, REPORT, readReport, removeOutdated } from "./generations.ts";
 import { generationOf, inputsOf, rootLayer, rootOf } from "./inputs.ts";
 import { atOneMoment } from "./moment.ts";
@@ -174,7 +174,7 @@ function reportOf(
   parts: BootParts | undefined,
   context: ApplyContext,
 ): GenerationReport {
-  const inputs = inputsOf(resource, packed.layers, parts);
+  const inputs = inputsOf(resource, packed.layers, bootInputs(parts));
   return {
     version: 1,
     instance: context.instance,

@@ -1,7 +1,7 @@
 import type { ArtifactResource } from "../../core/resource.ts";
 import type { PackInput } from "../../host/jobs.ts";
 import type { ApplyContext } from "../types.ts";
-import { readBootParts } from "./boot-tree.ts";
+import { bootInputs, readBootParts } from "./boot-tree.ts";
 import { packFilesystem } from "./filesystem.ts";
 import { MANIFEST } from "./generations.ts";
 import { generationOf, inputsOf, packInput } from "./inputs.ts";
@@ -38,7 +38,7 @@ export async function rebuild(
     ...places,
     sha256,
     size_bytes,
-    generation: generationOf(inputsOf(resource, layers, readBootParts(resource, files))),
+    generation: generationOf(inputsOf(resource, layers, bootInputs(readBootParts(resource, files)))),
   };
 }
 
