@@ -3,7 +3,6 @@ import zlib from "node:zlib";
 import type { Compression } from "../core/resource.ts";
 import { gzip, gzipStream } from "./gzip.ts";
 import { pump } from "./pump.ts";
-import { release } from "./room.ts";
 
 /** What decides the compressed bytes beside the content: part of the key of every cached segment. */
 export function compressionKey(compression: Compression): string {
@@ -20,15 +19,8 @@ const unzstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdDecompre
 export async function compress(bytes: Uint8Array, compression: Compression): Promise<Uint8Array> {
   if (compression.codec === "none") return bytes;
   if (compression.codec === "gzip") return gzip(bytes, compression.level);
-  const made = await zstd(bytes, {
-    ...zstdOptions(compression.level),
-    pledgedSrcSize: bytes.length,
-    chunkSize: zstdBound(bytes.length),
-  });
-  const member = Buffer.allocUnsafeSlow(made.length);
-  made.copy(member);
-  release(made);
-  return member;
+  const sizes = { pledgedSrcSize: bytes.length, chunkSize: zstdBound(bytes.length) };
+  return zstd(bytes, { ...zstdOptions(compression.level), ...sizes });
 }
 
 /** What zstd may need for its result, its ZSTD_COMPRESSBOUND; most of it is never touched. */

@@ -179,6 +179,27 @@ describe("an image", () => {
     expect(fileSha256(repacked.image)).toBe(fileSha256(anew.image));
   });
 
+  it("refuses what a large file became on the disk, where that is not what was written", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    writeFileSync(join(root, "usr/a-large"), randomBytes(17 << 20));
+    const openReader: JobContext["files"]["openReader"] = (path) => {
+      const reader = context.files.openReader(path);
+      if (!reader || !/\/segments\/.*\.partial$/.test(path)) return reader;
+      const read: typeof reader.read = (into, position) => {
+        const length = reader.read(into, position);
+        if (position === 5 << 20) into[7] = (into[7] ?? 0) ^ 1;
+        return length;
+      };
+      return { ...reader, read };
+    };
+    const faulty = { ...context, files: { ...context.files, openReader } };
+    const input = packInput(join(work, "cache"), [treeLayer(root)], { compression: { codec: "none", level: 0 } });
+    const [image, manifest] = [join(work, "image"), join(work, "manifest")];
+    await expect(jobTable.pack({ ...input, image, manifest }, faulty)).rejects.toThrow("did not read back");
+    expect(existsSync(image)).toBe(false);
+  });
+
   it("holds no more than some of what is made behind a large file, and reads the rest from the cache in its turn", async () => {
     const work = temporaryDirectory();
     const root = makeRoot(work);
