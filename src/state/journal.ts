@@ -18,35 +18,24 @@ export type JournalStore = Pick<
 > & { openSteps(): readonly OpenStep[] };
 
 /**
- * The journal: an intent before each effect, durably, an outcome after it. A step stays open until it is finished
+ * The journal: an intent before each effect, an outcome after it. A step stays open until it is finished
  * together with its record; what a kill leaves open is answered by `openEffects`.
  */
 export function journalOf(database: Database): JournalStore {
-  const ended: { readonly effect: bigint; readonly at: string }[] = [];
-  /** With the outcomes that came since: a recovery asks for none of them, so that they wait for no disk of their own. */
-  const transaction = <T>(body: () => T): T => {
-    const count = ended.length;
-    const result = database.transaction(() => {
-      for (const { effect, at } of ended) database.run("update effects set ended_at = ? where effect = ?", at, effect);
-      return body();
-    });
-    ended.splice(0, count);
-    return result;
-  };
   return {
-    beginStep: (runId, stepId, operation, at) => transaction(() => begin(database, runId, stepId, operation, at)),
+    beginStep: (runId, stepId, operation, at) =>
+      database.transaction(() => begin(database, runId, stepId, operation, at)),
     beginEffect: (step, effect, details, at) =>
-      transaction(() => {
+      database.transaction(() => {
         const number = nextNumber(database, "effect", "effects");
         const values = [effect, JSON.stringify(details), at];
         database.run("insert into effects values (?, ?, ?, ?, ?, null)", number, step, ...values);
         return number;
       }),
-    endEffect: (effect, at) => {
-      ended.push({ effect, at });
-    },
+    endEffect: (effect, at) =>
+      database.transaction(() => database.run("update effects set ended_at = ? where effect = ?", at, effect)),
     finishStep: (step, outcome, at) =>
-      transaction(() => {
+      database.transaction(() => {
         close(database, step, outcome.result, outcome.error ?? null, at);
         if (outcome.record !== undefined) upsertRecord(database, outcome.record);
         // After a failure the resource stays owned: its removal has not been seen.
@@ -59,7 +48,7 @@ export function journalOf(database: Database): JournalStore {
              join steps on steps.step = effects.step where steps.ended_at is null order by effects.effect`,
         )
         .map(openEffectOf),
-    closeStep: (step, result, at) => transaction(() => close(database, step, result, null, at)),
+    closeStep: (step, result, at) => database.transaction(() => close(database, step, result, null, at)),
     openSteps: () =>
       database.all("select * from steps where ended_at is null order by step").map((row) => ({
         step: row.step as bigint,

@@ -215,24 +215,6 @@ describe("the journal", () => {
     again.close();
   });
 
-  it("writes an effect's outcome with what it writes next: no wait for the disk is for that alone", () => {
-    const directory = newStateDirectory();
-    const state = openState(host, directory, "write");
-    const database = host.stores.open(join(directory, "rootloom.db"), "read")!;
-    const outcomes = () => database.all("select ended_at from effects order by effect").map((row) => row.ended_at);
-    const step = state.beginStep("r1", "tree/a", "tree.replace", at);
-    const first = state.beginEffect(step, "tree.swap.keep-old", {}, at);
-    state.endEffect(first, "then");
-    expect(outcomes()).toEqual([null]);
-    const second = state.beginEffect(step, "tree.swap.place-new", {}, at);
-    expect(outcomes()).toEqual(["then", null]);
-    state.endEffect(second, "later");
-    state.finishStep(step, { id: "tree/a", record: undefined, result: "", error: undefined }, at);
-    expect(outcomes()).toEqual(["then", "later"]);
-    database.close();
-    state.close();
-  });
-
   it("writes a step's end and its record in one transaction", () => {
     const state = openState(host, newStateDirectory(), "write");
     const record = ownedRecord("tree/a");
