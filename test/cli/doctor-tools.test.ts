@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { distributionOf, missingFinding, parseTools, purposesOf, type Tool } from "../../src/cli/doctor-tools.ts";
+import {
+  distributionOf,
+  missingFinding,
+  parseTools,
+  purposesOf,
+  type Tool,
+  toolFindings,
+} from "../../src/cli/doctor-tools.ts";
 import type { Resource } from "../../src/core/resource.ts";
+import type { Session } from "../../src/pass/types.ts";
 
 const text = readFileSync(new URL("../../src/tools.txt", import.meta.url), "utf8");
 const zfs: Tool = {
@@ -57,6 +65,17 @@ describe("a tool that is missing", () => {
     );
     expect(missingFinding(zfs, new Map(), undefined).hint).toMatch(/^elsewhere it is in debian: zfsutils-linux/);
   });
+});
+
+it("looks for commands where commands are, and for a file that begins with a slash where it is", async () => {
+  const missingWhere = async (has: (path: string) => boolean) => {
+    const files = { readText: () => text, stat: (path: string) => (has(path) ? {} : undefined) };
+    const find = (tool: string) => (tool.startsWith("/") ? undefined : `/usr/bin/${tool}`);
+    const findings = await toolFindings({ host: { files, processes: { find } } } as unknown as Session);
+    return findings.filter(({ check }) => check !== "tools").map(({ check }) => check);
+  };
+  expect(await missingWhere(() => true)).toEqual([]);
+  expect(await missingWhere(() => false)).toEqual(["tool /usr/include/gelf.h"]);
 });
 
 describe("the distribution", () => {

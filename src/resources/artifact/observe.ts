@@ -15,6 +15,14 @@ import {
   type PackedFile,
   readReport,
 } from "./generations.ts";
+import {
+  checkSymbols,
+  inputsOfBoot,
+  layersPicked,
+  observeBootCheck,
+  provideTarball,
+  toolProblem,
+} from "./if-declared.ts";
 import { changedInputs, generationOf, inputsOf, packInput } from "./inputs.ts";
 
 export interface ObservedArtifact extends Whose {
@@ -77,8 +85,7 @@ export async function observeArtifact(
   const refusal = problem === undefined ? {} : { problem: { ...problem, condition: "Refused" as const } };
   if (!isBaseThere(resource, context)) return { ...found, ...refusal };
   try {
-    if (resource.symbols !== undefined)
-      await (await import("./kernel-symbols.ts")).checkKernelSymbols(resource, context);
+    await checkSymbols(resource, context);
     const inputs = await observeInputs(resource, found, context);
     const observed = { ...found, ...inputs, check: await observeBootCheck(resource, inputs.wanted, host) };
     // One that is whole and up to date needs no tool.
@@ -154,32 +161,6 @@ async function observeDirectory(
   };
 }
 
-// What an image does not declare needs no module: half of a short command is the loading of its modules.
-
-async function toolProblem(resource: ArtifactResource, host: ObserveContext["host"]) {
-  const { format, boot } = resource;
-  const ofFormat = format === "initramfs" ? undefined : (await import("./filesystem.ts")).formatProblem(resource, host);
-  if (ofFormat !== undefined || boot === undefined) return ofFormat;
-  return (await import("./sign.ts")).signProblem(resource, host);
-}
-
-async function observeBootCheck(resource: ArtifactResource, generation: string, host: ObserveContext["host"]) {
-  if (resource.bootCheck === undefined) return undefined;
-  return (await import("./health.ts")).observeCheck(resource, generation, host);
-}
-
-async function inputsOfBoot(resource: ArtifactResource, host: ObserveContext["host"]) {
-  if (resource.boot === undefined) return {};
-  const { bootInputs, readBootParts } = await import("./boot-tree.ts");
-  return bootInputs(readBootParts(resource, host.files));
-}
-
-/** The layers of modules and firmware, where some are picked. */
-async function layersPicked(resource: ArtifactResource, context: ObserveContext) {
-  if (resource.modules === undefined && resource.firmware === undefined) return [];
-  return (await import("./picked.ts")).pickedLayers(resource, context);
-}
-
 async function observeInputs(
   resource: ArtifactResource,
   found: ObservedArtifact,
@@ -187,7 +168,7 @@ async function observeInputs(
 ): Promise<Pick<ObservedArtifact, "inputs" | "wanted" | "difference">> {
   const { host, cache, signal, sights } = context;
   const { base } = resource;
-  if (base.type === "tarball") await (await import("./tarball.ts")).provideBase(resource, context);
+  await provideTarball(resource, context);
   const input = packInput(host.files, resource, cache, await layersPicked(resource, context));
   const looked = base.type === "tree" ? await sights?.of(base.path, input.excludes) : undefined;
   const layers = await host.jobs.run("layers", { ...input, looked }, { signal });
