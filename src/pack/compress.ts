@@ -11,16 +11,26 @@ export function compressionKey(compression: Compression): string {
   return `${codec} ${codec === "none" ? 0 : level} ${library}`;
 }
 
-const zstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
 const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip);
 const unzstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdDecompress);
 
-/** One member, made on threads of the pool. zstd, which is told the size and has room for all, copies nothing before it compresses. */
+/** One member, made on threads of the pool. */
 export async function compress(bytes: Uint8Array, compression: Compression): Promise<Uint8Array> {
   if (compression.codec === "none") return bytes;
-  if (compression.codec === "gzip") return gzip(bytes, compression.level);
-  const sizes = { pledgedSrcSize: bytes.length, chunkSize: zstdBound(bytes.length) };
-  return zstd(bytes, { ...zstdOptions(compression.level), ...sizes });
+  return compression.codec === "gzip" ? gzip(bytes, compression.level) : zstd(bytes, compression.level);
+}
+
+/**
+ * One frame in one go: where its first piece is said to be the last, and there is room for all of the result, zstd reads and writes
+ * our memory. Else it copies everything into a window of its own, where it is slower as soon as the window goes round.
+ */
+function zstd(bytes: Uint8Array, level: number): Promise<Uint8Array> {
+  const whole = { flush: zlib.constants.ZSTD_e_end, chunkSize: zstdBound(bytes.length) };
+  const stream = zlib.createZstdCompress({ ...zstdOptions(level), ...whole });
+  return new Promise((resolve, reject) => {
+    stream.once("error", reject).once("data", resolve);
+    stream.write(bytes, () => stream.destroy());
+  });
 }
 
 /** What zstd may need for its result, its ZSTD_COMPRESSBOUND; most of it is never touched. */

@@ -5,13 +5,13 @@ import { trailer } from "./newc.ts";
 import { release } from "./room.ts";
 import { cancelled } from "./scan-layer.ts";
 import { makeSegment, type SegmentSettings, type StoredSegment } from "./segment-cache.ts";
-import { MAX_BYTES, type Segment } from "./segments.ts";
+import type { Segment } from "./segments.ts";
 import type { ImageWriter } from "./splice.ts";
 
 /** Segments on their way at one time; what they hold before they are compressed is bounded by the room. */
 const IN_FLIGHT_MAX = 4;
 /** What one holds that is too large for memory. */
-const STREAMED_BYTES = 8 << 20;
+const STREAMED_BYTES = 6 << 20;
 /** Segments in memory that may be ready before it is their turn. */
 const WAITING_MAX = 8;
 
@@ -45,8 +45,11 @@ export class Line {
   readonly #waiting: Waiting[] = [];
   readonly #making = new Set<Promise<unknown>>();
   readonly #begun = new Map<Segment, Waiting>();
+  /** To be made, too large for memory, and not begun. */
+  readonly #large = new Set<Segment>();
   readonly #used = new Set<string>();
   #making_bytes = 0;
+  #makingLarge = 0;
   #done_bytes = 0;
   #reused = 0;
 
@@ -71,24 +74,44 @@ export class Line {
 
   /** The first that have to be made, as many as there is room for: they are compressed while others are found whole and copied. */
   begin(found: FoundSegments): void {
-    for (const { segment, stored } of found) {
-      if (stored) continue;
+    const missing = found.flatMap(({ segment, stored }) => (stored ? [] : [segment]));
+    for (const segment of missing) if (segment.isLarge) this.#large.add(segment);
+    const [large] = this.#large;
+    for (const segment of large ? [large, ...missing] : missing) {
       if (this.#isFull(segment)) return;
-      this.#begun.set(segment, this.#start(segment));
+      this.#ahead(segment);
     }
+  }
+
+  /** Begins one that is not begun yet, before its turn. */
+  #ahead(segment: Segment): void {
+    if (!this.#begun.has(segment)) this.#begun.set(segment, this.#start(segment));
   }
 
   /** Returns as soon as there is room for the next one. */
   async add(segment: Segment, stored: StoredSegment | undefined): Promise<void> {
+    await this.#aheadLarge();
+    if (!stored && !this.#begun.has(segment)) await this.#haveRoom(segment);
+    if (this.#context.cancelled()) throw cancelled();
     const begun = this.#begun.get(segment);
-    while (!stored && !begun && this.#isFull(segment)) {
+    this.#waiting.push(begun ?? (stored ? this.#reuse(segment, stored) : this.#start(segment)));
+    await this.#writeMade();
+  }
+
+  /** One thread alone compresses a large one, which holds no memory when it is made: one is always being made beside the others. */
+  async #aheadLarge(): Promise<void> {
+    const [large] = this.#large;
+    if (!large || this.#makingLarge > 0) return;
+    await this.#haveRoom(large);
+    this.#ahead(large);
+  }
+
+  async #haveRoom(segment: Segment): Promise<void> {
+    while (this.#isFull(segment)) {
       if (this.isFromNothing) this.#writer.readBack();
       await Promise.race(this.#making);
       await this.#writeMade();
     }
-    if (this.#context.cancelled()) throw cancelled();
-    this.#waiting.push(begun ?? (stored ? this.#reuse(segment, stored) : this.#start(segment)));
-    await this.#writeMade();
   }
 
   async finish(): Promise<Omit<WrittenImage, "size_bytes">> {
@@ -120,12 +143,15 @@ export class Line {
     const waiting: Waiting = { segment, stored: undefined, made: undefined, isWhole: undefined };
     const held_bytes = heldBytes(segment);
     this.#making_bytes += held_bytes;
+    this.#large.delete(segment);
+    if (segment.isLarge) this.#makingLarge++;
     const making = this.#make(segment)
       .then((stored) => {
         waiting.stored = this.#inTurn(stored);
       })
       .finally(() => {
         this.#making_bytes -= held_bytes;
+        if (segment.isLarge) this.#makingLarge--;
         this.#making.delete(making);
       });
     making.catch(() => undefined); // heard by whoever waits for it
@@ -144,8 +170,7 @@ export class Line {
 
   async #make(segment: Segment): Promise<StoredSegment> {
     const { unread } = this.#settings;
-    if (segment.raw_bytes > MAX_BYTES)
-      for (const entry of segment.entries()) if (unread?.has(entry)) unread.hash(entry);
+    if (segment.isLarge) for (const entry of segment.entries()) if (unread?.has(entry)) unread.hash(entry);
     return makeSegment(this.#settings, segment);
   }
 
@@ -168,6 +193,6 @@ export class Line {
   }
 }
 
-function heldBytes({ raw_bytes }: Segment): number {
-  return raw_bytes > MAX_BYTES ? STREAMED_BYTES : raw_bytes;
+function heldBytes({ isLarge, raw_bytes }: Segment): number {
+  return isLarge ? STREAMED_BYTES : raw_bytes;
 }

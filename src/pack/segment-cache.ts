@@ -9,7 +9,7 @@ import { fill, readContent } from "./content.ts";
 import { ImageCheck } from "./image-check.ts";
 import { noteWhole } from "./known-whole.ts";
 import { type Room, release } from "./room.ts";
-import { buildSegment, MAX_BYTES, type Segment, streamSegment } from "./segments.ts";
+import { buildSegment, type Segment, streamSegment } from "./segments.ts";
 import type { PackEntry } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
 
@@ -67,7 +67,7 @@ export function findSegment(files: Files, path: string): StoredSegment | undefin
  */
 export async function makeSegment(settings: SegmentSettings, segment: Segment): Promise<StoredSegment> {
   const { files, cache, compression } = settings;
-  if (segment.raw_bytes > MAX_BYTES) {
+  if (segment.isLarge) {
     const path = segmentPath(cache, segment, compression);
     return store(files, path, (output) => writeStreamed(files, segment, compression, output));
   }

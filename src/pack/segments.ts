@@ -42,6 +42,11 @@ export class Segment {
     return this.#bounds.raw_bytes;
   }
 
+  /** One file that is too large for memory. */
+  get isLarge(): boolean {
+    return this.#bounds.raw_bytes > MAX_BYTES;
+  }
+
   get count(): number {
     return this.#bounds.count;
   }

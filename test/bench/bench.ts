@@ -13,6 +13,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Row, table } from "./figure.ts";
+import { NODE_WORDS } from "./site.ts";
 import { Bench, works } from "./works.ts";
 
 const PRIVATE = "ROOTLOOM_BENCH_PRIVATE";
@@ -23,14 +24,7 @@ else await main();
 
 /** This program again in a mount namespace of its own: whatever it mounts is gone with it. */
 function runPrivately(): number {
-  const words = [
-    "--mount",
-    "--propagation",
-    "private",
-    "--",
-    process.execPath,
-    "--disable-warning=ExperimentalWarning",
-  ];
+  const words = ["--mount", "--propagation", "private", "--", process.execPath, ...NODE_WORDS];
   const environment = { ...process.env, [PRIVATE]: "1" };
   const work = mkdtempSync(join(tmpdir(), "rootloom-bench-"));
   try {

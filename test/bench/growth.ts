@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { ChildFigures } from "./child.ts";
 import { type Measured, sideBySide } from "./figure.ts";
 import { Pipeline } from "./pipeline.ts";
-import { createSite, type Site } from "./site.ts";
+import { createSite, NODE_WORDS, type Site } from "./site.ts";
 
 const FILES_IN_DIRECTORY = 50;
 const BLOCK_BYTES = 512;
@@ -35,7 +35,7 @@ export function measureChild(site: Site, what: "cold" | "nothing"): ChildFigures
   const child = new URL("./child.ts", import.meta.url).pathname;
   // As the launcher does for every command.
   const environment = { ...process.env, NODE_COMPILE_CACHE: join(site.directory, "cache/node") };
-  const words = ["--disable-warning=ExperimentalWarning", child, what, site.directory];
+  const words = [...NODE_WORDS, child, what, site.directory];
   const output = execFileSync(process.execPath, words, {
     encoding: "utf8",
     env: environment,

@@ -223,6 +223,28 @@ describe("an image", () => {
     expect(gunzipSync(readFileSync(image)).includes(readFileSync(join(root, "usr/b-13")))).toBe(true);
   });
 
+  it("begins one large file beside small ones that stand before it, and another when that is made", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    for (let file = 0; file < 30; file++) writeFileSync(join(root, `usr/b-${file}`), randomBytes(2 << 20));
+    for (const name of ["usr/z-1", "usr/z-2"]) writeFileSync(join(root, name), randomBytes(17 << 20));
+    const read: string[] = [];
+    const openTreeReader: JobContext["files"]["openTreeReader"] = (tree, path) => {
+      if (!read.includes(path)) read.push(path);
+      return context.files.openTreeReader(tree, path);
+    };
+    const watching = { ...context, files: { ...context.files, openTreeReader } };
+    const input = packInput(join(work, "cache"), [treeLayer(root)], { compression: { codec: "gzip", level: 1 } });
+    const [image, manifest] = [join(work, "image"), join(work, "manifest")];
+    await jobTable.pack({ ...input, image, manifest }, watching);
+    const [first, second] = ["usr/z-1", "usr/z-2"].map((name) => read.indexOf(name));
+    const small = read.findLastIndex((path) => path.startsWith("usr/b-"));
+    expect(first).toBeLessThan(3);
+    expect(second).toBeGreaterThan(first ?? 0);
+    expect(second).toBeLessThan(small);
+    expect(fileSha256(image)).toBe((await packTo(work, "again", { ...input, cache: join(work, "other") })).sha256);
+  });
+
   it("keeps excluded contents out and the directory in, and does not change with them", async () => {
     const work = temporaryDirectory();
     const root = makeRoot(work);

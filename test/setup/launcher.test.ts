@@ -51,7 +51,7 @@ describe("the launcher", () => {
     fakeNode(`app/node_modules/${pinnedName}/bin/node`, "26.10.0");
     const ran = launch(join(directory, "app/src/rootloom"), {}, "plan", "a b");
     expect(ran.stdout).toBe(
-      `app/node_modules/${pinnedName}/bin/node --disable-warning=ExperimentalWarning ${directory}/app/src/main.ts plan a b cache=`,
+      `app/node_modules/${pinnedName}/bin/node --disable-warning=ExperimentalWarning --no-incremental-marking ${directory}/app/src/main.ts plan a b cache=`,
     );
   });
 
