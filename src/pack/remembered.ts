@@ -13,6 +13,8 @@ export interface Seen {
   readonly settled: boolean;
   /** What it is put together from: what stands near the top, by an empty path, and each directory below that. */
   readonly parts: readonly SeenPart[];
+  /** Number of the walk, of a sight that a pass has: what was found behind it is the pass's answer, too, where it is asked again. */
+  readonly walk?: number | undefined;
 }
 
 /** A sight of a directory with all that is in it and in no other part. */

@@ -67,7 +67,7 @@ export function digestTree(
   const options = { cache: input.cache, excludes: compileExcludes(input.excludes), asItIs: false, attributes: false };
   const seen = input.looked ?? lookAtLayer(context, source, options);
   const known = recallLayer(context.files, treeQuestion(source, input), false);
-  if (known && isSameWhole(known, seen)) return { ...known.digest, seen };
+  if (known && (isSameWhole(known, seen) || isSameWalk(known, seen))) return { ...known.digest, seen };
   const question = { what: "layer", version: 2, ...source, excludes: input.excludes };
   let isRemembered = () => false;
   const answer = remembered(context, input.cache, question, seen, {
@@ -105,6 +105,11 @@ function seenOf(context: JobContext, source: TreeSource, input: PackInput, optio
 
 function isSameWhole(known: WarmLayer, seen: Seen): boolean {
   return known.seen.settled && known.seen.digest === seen.digest;
+}
+
+/** Whether just this sight was scanned before: the tree need not be at rest to be asked twice, only to be packed. */
+function isSameWalk(known: WarmLayer, seen: Seen): boolean {
+  return seen.walk !== undefined && known.seen.walk === seen.walk && known.seen.digest === seen.digest;
 }
 
 /** What changed too short a time before it was seen may have changed again since, and look the same. */

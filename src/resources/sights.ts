@@ -30,12 +30,15 @@ export interface BegunSights extends Sights {
 type Views = Readonly<Record<string, readonly (readonly string[])[]>>;
 
 interface Walk {
+  readonly number: number;
   readonly views: readonly (readonly string[])[];
   readonly begun_ms: number;
   /** One a view; undefined where the tree changed while it was walked. */
   readonly seen: Promise<readonly (Seen | undefined)[]>;
 }
 
+/** No two walks of one process have the same number. */
+let lastWalk = 0;
 /** More would wait for each other at the same directories. */
 const WALKERS_MAX = 4;
 
@@ -52,7 +55,7 @@ export function beginSights(host: Host, cache: string, signal: AbortSignal | und
     const begun_ms = host.clock.now_ms();
     const seen = lookOver(host.jobs, { path, views }, signal, walkers);
     seen.catch(() => undefined); // heard by who asks for it, if anybody does
-    const begun = { views, begun_ms, seen };
+    const begun = { number: ++lastWalk, views, begun_ms, seen };
     walks.set(path, begun);
     return begun;
   };
@@ -71,7 +74,7 @@ export function beginSights(host: Host, cache: string, signal: AbortSignal | und
       const used = begun !== undefined && find(begun.views) >= 0 ? begun : walk(treePath, views);
       try {
         const seen = (await used.seen)[find(used.views)];
-        return seen && { ...seen, begun_ms: used.begun_ms };
+        return seen && { ...seen, begun_ms: used.begun_ms, walk: used.number };
       } catch {
         signal?.throwIfAborted();
         return undefined;

@@ -73,6 +73,36 @@ describe("what a tree was seen to hold", () => {
     expect(() => answers()).toThrow("ENOENT");
   });
 
+  it("answers twice for one walk where something has just changed, and scans for another walk of the same sight", async () => {
+    const now = { ...watched(), now_ms: Date.now };
+    let scans = 0;
+    const scan: Files["scan"] = (path, options) => {
+      scans++;
+      return context.files.scan(path, options);
+    };
+    const counting = { ...now, files: { ...now.files, scan } };
+    const sight = joinShares(await jobTable.look({ path: root, views: [[]] }, counting)) ?? expect.unreachable();
+    expect(sight.settled).toBe(false);
+    const ask = async (walk: number | undefined) => {
+      const looked = { ...sight, walk };
+      const [layer] = await jobTable.layers({ ...packInput(cache, [treeLayer(root)]), looked }, counting);
+      return layer?.digest;
+    };
+    const first = await ask(1);
+    expect(scans).toBe(1);
+    expect(await ask(1)).toBe(first);
+    expect(scans).toBe(1);
+    expect(await ask(2)).toBe(first);
+    expect(scans).toBe(2);
+    for (const _ of [1, 2]) expect(await ask(undefined)).toBe(first);
+    expect(scans).toBe(4);
+    appendFileSync(join(root, "etc/motd"), "!");
+    const other = joinShares(await jobTable.look({ path: root, views: [[]] }, counting)) ?? expect.unreachable();
+    const looked = { ...other, walk: 2 };
+    const [changed] = await jobTable.layers({ ...packInput(cache, [treeLayer(root)]), looked }, counting);
+    expect(changed?.digest).not.toBe(first);
+  });
+
   it("takes a sight of the same pass for a look of its own", async () => {
     const whole = joinShares(await jobTable.look({ path: root, views: [[]] }, context));
     expect(whole?.settled).toBe(true);
