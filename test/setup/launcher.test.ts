@@ -51,8 +51,16 @@ describe("the launcher", () => {
     fakeNode(`app/node_modules/${pinnedName}/bin/node`, "26.10.0");
     const ran = launch(join(directory, "app/src/rootloom"), {}, "plan", "a b");
     expect(ran.stdout).toBe(
-      `app/node_modules/${pinnedName}/bin/node --disable-warning=ExperimentalWarning --no-incremental-marking ${directory}/app/src/main.ts plan a b cache=`,
+      `app/node_modules/${pinnedName}/bin/node --disable-warning=ExperimentalWarning ${directory}/app/src/main.ts plan a b cache=`,
     );
+  });
+
+  it("has collections of memory go on in steps but where images are packed", () => {
+    fakeNode(`app/node_modules/${pinnedName}/bin/node`, "26.10.0");
+    const has = (...words: readonly string[]) =>
+      launch(join(directory, "app/src/rootloom"), {}, ...words).stdout.includes(" --no-incremental-marking ");
+    expect(["apply", "daemon", "verify"].map((command) => has("--state", "s", command))).toEqual([true, true, true]);
+    expect(["drift", "plan", "status"].map((command) => has("--state", "s", command))).toEqual([false, false, false]);
   });
 
   it("finds its own place through links, relative ones too", () => {
