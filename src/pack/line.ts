@@ -90,9 +90,9 @@ export class Line {
 
   /** Returns as soon as there is room for the next one. */
   async add(segment: Segment, stored: StoredSegment | undefined): Promise<void> {
+    if (this.#context.cancelled()) throw cancelled();
     await this.#aheadLarge();
     if (!stored && !this.#begun.has(segment)) await this.#haveRoom(segment);
-    if (this.#context.cancelled()) throw cancelled();
     const begun = this.#begun.get(segment);
     this.#waiting.push(begun ?? (stored ? this.#reuse(segment, stored) : this.#start(segment)));
     await this.#writeMade();
@@ -112,6 +112,7 @@ export class Line {
       await Promise.race(this.#making);
       await this.#writeMade();
     }
+    if (this.#context.cancelled()) throw cancelled();
   }
 
   async finish(): Promise<Omit<WrittenImage, "size_bytes">> {

@@ -245,6 +245,38 @@ describe("an image", () => {
     expect(fileSha256(image)).toBe((await packTo(work, "again", { ...input, cache: join(work, "other") })).sha256);
   });
 
+  it("begins nothing more when it is cancelled, whether segments are made or found, and leaves no image", async () => {
+    const work = temporaryDirectory();
+    const root = makeRoot(work);
+    for (let file = 0; file < 30; file++) writeFileSync(join(root, `usr/b-${file}`), randomBytes(2 << 20));
+    const input = packInput(join(work, "cache"), [treeLayer(root)], { compression: { codec: "gzip", level: 1 } });
+    const [image, manifest] = [join(work, "image"), join(work, "manifest")];
+    let [reads, readsBefore] = [0, 0];
+    const count = <T>(opened: T): T => {
+      reads++;
+      return opened;
+    };
+    const files: JobContext["files"] = {
+      ...context.files,
+      openTreeReader: (tree, path) => count(context.files.openTreeReader(tree, path)),
+      openReader: (path) =>
+        path.includes("/segments/") ? count(context.files.openReader(path)) : context.files.openReader(path),
+    };
+    const stops = async (given: Partial<JobContext>) => {
+      await expect(jobTable.pack({ ...input, image, manifest }, { ...context, files, ...given })).rejects.toThrow(
+        "cancelled",
+      );
+      expect(existsSync(image)).toBe(false);
+    };
+    await stops({ progress: () => (readsBefore = reads), cancelled: () => readsBefore > 0 });
+    expect([reads, reads < 20]).toEqual([readsBefore, true]);
+    const { segments } = await packTo(work, "whole", input);
+    reads = 0;
+    // Each is looked up first, and read when it is its turn.
+    await stops({ cancelled: () => reads === segments + 4 });
+    expect(reads).toBe(segments + 4);
+  });
+
   it("keeps excluded contents out and the directory in, and does not change with them", async () => {
     const work = temporaryDirectory();
     const root = makeRoot(work);
