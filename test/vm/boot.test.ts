@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { fixtures, makeSite, project, type Site } from "../kit.ts";
+import { fixtures, makeSite, project, type Site, sha256Of } from "../kit.ts";
 import { boot } from "./guest.ts";
 
 /** The repository's own example, converged from nothing by the program and booted by a Debian kernel. */
@@ -40,5 +40,38 @@ describe("the example", () => {
       expect(booted.output).not.toMatch(/Initramfs unpacking failed|Kernel panic/);
       expect(booted.end).toBe("off");
     }
+  });
+
+  it("boots an image of zstd frames, one of which was made in pieces of a file that is too large for memory", async () => {
+    const numbers = Array.from(
+      { length: 700_000 },
+      (_, line) => `${line} ${Math.imul(line, 0x9e3779b1) >>> 0} of a large file`,
+    );
+    const large = `${numbers.join("\n")}\n`;
+    expect(large.length).toBeGreaterThan(16 << 20);
+    const init = "mount -t proc proc /proc; sha256sum /large; sync; echo o >/proc/sysrq-trigger; sleep 60";
+    const spec = { root: "debian", overlays: ["hardware/large"], compression: { codec: "zstd", level: 3 } };
+    site.commit({
+      "desired/overlays/hardware/large/large": large,
+      "desired/overlays/hardware/large/init": {
+        text: `#!/bin/sh\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\n${init}\n`,
+        executable: true,
+      },
+      "desired/images/large.yaml": JSON.stringify({
+        apiVersion: "rootloom/v1",
+        kind: "Image",
+        metadata: { name: "large" },
+        spec,
+      }),
+    });
+    const ran = site.run("apply");
+    expect(ran.exitCode, ran.stdout + ran.stderr).toBe(0);
+    const initrd = join(site.state, "artifacts/large/current/initramfs.cpio.zst");
+    const booted = await boot({ kernel: join(fixtures, "vmlinuz"), initrd });
+    expect(booted.output).toContain(
+      `${sha256Of(join(site.directory, "desired/overlays/hardware/large/large"))}  /large`,
+    );
+    expect(booted.output).not.toMatch(/Initramfs unpacking failed|Kernel panic/);
+    expect(booted.end).toBe("off");
   });
 });
