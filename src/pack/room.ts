@@ -1,5 +1,5 @@
 const ROUND_BYTES = 1 << 20;
-const BYTES_MAX = 22 << 20;
+const BYTES_MAX = 20 << 20;
 const BYTES_MIN = 10 << 20;
 /** What a list of entries, the hashes by stamp and their order take for each entry. */
 const ENTRY_BYTES = 100;

@@ -51,6 +51,6 @@ describe("memory for segments on their way", () => {
 
   it("is the less, the more entries are packed, and never less than 10 MiB", () => {
     const limits = [0, 10_000, 500_000].map((entries) => new Room(entries).bytes_max);
-    expect(limits).toEqual([22 * MIB, 22 * MIB - 1_000_000, 10 * MIB]);
+    expect(limits).toEqual([20 * MIB, 20 * MIB - 1_000_000, 10 * MIB]);
   });
 });
