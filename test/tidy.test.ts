@@ -110,6 +110,14 @@ describe("the host boundary", () => {
   });
 });
 
+it("the top level holds what belongs there and nothing that a tool left behind", () => {
+  const folders = ["desired", "node_modules", "src", "state", "systemd", "test"];
+  const documents = ["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md"];
+  const settings = ["package-lock.json", "package.json", "tsconfig.json"];
+  const found = readdirSync(root).filter((name) => !name.startsWith("."));
+  expect(found.filter((name) => ![...folders, ...documents, ...settings].includes(name))).toEqual([]);
+});
+
 describe("sizes", () => {
   it("keeps files short", () => {
     const long = sources
