@@ -43,13 +43,11 @@ export class Line {
   readonly isFromNothing: boolean;
   /** Made, or being made, and not written yet; and those of them that are being made. */
   readonly #waiting: Waiting[] = [];
-  readonly #making = new Set<Promise<unknown>>();
+  readonly #making = new Map<Promise<unknown>, Segment>();
   readonly #begun = new Map<Segment, Waiting>();
   /** To be made, too large for memory, and not begun. */
   readonly #large = new Set<Segment>();
   readonly #used = new Set<string>();
-  #making_bytes = 0;
-  #makingLarge = 0;
   #done_bytes = 0;
   #reused = 0;
 
@@ -63,7 +61,7 @@ export class Line {
 
   /** What is being made, before it is compressed. */
   get making_bytes(): number {
-    return this.#making_bytes;
+    return [...this.#making.values()].reduce((sum, segment) => sum + heldBytes(segment), 0);
   }
 
   /** Segments that stand in the image already. */
@@ -101,7 +99,7 @@ export class Line {
   /** One thread alone compresses a large one, which holds no memory when it is made: one is always being made beside the others. */
   async #aheadLarge(): Promise<void> {
     const [large] = this.#large;
-    if (!large || this.#makingLarge > 0) return;
+    if (!large || [...this.#making.values()].some(({ isLarge }) => isLarge)) return;
     await this.#haveRoom(large);
     this.#ahead(large);
   }
@@ -109,7 +107,7 @@ export class Line {
   async #haveRoom(segment: Segment): Promise<void> {
     while (this.#isFull(segment)) {
       if (this.isFromNothing) this.#writer.readBack();
-      await Promise.race(this.#making);
+      await Promise.race(this.#making.keys());
       await this.#writeMade();
     }
     if (this.#context.cancelled()) throw cancelled();
@@ -125,13 +123,13 @@ export class Line {
 
   /** Settles when nothing is compressed or written any more. */
   async idle(): Promise<void> {
-    await Promise.allSettled([...this.#making, this.#writer.settle()]);
+    await Promise.allSettled([...this.#making.keys(), this.#writer.settle()]);
   }
 
   #isFull(segment: Segment): boolean {
     const { size } = this.#making;
     return (
-      size > 0 && (size >= IN_FLIGHT_MAX || this.#making_bytes + heldBytes(segment) > this.#settings.room.bytes_max)
+      size > 0 && (size >= IN_FLIGHT_MAX || this.making_bytes + heldBytes(segment) > this.#settings.room.bytes_max)
     );
   }
 
@@ -142,22 +140,17 @@ export class Line {
 
   #start(segment: Segment): Waiting {
     const waiting: Waiting = { segment, stored: undefined, made: undefined, isWhole: undefined };
-    const held_bytes = heldBytes(segment);
-    this.#making_bytes += held_bytes;
     this.#large.delete(segment);
-    if (segment.isLarge) this.#makingLarge++;
     const making = this.#make(segment)
       .then((stored) => {
         waiting.stored = this.#inTurn(stored);
       })
       .finally(() => {
-        this.#making_bytes -= held_bytes;
-        if (segment.isLarge) this.#makingLarge--;
         this.#making.delete(making);
       });
     making.catch(() => undefined); // heard by whoever waits for it
     waiting.made = making;
-    this.#making.add(making);
+    this.#making.set(making, segment);
     return waiting;
   }
 
