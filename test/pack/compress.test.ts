@@ -1,20 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import zlib from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { compress, decompress } from "../../src/pack/compress.ts";
+import { repeatingText as content } from "./inputs.ts";
 
 const compression = { codec: "zstd", level: 3 } as const;
-
-/** Lines that come again, farther and farther from where they stood before. */
-function content(size_bytes: number): Buffer {
-  const bytes = Buffer.alloc(size_bytes);
-  for (let at = 0, line = 0; at < size_bytes; line++) {
-    const digest = createHash("sha256").update(`${Math.floor(Math.sqrt(line))}`);
-    at += bytes.write(`${digest.digest("hex")} ${line}\n`, at);
-  }
-  return bytes;
-}
 
 /** What the library makes of it where it has all of the content and room for all of the result. */
 function inOneGo(bytes: Uint8Array): Buffer {

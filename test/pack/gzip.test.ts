@@ -1,22 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { gunzipSync, inflateRawSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { gzip, gzipStream } from "../../src/pack/gzip.ts";
+import { repeatingText as content } from "./inputs.ts";
 
 const part_bytes = 1 << 20;
-
-/** Text that repeats over the limits of parts, with something new in each line. */
-function content(size_bytes: number): Buffer {
-  const bytes = Buffer.alloc(size_bytes);
-  for (let at = 0, line = 0; at < size_bytes; line++) {
-    const digest = createHash("sha256")
-      .update(String(line % 300))
-      .digest("hex");
-    at += bytes.write(`${digest} ${line}\n`, at);
-  }
-  return bytes;
-}
 
 /** As a generator gives them that uses its memory again. */
 function* inChunks(bytes: Buffer, chunk_bytes: number): Generator<Uint8Array> {

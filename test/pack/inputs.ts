@@ -23,6 +23,15 @@ export function writeTree(directory: string, files: Readonly<Record<string, stri
   }
 }
 
+/** Text that repeats over the limits of parts, with something new in each line. */
+export function repeatingText(size_bytes: number): Buffer {
+  const bytes = Buffer.alloc(size_bytes);
+  for (let at = 0, line = 0; at < size_bytes; line++) {
+    at += bytes.write(`${sha256(String(line % 300))} ${line}\n`, at);
+  }
+  return bytes;
+}
+
 export function sha256(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
