@@ -260,6 +260,11 @@ export interface Files {
    * number in memory that others share who walk the same tree with the same views, it takes what they do not.
    */
   look(treePath: string, views: readonly LookOptions[], turn?: Int32Array): readonly Glance[];
+  /**
+   * What the filesystem says of the state of a tree: while that is the same, nothing in the tree has changed. All that was written
+   * before is in it. Undefined where there is no such number, or to ask for it takes longer than a walk.
+   */
+  generation(treePath: string): string | undefined;
   /** mountinfo of the namespace of `--mount-namespace`, in its order. */
   mounts(): readonly MountEntry[];
   /** The mounts of every namespace that a process is in, one namespace after the other. */

@@ -22,7 +22,7 @@ import type { PassRequest, PassResult, Session } from "./types.ts";
 export async function runPass(session: Session, request: PassRequest): Promise<PassResult> {
   const run = beginRun(session, request);
   session.host.jobs.prepare(request.mode === "plan" ? "looks" : "all");
-  const sights = beginSights(session.host, session.configuration.cache, request.signal);
+  const sights = beginSights(session.host, session.configuration, request.signal);
   const loading = loadDesired(session, request.mode === "plan" ? "known" : "read");
   prepareObservers();
   const desired = await loading.catch((thrown) => sourceFailed(session, request, run, thrown));

@@ -1,9 +1,10 @@
 import type { Resource } from "../core/resource.ts";
-import type { Host, Jobs } from "../host/ports.ts";
+import type { Files, Host, Jobs } from "../host/ports.ts";
 import { openBeside } from "../pack/beside.ts";
 import type { Seen } from "../pack/remembered.ts";
 import { joinShares } from "../pack/shares.ts";
 import { imageExcludes } from "./artifact/inputs.ts";
+import type { Places } from "./types.ts";
 
 /** What was seen of a tree, and when its walk began, in real time. */
 export interface Sight extends Seen {
@@ -37,6 +38,16 @@ interface Walk {
   readonly seen: Promise<readonly (Seen | undefined)[]>;
 }
 
+/** What was seen of a tree at rest, and what its filesystem said of it then. */
+interface Standing {
+  readonly views: Walk["views"];
+  readonly generation: string;
+  readonly seen: readonly Seen[];
+}
+
+/** By tree; undefined of one that was walked before, but not seen at rest, or on a filesystem that says nothing. */
+const standing = new WeakMap<Files, Map<string, Standing | undefined>>();
+
 /** No two walks of one process have the same number. */
 let lastWalk = 0;
 /** More would wait for each other at the same directories. */
@@ -44,16 +55,20 @@ const WALKERS_MAX = 4;
 
 /**
  * Begins to walk the trees that the last pass has looked at, while the commit is still read; any others when the first asks.
- * Which they were is kept in the cache: a wrong guess costs a walk.
+ * Which they were is kept in the cache: a wrong guess costs a walk. A tree that its filesystem says is as it was is not walked.
  */
-export function beginSights(host: Host, cache: string, signal: AbortSignal | undefined): BegunSights {
+export function beginSights(
+  host: Host,
+  places: Pick<Places, "cache" | "state">,
+  signal: AbortSignal | undefined,
+): BegunSights {
   const walks = new Map<string, Walk>();
+  const { cache } = places;
   const guessed = readGuess(host, cache);
   let expected: Views = {};
   const walk = (path: string, views: readonly (readonly string[])[]): Walk => {
-    const walkers = Math.min(host.jobs.width, WALKERS_MAX);
     const begun_ms = host.clock.now_ms();
-    const seen = lookOver(host.jobs, { path, views }, signal, walkers);
+    const seen = lookUnlessStanding(host, { path, views }, places, signal);
     seen.catch(() => undefined); // heard by who asks for it, if anybody does
     const begun = { number: ++lastWalk, views, begun_ms, seen };
     walks.set(path, begun);
@@ -81,6 +96,35 @@ export function beginSights(host: Host, cache: string, signal: AbortSignal | und
       }
     },
   };
+}
+
+/** As `lookOver`, but where the filesystem says that the tree is as a pass before has seen it. */
+async function lookUnlessStanding(
+  { files, jobs }: Host,
+  what: { readonly path: string; readonly views: Walk["views"] },
+  { cache, state }: Pick<Places, "cache" | "state">,
+  signal: AbortSignal | undefined,
+): Walk["seen"] {
+  const { path, views } = what;
+  const known = standing.get(files) ?? new Map<string, Standing | undefined>();
+  standing.set(files, known);
+  // Who walks a tree once only has nothing to compare with.
+  const generation = known.has(path) ? generationOf(files, path, [cache, state]) : undefined;
+  const before = known.get(path);
+  if (before !== undefined && before.generation === generation && isSame(before.views, views)) return before.seen;
+  known.set(path, undefined);
+  const seen = await lookOver(jobs, what, signal, Math.min(jobs.width, WALKERS_MAX));
+  const settled = seen.flatMap((each) => (each?.settled === true ? [each] : []));
+  if (generation === undefined || settled.length < seen.length) return seen;
+  // It has no answer while something is mounted in the tree, which a walk sees: it is asked once more.
+  if (files.generation(path) === generation) known.set(path, { views, generation, seen: settled });
+  return seen;
+}
+
+/** Undefined where the tree is on one filesystem, or subvolume, with what each pass writes: there it always differs. */
+function generationOf(files: Files, path: string, ours: readonly string[]): string | undefined {
+  const device = files.stat(path)?.device;
+  return ours.some((each) => files.stat(each)?.device === device) ? undefined : files.generation(path);
 }
 
 /** Walks a tree once, in so many threads: one sight a view, undefined where the tree changed meanwhile. */

@@ -12,9 +12,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { Bench } from "./common.ts";
 import { type Row, table } from "./figure.ts";
 import { NODE_WORDS } from "./site.ts";
-import { Bench, works } from "./works.ts";
+import { works } from "./works.ts";
 
 const PRIVATE = "ROOTLOOM_BENCH_PRIVATE";
 const cache = new URL("../../.cache/bench", import.meta.url).pathname;

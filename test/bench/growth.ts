@@ -20,7 +20,12 @@ export interface GrowthPoint {
 /** Measures a tree of many small files. The tarball it comes from is kept in `cache`. */
 export async function measureGrowth(cache: string, work: string, files: number, runs: number): Promise<GrowthPoint> {
   const directory = join(work, `growth-${files}`);
-  const site = await createSite({ directory, tarball: manyFiles(cache, files), content: "managed" });
+  const site = await createSite({
+    directory,
+    tarball: manyFiles(cache, files),
+    content: "managed",
+    backend: "directory",
+  });
   const pipeline = new Pipeline(directory, join(directory, "staging"), site.root, site.overlay);
   pipeline.copyRoot();
   const cold = measureChild(site, "cold");

@@ -9,7 +9,6 @@ import { loadDesired } from "../../src/pass/desired.ts";
 import { runPass } from "../../src/pass/pass.ts";
 import type { PassRequest, Session } from "../../src/pass/types.ts";
 import { packInput } from "../../src/resources/artifact/inputs.ts";
-import { sha256Of } from "../kit.ts";
 import { type Measured, timed } from "./figure.ts";
 
 const program = new URL("../../src/rootloom", import.meta.url).pathname;
@@ -40,12 +39,15 @@ export interface SiteOptions {
   /** What the root is filled from. */
   readonly tarball: string;
   readonly content: "managed" | "live";
+  /** Of the root's volume. */
+  readonly backend: "directory" | "btrfs";
 }
 
-export async function createSite({ directory, tarball, content }: SiteOptions): Promise<Site> {
+export async function createSite(options: SiteOptions): Promise<Site> {
+  const { directory } = options;
   const [state, cache] = [join(directory, "state"), join(directory, "cache")];
   mkdirSync(cache, { recursive: true });
-  writeDesired(directory, tarball, content);
+  writeDesired(options);
   const flags = { desired: join(directory, "desired"), state, cache, mountNamespace: "/proc/self/ns/mnt" };
   const { desired, mountNamespace } = flags;
   const words = ["--desired", desired, "--state", state, "--cache", cache, "--mount-namespace", mountNamespace];
@@ -158,7 +160,7 @@ async function changeOneFile(site: string, artifact: string, run: number): Promi
   return { seconds, bytes: statSync(join(artifact, "current/initramfs.cpio.gz")).size };
 }
 
-function writeDesired(site: string, tarball: string, content: SiteOptions["content"]): void {
+function writeDesired({ directory: site, tarball, content, backend }: SiteOptions): void {
   const write = (path: string, text: string, mode = 0o644) => {
     const full = join(site, "desired", path);
     mkdirSync(dirname(full), { recursive: true });
@@ -166,9 +168,11 @@ function writeDesired(site: string, tarball: string, content: SiteOptions["conte
   };
   const document = (kind: string, name: string, spec: object) =>
     JSON.stringify({ apiVersion: "rootloom/v1", kind, metadata: { name }, spec });
-  const source = { tarball: { path: tarball, sha256: sha256Of(tarball) } };
+  // By another process: what this one holds in memory, the kernel copies the tables of whenever a command is started.
+  const sha256 = execFileSync("sha256sum", [tarball], { encoding: "utf8" }).slice(0, 64);
+  const source = { tarball: { path: tarball, sha256 } };
   write("host.yaml", document("Host", "host", {}));
-  write("volumes/bench.yaml", document("Volume", "bench", { backend: "directory" }));
+  write("volumes/bench.yaml", document("Volume", "bench", { backend }));
   write("roots/bench.yaml", document("Root", "bench", { volume: "bench", source, content }));
   write("images/bench.yaml", document("Image", "bench", { root: "bench" }));
   write("overlays/common/init", "#!/bin/sh\nexec /bin/sh\n", 0o755);

@@ -23,23 +23,32 @@ beforeEach(() => {
 afterEach(() => rmSync(cache, { recursive: true }));
 
 /** Made of a place in the walk. */
-const share = (path: string, view: number) => ({
-  upper: { path: "", digest: `${path} ${view}`, settled: true },
+const share = (path: string, view: number, settled = true) => ({
+  upper: { path: "", digest: `${path} ${view}`, settled },
   parts: [],
   expected: 0,
 });
 const sightOf = (path: string, view: number) => joinShares([share(path, view)])?.digest;
 
+interface Circumstances {
+  readonly fails?: boolean;
+  readonly settled?: boolean;
+  readonly host?: Pick<Host, "files">;
+  readonly onWalk?: () => void;
+}
+
 /** Every view of a tree has the place of the view in the walk as its digest. */
-function begin(fails = false) {
+function begin({ fails = false, settled = true, host = { files }, onWalk }: Circumstances = {}) {
   const walks: Asked[] = [];
   const run = async (_job: string, asked: Asked) => {
     walks.push({ path: asked.path, views: asked.views });
+    onWalk?.();
     if (fails) throw new Error("it is gone");
-    return asked.views.map((_, index) => share(asked.path, index));
+    return asked.views.map((_, index) => share(asked.path, index, settled));
   };
   const clock = { now_ms: () => 7000 };
-  return { walks, sights: beginSights({ files, clock, jobs: { run, width: 1 } } as unknown as Host, cache, undefined) };
+  const machine = { ...host, clock, jobs: { run, width: 1 } } as unknown as Host;
+  return { walks, sights: beginSights(machine, { cache, state: join(cache, "state") }, undefined) };
 }
 
 /** A pass over these resources, of which the next one can guess. */
@@ -64,7 +73,7 @@ describe("what a pass sees of trees", () => {
   });
 
   it("leaves it to whoever asks to say why a tree cannot be walked", async () => {
-    const { walks, sights } = begin(true);
+    const { walks, sights } = begin({ fails: true });
     sights.expect([tree("/a", "managed")]);
     expect(await sights.of("/a", [])).toBeUndefined();
     expect(await sights.of("/other", [])).toBeUndefined();
@@ -135,5 +144,67 @@ describe("what a pass sees of trees", () => {
     expect(await lookOver(jobs([half(1), { ...half(0), upper: part("v", true) }]), what, undefined, 2)).toEqual([
       undefined,
     ]);
+  });
+});
+
+describe("a tree whose filesystem says what state it is in", () => {
+  /** What it says, and whether the tree is on the filesystem on which we write. */
+  let said: { generation: string | undefined; isOurs: boolean };
+  let asked: string[];
+  let host: Pick<Host, "files">;
+  beforeEach(() => {
+    said = { generation: "first", isOurs: false };
+    asked = [];
+    const device = (path: string) => (path.startsWith(cache) || said.isOurs ? 1 : 2);
+    const stat = (path: string) => ({ ...files.stat(cache), device: device(path) });
+    const generation = (path: string) => {
+      asked.push(path);
+      return said.generation;
+    };
+    host = { files: { ...files, stat, generation } as unknown as Host["files"] };
+  });
+
+  /** How often it is walked, and what is seen of it. */
+  async function look(circumstances: Circumstances = {}, resource = tree("/a", "managed"), excludes: string[] = []) {
+    const { walks, sights } = begin({ host, ...circumstances });
+    sights.expect([resource]);
+    const sight = await sights.of("/a", excludes);
+    return { walks: walks.length, sight };
+  }
+
+  it("is not walked again while that is the same, from the third time on: who looks once need not ask", async () => {
+    const first = await look();
+    expect([first.walks, asked]).toEqual([1, []]);
+    expect((await look()).walks).toBe(1);
+    const { walks, sight } = await look();
+    expect(walks).toBe(0);
+    expect(sight).toEqual({ ...first.sight, walk: expect.any(Number) });
+    expect(sight?.walk).not.toBe(first.sight?.walk);
+    said.generation = "second";
+    expect([(await look()).walks, (await look()).walks]).toEqual([1, 0]);
+  });
+
+  it("is walked where something was mounted in it for the time of a walk, or that is not said any more", async () => {
+    await look();
+    await look({ onWalk: () => Object.assign(said, { generation: undefined }) });
+    said.generation = "first";
+    expect([(await look()).walks, (await look()).walks]).toEqual([1, 0]);
+    said.generation = undefined;
+    expect([(await look()).walks, (await look()).walks]).toEqual([1, 1]);
+  });
+
+  it("is walked where it was not at rest, could not be walked, or is looked at for others", async () => {
+    await look();
+    await look({ settled: false });
+    expect((await look({ fails: true })).walks).toBe(1);
+    expect((await look()).walks).toBe(1);
+    expect((await look({}, image("/a", ["tmp/*"]), OF_IMAGE)).walks).toBe(1);
+    expect((await look({}, image("/a", ["tmp/*"]), OF_IMAGE)).walks).toBe(0);
+  });
+
+  it("is not asked for where it is on the filesystem that each pass changes", async () => {
+    said.isOurs = true;
+    for (let pass = 0; pass < 3; pass++) expect((await look()).walks).toBe(1);
+    expect(asked).toEqual([]);
   });
 });

@@ -20,8 +20,9 @@ type ReadingPart = Pick<
   Files,
   "stat" | "list" | "readText" | "readBytes" | "readLink" | "realPath" | "openReader" | "openTree" | "openTreeReader"
 >;
-type FilesystemPart = Pick<Files, "scan" | "look" | "mounts" | "mountsEverywhere" | "filesystemIdentity"> &
-  Pick<Files, "freeSpace_bytes" | "syncDirectory" | "syncFilesystem">;
+type FilesystemPart = ReturnType<typeof fakeWalks> &
+  Pick<Files, "mounts" | "mountsEverywhere" | "filesystemIdentity" | "freeSpace_bytes"> &
+  Pick<Files, "syncDirectory" | "syncFilesystem">;
 
 function readingPart(context: FileContext): ReadingPart {
   const { kernel } = context;

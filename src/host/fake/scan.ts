@@ -6,9 +6,10 @@ import { inodeStat } from "./inode.ts";
 import { encode, type Kernel } from "./kernel.ts";
 import type { Location } from "./mount-table.ts";
 
-/** The two walks of the file port. */
-export function fakeWalks(kernel: Kernel): Pick<Files, "scan" | "look"> {
+/** The two walks of the file port, on filesystems that say nothing by themselves, as most do. */
+export function fakeWalks(kernel: Kernel): Pick<Files, "scan" | "look" | "generation"> {
   return {
+    generation: () => undefined,
     scan: (treePath, options = {}) => scanFakeTree(kernel, treePath, options),
     look: (treePath, views) => views.map((view) => lookAtFakeTree(kernel, treePath, view)),
   };

@@ -26,6 +26,7 @@ import {
   writeNewFile,
 } from "./durable.ts";
 import { attempt, attemptUnlessMissing } from "./failure.ts";
+import { treeGeneration } from "./generation.ts";
 import { openFileInside } from "./held-tree.ts";
 import { filesystemIdentity } from "./identity.ts";
 import { lookAtTree } from "./look.ts";
@@ -49,6 +50,7 @@ export function createFiles(options: FilesOptions): Files {
     ...writing,
     ...removing,
     removeTree: (path, inode, keep) => removeHostTree(path, inode, mountNamespace, keep),
+    generation: treeGeneration,
     mounts: () => listMounts(mountNamespace),
     mountsEverywhere: () => [...listMounts(mountNamespace), ...listMountsOfProcesses()],
     filesystemIdentity: (path) =>

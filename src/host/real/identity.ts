@@ -1,7 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import type { MountEntry } from "../ports.ts";
 import { isMissing } from "./failure.ts";
-import { filesystemUuid, statDescriptor, subvolumeId } from "./system-calls.ts";
+import { subvolumeId } from "./subvolume.ts";
+import { filesystemUuid, statDescriptor } from "./system-calls.ts";
 
 /**
  * A name of the filesystem that holds a path, the same after a reboot and a remount wherever the

@@ -302,11 +302,14 @@ export function filesystemUuid(descriptor: number): string | undefined {
   return /[1-9a-f]/.test(uuid) ? uuid : undefined;
 }
 
-/** The id of the btrfs subvolume that an open directory is in; undefined on other filesystems (BTRFS_IOC_INO_LOOKUP). */
-export function subvolumeId(descriptor: number): bigint | undefined {
-  scratch.fill(0, 0, pathLimit_bytes);
-  scratch.writeBigUInt64LE(256n, 8); // BTRFS_FIRST_FREE_OBJECTID: the subvolume's own top
-  return libc.ioctl(descriptor, 0xd0009412n, scratchPointer) === 0 ? scratch.readBigUInt64LE(0) : undefined;
+/**
+ * Asks the driver of an open file something that takes and fills a structure (ioctl).
+ * @returns the structure as it was filled, until the next call; undefined where the driver does not know, or refuses.
+ */
+export function askDriver(descriptor: number, request: bigint, structure: Uint8Array): Buffer | undefined {
+  const filled = scratch.subarray(0, structure.length);
+  filled.set(structure);
+  return libc.ioctl(descriptor, request, scratchPointer) < 0 ? undefined : filled; // some answer 1
 }
 
 /** Sends one datagram to a unix socket, by path or by abstract name (`@name`), without waiting. */

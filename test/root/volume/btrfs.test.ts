@@ -109,17 +109,6 @@ describe("a snapshot of a subvolume", () => {
   });
 });
 
-describe("the generation number", () => {
-  it("is another one after a change, and the same without one", async () => {
-    await bench.converge();
-    const generation = () => bench.backend.generation(bench.volume, bench.working());
-    const before = await generation();
-    expect(await generation()).toBe(before);
-    bench.write("file", "x");
-    expect(await generation()).not.toBe(before);
-  });
-});
-
 describe("a reading of the live volume", () => {
   it("removes what a killed one left, and no snapshot that only ends like it", async () => {
     await bench.converge();

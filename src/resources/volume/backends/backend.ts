@@ -63,8 +63,6 @@ export interface VolumeBackend {
 
   /** What it can do here, which may depend on the filesystem below. */
   capabilities(volume: VolumeSubject, looking: Looking): Promise<Capabilities>;
-  /** A text that is another one after any change of the content; undefined where there is no such number. */
-  generation(volume: VolumeSubject, looking: Looking): Promise<string | undefined>;
   /** Those that we made of this volume, oldest first. A copy or one made by hand is not listed. */
   snapshots(volume: VolumeSubject, looking: Looking): Promise<readonly Snapshot[]>;
   /** Takes one under a name as `checkSnapshotName` allows. Found complete under that name, it is returned as it is. */
@@ -157,7 +155,6 @@ export interface Capabilities {
   /** True where a snapshot is of one moment; else what was written meanwhile may be in it by half. */
   readonly atomic: boolean;
   readonly grows: boolean;
-  readonly generation: boolean;
   /** What is missing and why, for people: `its filesystem (ext4) shares no blocks: snapshots are full copies`; empty when nothing is. */
   readonly note: string;
 }

@@ -54,7 +54,6 @@ export const directoryBackend: VolumeBackend = {
   remount: () => unable("mount"),
   detach: () => unable("unmount"),
   capabilities,
-  generation: async () => undefined,
   snapshots: async (volume, looking) => markedSnapshots(snapshotFolder(volume), volume, looking),
   snapshot,
   removeSnapshot,
@@ -98,7 +97,7 @@ async function capabilities({ path }: VolumeSubject, { host }: Looking): Promise
   const shares = await sharesBlocks(host, path);
   const means: Means = shares ? "reflink copy" : "copy";
   const note = shares ? "" : "its filesystem shares no blocks: a snapshot takes as much room as what is in it";
-  return { snapshots: means, clones: means, atomic: false, grows: false, generation: false, note };
+  return { snapshots: means, clones: means, atomic: false, grows: false, note };
 }
 
 async function snapshot(volume: VolumeSubject, name: string, working: Working): Promise<Snapshot> {

@@ -52,10 +52,8 @@ export const btrfsBackend: VolumeBackend = {
     clones: "btrfs snapshot",
     atomic: true,
     grows: true,
-    generation: true,
     note: "",
   }),
-  generation,
   snapshots: async (volume, looking) => markedSnapshots(snapshotFolder(volume), volume, looking),
   snapshot,
   removeSnapshot,
@@ -147,12 +145,6 @@ async function destroy(volume: VolumeSubject, working: Working): Promise<void> {
 }
 
 /** The kernel counts what is on disk: what is still in memory would not be seen. */
-async function generation({ path }: VolumeSubject, { host }: Looking): Promise<string | undefined> {
-  host.files.syncFilesystem(path);
-  const subvolume = await readSubvolume(host, path);
-  return subvolume === undefined ? undefined : `${subvolume.uuid} ${subvolume.generation}`;
-}
-
 function existing(files: Looking["host"]["files"], path: string): string {
   return path === "/" || files.realPath(path) !== undefined ? path : existing(files, posix.dirname(path));
 }

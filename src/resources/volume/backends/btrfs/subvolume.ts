@@ -9,7 +9,6 @@ const TOP_INODE = 256;
 
 export interface Subvolume {
   readonly uuid: string;
-  readonly generation: string;
   /** Of what `btrfs receive` made elsewhere; empty for others. */
   readonly receivedFrom: string;
   /** Whether quotas are enabled on its filesystem. */
@@ -27,7 +26,6 @@ export async function readSubvolume(host: Host, path: string): Promise<Subvolume
   const number = (name: string) => (/^\d+$/.test(value(name)) ? Number(value(name)) : undefined);
   return {
     uuid: value("UUID"),
-    generation: value("Generation"),
     receivedFrom: value("Received UUID") === "-" ? "" : value("Received UUID"),
     hasQuotas: value("Quota group") !== "-",
     limit_bytes: number("Limit referenced"),

@@ -45,7 +45,6 @@ export const loopBackend: VolumeBackend = {
   remount: remountWith,
   detach,
   capabilities,
-  generation: async () => undefined,
   snapshots: async (volume, looking) => snapshotsOf(volume, looking),
   snapshot,
   removeSnapshot,

@@ -34,7 +34,7 @@ export function snapshotsOf(volume: VolumeSubject, looking: Looking): readonly S
 export async function capabilities(volume: VolumeSubject, { host }: Looking): Promise<Capabilities> {
   const note = await whyNoSnapshots(volume, host);
   const means = note === "" ? "reflink copy" : undefined;
-  return { snapshots: means, clones: means, atomic: true, grows: true, generation: false, note };
+  return { snapshots: means, clones: means, atomic: true, grows: true, note };
 }
 
 /** A reflink copy of the image at one moment, whose journal is then replayed in the copy. */

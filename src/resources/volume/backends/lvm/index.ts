@@ -38,7 +38,6 @@ export const lvmBackend: VolumeBackend = {
   remount: remountWith,
   detach: (_volume, entry, working) => unmountTree(working, entry, () => false),
   capabilities,
-  generation: async () => undefined,
   snapshots: snapshotsOf,
   snapshot,
   removeSnapshot,

@@ -12,7 +12,7 @@ const FULL_SIZE_NOTE = "outside a thin pool, a snapshot takes room for the whole
 
 export async function capabilities(volume: VolumeSubject, looking: Looking): Promise<Capabilities> {
   const found = findIn(await readGroup(volume, looking), volume.device);
-  const base = { atomic: true, grows: true, generation: false } as const;
+  const base = { atomic: true, grows: true } as const;
   const note = whyNoSnapshots(found);
   if (note !== "") return { ...base, snapshots: undefined, clones: undefined, note };
   if (found?.type === "V") return { ...base, snapshots: "lvm thin snapshot", clones: "lvm thin snapshot", note };

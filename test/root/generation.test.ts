@@ -1,0 +1,177 @@
+import { execFileSync } from "node:child_process";
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  closeSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Resource } from "../../src/core/resource.ts";
+import { createFiles } from "../../src/host/real/files.ts";
+import { createHost } from "../../src/host/real/host.ts";
+import { beginSights } from "../../src/resources/sights.ts";
+import { whyNotMount } from "./private-namespace.ts";
+
+const mountNamespace = "/proc/self/ns/mnt";
+const files = createFiles({ mountNamespace });
+let work: string;
+/** A btrfs, a subvolume in it, and a tree in that. */
+let top: string;
+let volume: string;
+let tree: string;
+let count = 0;
+
+beforeAll(() => {
+  expect(whyNotMount()).toBeUndefined();
+  work = mkdtempSync(join(tmpdir(), "rootloom-generation-"));
+  top = join(work, "mounted");
+  execFileSync("truncate", ["--size=2G", join(work, "disk")]);
+  execFileSync("mkfs.btrfs", ["-q", join(work, "disk")], { stdio: "ignore" });
+  mkdirSync(top);
+  execFileSync("mount", ["-o", "loop", join(work, "disk"), top]);
+});
+afterAll(() => {
+  execFileSync("umount", [top]);
+  rmSync(work, { recursive: true });
+});
+beforeEach(() => {
+  volume = join(top, `volume${++count}`);
+  tree = join(volume, "root");
+  btrfs("subvolume", "create", volume);
+  mkdirSync(join(tree, "etc/inner"), { recursive: true });
+  for (const path of ["file", "etc/other", "etc/inner/deep"]) writeFileSync(join(tree, path), "content");
+  execFileSync("sync"); // what stands in memory only is this test's own
+});
+
+const btrfs = (...words: readonly string[]) => execFileSync("btrfs", words, { stdio: "ignore" });
+const at = (path: string) => join(tree, path);
+
+const CHANGES: Readonly<Record<string, () => void>> = {
+  "bytes written over others": () => {
+    const file = openSync(at("etc/inner/deep"), "r+");
+    writeSync(file, "CON", 0);
+    closeSync(file);
+  },
+  "bytes written through a mapping": () =>
+    execFileSync("python3", [
+      "-c",
+      "import mmap, sys\nwith open(sys.argv[1], 'r+b') as file, mmap.mmap(file.fileno(), 0) as map: map[0:2] = b'XY'",
+      at("file"),
+    ]),
+  "bytes added": () => appendFileSync(at("file"), "more"),
+  "a file cut short": () => truncateSync(at("file"), 3),
+  "a new file": () => writeFileSync(at("etc/inner/new"), ""),
+  "a file removed": () => unlinkSync(at("etc/inner/new")),
+  "a file renamed": () => renameSync(at("etc/other"), at("etc/another")),
+  "another name": () => linkSync(at("file"), at("etc/inner/name")),
+  "a link": () => symlinkSync("file", at("link")),
+  "a mode": () => chmodSync(at("etc/inner/deep"), 0o600),
+  "an owner": () => chownSync(at("etc/inner"), 1, 1),
+  "a time": () => utimesSync(at("file"), 1, 1),
+  "an attribute": () => execFileSync("setfattr", ["-n", "user.some", "-v", "thing", at("file")]),
+};
+
+describe("what btrfs says of a tree", () => {
+  it("is another thing after each change, whatever it is, and the same without one", () => {
+    let before = files.generation(tree);
+    expect(before).toMatch(/^[0-9a-f]{32} \d+ \d+$/);
+    for (const [what, change] of Object.entries(CHANGES)) {
+      expect([what, files.generation(tree)]).toEqual([what, before]);
+      change();
+      const after = files.generation(tree);
+      expect([what, after === undefined, after === before]).toEqual([what, false, false]);
+      before = after;
+    }
+  });
+
+  it("does not change with what happens elsewhere on the filesystem", () => {
+    const before = files.generation(tree);
+    writeFileSync(join(top, "elsewhere"), "x");
+    expect(files.generation(tree)).toBe(before);
+  });
+
+  it("is another thing for another tree of the subvolume, for a copy, and for what stands there instead", () => {
+    const before = files.generation(tree);
+    mkdirSync(join(volume, "second"));
+    expect(files.generation(join(volume, "second"))).not.toBe(files.generation(tree));
+    btrfs("subvolume", "snapshot", volume, `${volume}-copy`);
+    const uuidOf = (generation: string | undefined) => generation?.split(" ")[0];
+    expect(uuidOf(files.generation(`${volume}-copy/root`))).not.toBe(uuidOf(before));
+    renameSync(volume, `${volume}-old`);
+    renameSync(`${volume}-copy`, volume);
+    expect(uuidOf(files.generation(tree))).not.toBe(uuidOf(before));
+  });
+
+  it("is nothing where a subvolume lies in the tree, for its changes are its own", () => {
+    btrfs("subvolume", "create", join(volume, "beside"));
+    btrfs("subvolume", "create", join(volume, "root.d"));
+    expect(files.generation(tree)).toBeDefined();
+    btrfs("subvolume", "create", at("etc/inner/below"));
+    expect(files.generation(tree)).toBeUndefined();
+    expect(files.generation(at("etc/inner"))).toBeUndefined();
+    btrfs("subvolume", "delete", at("etc/inner/below"));
+    expect(files.generation(tree)).toBeDefined();
+  });
+
+  it("is nothing where something is mounted in the tree", () => {
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", at("etc")]);
+    try {
+      expect(files.generation(tree)).toBeUndefined();
+      expect(files.generation(at("etc"))).toBeUndefined();
+    } finally {
+      execFileSync("umount", [at("etc")]);
+    }
+    expect(files.generation(tree)).toBeDefined();
+  });
+
+  it("is nothing on another filesystem, where nothing is, and where much is to be written out first", () => {
+    expect(files.generation(work)).toBeUndefined();
+    expect(files.generation(at("missing"))).toBeUndefined();
+    expect(files.generation(at("file"))).toBeUndefined();
+    writeFileSync(join(top, "much"), Buffer.alloc(32 << 20, "much"));
+    expect(files.generation(tree)).toBeUndefined();
+    execFileSync("sync");
+    expect(files.generation(tree)).toBeDefined();
+  });
+});
+
+describe("a pass over a tree that btrfs says is as it was", () => {
+  it("does not walk it, and sees what it saw; after a change it walks again", async () => {
+    const host = createHost({ mountNamespace });
+    let walks = 0;
+    const run = ((name, input, options) => {
+      if (name === "look") walks++;
+      return host.jobs.run(name, input, options);
+    }) as typeof host.jobs.run;
+    const counting = { ...host, jobs: { ...host.jobs, run, width: 1 } };
+    const look = async (): Promise<readonly [number, string | undefined]> => {
+      walks = 0;
+      const sights = beginSights(counting, { cache: work, state: work }, undefined);
+      sights.expect([{ kind: "tree", path: tree, content: "managed" } as Resource]);
+      const sight = await sights.of(tree, []);
+      return [walks, sight?.digest];
+    };
+    await new Promise((resolve) => setTimeout(resolve, 2_100)); // what has just changed can change once more within one tick
+    const first = await look();
+    expect(await look()).toEqual(first);
+    const [, digest] = first;
+    expect(await look()).toEqual([0, digest]);
+    CHANGES["bytes written over others"]?.();
+    const [walked, after] = await look();
+    expect([walked, after === digest]).toEqual([1, false]);
+  });
+});
