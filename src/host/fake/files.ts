@@ -1,6 +1,6 @@
 import { toTreePath } from "../../core/entry.ts";
-import type { Attributes, FileStat, Files, Reader, Writer } from "../ports.ts";
-import { bytesContent, type Content, contentBytes, contentSize, readContent, startOf } from "./content.ts";
+import type { Attributes, FileStat, Files, Reader } from "../ports.ts";
+import { bytesContent, type Content, contentBytes, readContent } from "./content.ts";
 import { attempt, attemptUnlessMissing, ErrnoError } from "./errno.ts";
 import { type FileContext, isDirectory, makeDirectoryAt, replaceNode, syncParent } from "./file-context.ts";
 import { deviceText } from "./file-system.ts";
@@ -10,6 +10,7 @@ import { decode } from "./mount-table.ts";
 import { removeFakeTree } from "./remove-tree.ts";
 import { fakeWalks } from "./scan.ts";
 import { openFakeTree } from "./tree.ts";
+import { openFakeWriter } from "./writer.ts";
 
 /** The file port over one mount namespace of the machine in memory. */
 export function createFakeFiles(context: FileContext): Files {
@@ -167,55 +168,5 @@ function openFakeReader(inode: Inode): Reader {
     read: (into, position) => readContent(content(), into, position),
     stat: (): FileStat => inodeStat(inode),
     close: () => undefined,
-  };
-}
-
-/** Bytes are gathered and become the content at each sync and at the close. */
-function openFakeWriter(context: FileContext, path: string, mode: number): Writer {
-  if (context.kernel.look(encode(path))?.inode.type === "symlink") throw new ErrnoError("ELOOP", path);
-  const inode = context.kernel.open(encode(path), mode, true);
-  inode.mode = mode;
-  const { fileSystem } = inode;
-  let written = new Uint8Array(4096);
-  let size = 0;
-  let flushed = 0;
-  const flush = (): void => {
-    if (flushed === size) return;
-    fileSystem.setContent(inode, { kind: "bytes", bytes: written.slice(0, size) });
-    flushed = size;
-  };
-  const write = (bytes: Uint8Array): void => {
-    const growth = size + bytes.length - contentSize(inode.content);
-    if (fileSystem.used_bytes + growth > fileSystem.capacity_bytes) {
-      flush();
-      throw new ErrnoError("ENOSPC", path);
-    }
-    if (size + bytes.length > written.length) {
-      const larger = new Uint8Array(Math.max(written.length * 2, size + bytes.length));
-      larger.set(written.subarray(0, size));
-      written = larger;
-    }
-    written.set(bytes, size);
-    size += bytes.length;
-  };
-  return {
-    write: (bytes) => attempt("write", path, () => write(bytes)),
-    writeLater: async (bytes) => attempt("write", path, () => write(bytes)),
-    syncLater: async () => flush(),
-    startWith: (other, length_bytes) =>
-      attempt("write", path, () => {
-        write(startOf(context.kernel.get(encode(other), true).inode.content, length_bytes));
-        return "copy";
-      }),
-    sync: () =>
-      attempt("sync", path, () => {
-        context.point("synced", path);
-        flush();
-        fileSystem.sync(inode);
-      }),
-    close: () => attempt("write", path, flush),
-    get bytes() {
-      return size;
-    },
   };
 }
