@@ -25,7 +25,7 @@ export async function compareWithManifest(
   context: JobContext,
   input: PackInput & { readonly manifest: string },
 ): Promise<ManifestDifference> {
-  const { entries } = await compose(context, input, { attributes: false, asSeen: true });
+  const { entries } = await compose(context, input, { attributes: false });
   const counts = { added: 0, removed: 0, changed: 0 };
   const lines: string[] = [];
   const kept = recallManifest(context.files, input.manifest)?.entries;

@@ -21,8 +21,6 @@ export interface Composition {
 export interface ComposeOptions {
   /** Looks for extended attributes, to say which an archive loses. */
   readonly attributes: boolean;
-  /** See `ReadTreeOptions`. */
-  readonly asSeen?: boolean;
 }
 
 /** As `Composition`, while contents of the lowest layer may still have to be read. */

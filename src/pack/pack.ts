@@ -21,18 +21,17 @@ type PackJob = JobMap["pack"];
  * image packed from nothing is read once more as a whole. Both files get their names only when they are whole and synced;
  * the names themselves are left for whoever asks, who has more to write in that directory.
  *
- * A file is read once, into its segment. One that changes while that goes on makes the whole tree be hashed first, and read
- * again where it changed.
+ * A file is read once, into its segment. One that changes while that goes on, or has since the tree was scanned, makes the whole
+ * tree be looked at again and hashed first, and read again where it changed.
  * @throws RootloomError for bad layers, an empty root, a missing init, no space (waiting), files that keep changing (transient).
  */
 export async function pack(context: JobContext, input: PackJob["input"]): Promise<PackJob["output"]> {
   try {
     const composition = await composeUnread(context, input, { attributes: true, later: true });
-    const canChange = (composition.unread?.count ?? 0) > 0;
     try {
       return await packComposition(context, input, composition);
     } catch (thrown) {
-      if (!canChange || context.cancelled() || asRootloomError(thrown).retry !== "transient") throw thrown;
+      if (context.cancelled() || asRootloomError(thrown).retry !== "transient") throw thrown;
       const looked = { ...input, seen: undefined };
       return await packComposition(context, looked, await composeUnread(context, looked, { attributes: true }));
     }

@@ -21,13 +21,8 @@ export interface ReadLayer extends Layer {
   readonly unread: UnreadContents | undefined;
 }
 
-export interface ReadTreeOptions extends ScanLayerOptions {
-  /** Takes what was scanned for the same sight also where the tree was not at rest then: to tell of it, not to pack it. */
-  readonly asSeen?: boolean;
-}
-
 /**
- * A tree as this thread remembers it, where it looks the same; else scanned, but for the parts of it that look the same and
+ * A tree as this thread remembers it, where it looks the same, or was scanned for just this sight; else scanned, but for the parts of it that look the same and
  * were at rest when they were remembered. What of it is scanned is looked at once more, and the whole is remembered where that
  * was as it had been seen before.
  */
@@ -35,12 +30,12 @@ export function readTree(
   context: JobContext,
   source: TreeSource,
   input: PackInput,
-  options: ReadTreeOptions,
+  options: ScanLayerOptions,
 ): ReadLayer & { readonly isRemembered: () => boolean } {
   const question = treeQuestion(source, input);
   const seen = seenOf(context, source, input, options);
   const known = recallLayer(context.files, question, options.attributes !== false);
-  if (known && (isSameWhole(known, seen) || (options.asSeen === true && known.seen.digest === seen.digest)))
+  if (known && (isSameWhole(known, seen) || isSameWalk(known, seen)))
     return { ...known.layer, digest: () => known.digest, unread: undefined, isRemembered: () => true };
   const parts = known === undefined || source.snapshot ? new Set<TreePath>() : sameParts(known.seen, seen);
   const attributes = options.attributes !== false || (known?.attributes === true && parts.size > 0);
@@ -107,7 +102,10 @@ function isSameWhole(known: WarmLayer, seen: Seen): boolean {
   return known.seen.settled && known.seen.digest === seen.digest;
 }
 
-/** Whether just this sight was scanned before: the tree need not be at rest to be asked twice, only to be packed. */
+/**
+ * Whether just this sight was scanned before. The tree need not have been at rest for that: what a pass packs is what it has seen and
+ * named, each content that is packed is compared with its hash, and the next pass scans again what may have changed since.
+ */
 function isSameWalk(known: WarmLayer, seen: Seen): boolean {
   return seen.walk !== undefined && known.seen.walk === seen.walk && known.seen.digest === seen.digest;
 }

@@ -1,9 +1,10 @@
-import { chmodSync, writeFileSync } from "node:fs";
+import { hash } from "node:crypto";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Files, Glance, JobContext } from "../../src/host/ports.ts";
 import { jobTable } from "../../src/pack/jobs.ts";
-import type { Seen } from "../../src/pack/remembered.ts";
+import { joinShares } from "../../src/pack/shares.ts";
 import { context, packInput, temporaryDirectory, treeLayer, writeTree } from "./workspace.ts";
 
 const PARTS = ["usr/lib/one", "usr/lib/other"];
@@ -118,23 +119,46 @@ describe("a tree that is remembered", () => {
     expect(after.digest).toBe(whole?.digest);
   });
 
-  it("is told of as it was scanned for the same sight, also where it had changed just then", async () => {
+  it("is told of and packed as it was scanned for the same walk, also where it had changed just then", async () => {
     const work = temporaryDirectory();
     const manifest = join(work, "manifest");
     const input = packInput(work, [treeLayer(root, undefined)]);
-    await jobTable.layout({ ...input, manifest }, context);
+    await jobTable.pack({ ...input, image: join(work, "image"), manifest }, using);
     young = ["usr/lib/one"];
     sight = { "usr/lib/one": "another" };
     change("usr/lib/one/deep/file");
-    const [layer] = await jobTable.layers(input, using);
-    entered = [];
+    const looked = joinShares(await jobTable.look({ path: root, views: [[]] }, using)) ?? expect.unreachable();
+    const [layer] = await jobTable.layers({ ...input, looked: { ...looked, walk: 1 } }, using);
     const lines = [expect.stringMatching(/^~ \/usr\/lib\/one\/deep\/file \(content/)];
-    const counts = { added: 0, removed: 0, changed: 1 };
-    expect(await jobTable.difference({ ...input, manifest, seen: layer?.seen }, using)).toEqual({ ...counts, lines });
-    expect(entered).toEqual([]);
-    sight = { "usr/lib/one": "yet another" };
-    const seen = { ...layer?.seen, digest: "of yet another" } as Seen;
-    expect(await jobTable.difference({ ...input, manifest, seen }, using)).toEqual({ ...counts, lines });
+    const difference = { added: 0, removed: 0, changed: 1, lines };
+    for (const [walk, scanned] of [
+      [1, []],
+      [2, ["usr/lib/one"]],
+    ] as const) {
+      entered = [];
+      const seen = { ...looked, walk };
+      expect(await jobTable.difference({ ...input, manifest, seen }, using)).toEqual(difference);
+      const again = { image: join(work, `image${walk}`), manifest: join(work, `manifest${walk}`), seen };
+      const { layers } = await jobTable.pack({ ...input, ...again }, using);
+      expect([layers, entered]).toEqual([[expect.objectContaining({ digest: layer?.digest })], scanned]);
+    }
+    expect(readFileSync(join(work, "image1")).equals(readFileSync(join(work, "image2")))).toBe(true);
+  });
+
+  it("is looked at and scanned once more for packing where a content is not what was scanned for the same walk", async () => {
+    const work = temporaryDirectory();
+    const input = packInput(work, [treeLayer(root, undefined)]);
+    await jobTable.pack({ ...input, image: join(work, "image"), manifest: join(work, "manifest") }, using);
+    young = ["usr/lib/one"];
+    sight = { "usr/lib/one": "another" };
+    change("usr/lib/one/deep/file");
+    const looked = joinShares(await jobTable.look({ path: root, views: [[]] }, using)) ?? expect.unreachable();
+    const seen = { ...looked, walk: 1 };
+    await jobTable.layers({ ...input, looked: seen }, using);
+    writeFileSync(join(root, "usr/lib/one/deep/file"), "at the last moment\n");
+    const manifest = join(work, "later");
+    await jobTable.pack({ ...input, image: join(work, "image"), manifest, seen }, using);
+    expect(readFileSync(manifest, "utf8")).toContain(hash("sha256", "at the last moment\n"));
     expect(entered).toEqual(["usr/lib/one"]);
   });
 
