@@ -83,8 +83,8 @@ function load(files: Files, path: string): HashTable | undefined {
     if (stated === undefined) return undefined;
     const known = new HashTable();
     const digest = createHash("sha256");
-    const chunk = Buffer.allocUnsafe(HASH_CHUNK_BYTES);
     for (let position = FIRST_LINE_BYTES; ; ) {
+      const chunk = Buffer.allocUnsafeSlow(HASH_CHUNK_BYTES);
       const length = fill(reader, chunk, position);
       if (length === 0) return digest.digest("hex") === stated ? known : undefined;
       if (length % RECORD_BYTES !== 0) return undefined;

@@ -6,7 +6,7 @@ export const HASH_CHUNK_BYTES = CHUNK_RECORDS * RECORD_BYTES;
 /** Of the places in the index, at most so many are taken. */
 const FULL = 0.6;
 
-/** Hashes of contents by key, as bytes: a key is the first half of a digest, one byte a character. */
+/** Hashes of contents by key, as bytes, found by the first four of a key: a key is the first half of a digest, one byte a character. */
 export class HashTable {
   readonly #chunks: Buffer[] = [];
   /** Number of a record, plus one, at the place that its key names, or behind it. */
@@ -33,26 +33,18 @@ export class HashTable {
   }
 
   set(key: string, sha256: string): void {
-    const place = this.#placeOf(key);
-    const known = (this.#index[place] ?? 0) - 1;
-    const record = known < 0 ? this.#append(place) : known;
-    const offset = (record % CHUNK_RECORDS) * RECORD_BYTES;
-    if (known < 0) this.#chunkOf(record).write(key, offset, KEY_BYTES, "latin1");
-    this.#chunkOf(record).write(sha256, offset + KEY_BYTES, "hex");
-    this.#grow();
+    const known = (this.#index[this.#placeOf(key)] ?? 0) - 1;
+    const record = known < 0 ? this.#append(key) : known;
+    this.#chunkOf(record).write(sha256, (record % CHUNK_RECORDS) * RECORD_BYTES + KEY_BYTES, "hex");
     this.#see(record);
   }
 
-  /** Takes whole records that another table gave. */
+  /** Takes a chunk over from a table whose records this one lacks: in their order, each but the last with all that it can hold. */
   load(chunk: Buffer, length_bytes: number): void {
-    for (let offset = 0; offset < length_bytes; offset += RECORD_BYTES) {
-      const key = chunk.toString("latin1", offset, offset + KEY_BYTES);
-      const place = this.#placeOf(key);
-      if ((this.#index[place] ?? 0) > 0) continue;
-      const record = this.#append(place);
-      chunk.copy(this.#chunkOf(record), (record % CHUNK_RECORDS) * RECORD_BYTES, offset, offset + RECORD_BYTES);
-      this.#grow();
-    }
+    const first = this.#count;
+    this.#chunks.push(chunk);
+    this.#count += length_bytes / RECORD_BYTES;
+    this.#enter(first);
   }
 
   /** Its records, or only those that were seen. Each part may be overwritten by the next. */
@@ -75,11 +67,12 @@ export class HashTable {
     }
   }
 
-  /** Room for one record more, which the index then knows. */
-  #append(place: number): number {
+  /** A record more, with room for its hash. */
+  #append(key: string): number {
     if (this.#count % CHUNK_RECORDS === 0) this.#chunks.push(Buffer.allocUnsafeSlow(HASH_CHUNK_BYTES));
     const record = this.#count++;
-    this.#index[place] = record + 1;
+    this.#chunkOf(record).write(key, (record % CHUNK_RECORDS) * RECORD_BYTES, KEY_BYTES, "latin1");
+    this.#enter(record);
     return record;
   }
 
@@ -112,18 +105,22 @@ export class HashTable {
     this.#seenCount++;
   }
 
-  #grow(): void {
-    if (this.#count > this.#seen.length - 1) {
-      const seen = new Uint8Array(2 * this.#seen.length);
+  /** Puts the records from `first` on into the index, which grows where it has to: then all of them. */
+  #enter(first: number): void {
+    let length = this.#index.length;
+    while (this.#count > length * FULL) length *= 2;
+    const isLarger = length > this.#index.length;
+    if (isLarger) {
+      this.#index = new Int32Array(length);
+      const seen = new Uint8Array(length);
       seen.set(this.#seen);
       this.#seen = seen;
     }
-    if (this.#count < this.#index.length * FULL) return;
-    this.#index = new Int32Array(2 * this.#index.length);
-    for (let record = 0; record < this.#count; record++) {
-      const offset = (record % CHUNK_RECORDS) * RECORD_BYTES;
-      const key = this.#chunkOf(record).toString("latin1", offset, offset + KEY_BYTES);
-      this.#index[this.#placeOf(key)] = record + 1;
+    const mask = length - 1;
+    for (let record = isLarger ? 0 : first; record < this.#count; record++) {
+      let place = this.#chunkOf(record).readInt32LE((record % CHUNK_RECORDS) * RECORD_BYTES) & mask;
+      while (this.#index[place] !== 0) place = (place + 1) & mask;
+      this.#index[place] = record + 1;
     }
   }
 }
