@@ -80,15 +80,24 @@ export async function makeSegment(settings: SegmentSettings, segment: Segment): 
     return known;
   }
   const bytes = await compress(raw, compression);
-  const back = await decompress(bytes, compression.codec, raw.length);
+  const stored = await store(files, path, async (output) => {
+    const checked = checkBack(bytes, raw, compression);
+    try {
+      output.writer.write(bytes);
+      return hash("sha256", bytes);
+    } finally {
+      await checked;
+    }
+  });
+  if (bytes !== raw) settings.room.giveBack(memory);
+  return { ...stored, bytes };
+}
+
+/** @throws RootloomError where compressed bytes are not what they were made of. */
+async function checkBack(bytes: Uint8Array, raw: Uint8Array, { codec }: Compression): Promise<void> {
+  const back = await decompress(bytes, codec, raw.length);
   if (Buffer.compare(back, raw) !== 0) throw notReadBack();
   if (back !== bytes) release(back);
-  if (bytes !== raw) settings.room.giveBack(memory);
-  const stored = await store(files, path, (output) => {
-    output.writer.write(bytes);
-    return hash("sha256", bytes);
-  });
-  return { ...stored, bytes };
 }
 
 /** A cache that loses a segment makes it again, and one that is torn is found by its digest: it is not waited for. */
