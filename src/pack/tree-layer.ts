@@ -22,9 +22,9 @@ export interface ReadLayer extends Layer {
 }
 
 /**
- * A tree as this thread remembers it, where it looks the same, or was scanned for just this sight; else scanned, but for the parts of it that look the same and
- * were at rest when they were remembered. What of it is scanned is looked at once more, and the whole is remembered where that
- * was as it had been seen before.
+ * A tree as this thread remembers it, where it looks the same, or was scanned for just this sight; else scanned, but for the parts
+ * of it that look the same and were at rest when they were remembered. What of it is scanned is looked at once more, and the whole
+ * is remembered where that was as it had been seen before.
  */
 export function readTree(
   context: JobContext,
@@ -35,7 +35,8 @@ export function readTree(
   const question = treeQuestion(source, input);
   const seen = seenOf(context, source, input, options);
   const known = recallLayer(context.files, question, options.attributes !== false);
-  if (known && (isSameWhole(known, seen) || isSameWalk(known, seen)))
+  // A snapshot is one moment: what changes while it is looked at is taken from there.
+  if (known && (isSameWhole(known, seen) || (source.snapshot === undefined && isSameWalk(known, seen))))
     return { ...known.layer, digest: () => known.digest, unread: undefined, isRemembered: () => true };
   const parts = known === undefined || source.snapshot ? new Set<TreePath>() : sameParts(known.seen, seen);
   const attributes = options.attributes !== false || (known?.attributes === true && parts.size > 0);

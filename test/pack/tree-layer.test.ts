@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Files, Glance, JobContext } from "../../src/host/ports.ts";
@@ -143,6 +143,25 @@ describe("a tree that is remembered", () => {
       expect([layers, entered]).toEqual([[expect.objectContaining({ digest: layer?.digest })], scanned]);
     }
     expect(readFileSync(join(work, "image1")).equals(readFileSync(join(work, "image2")))).toBe(true);
+  });
+
+  it("is packed from a snapshot as that holds it, whatever was scanned of the tree in the same walk", async () => {
+    const work = temporaryDirectory();
+    const layer = { type: "tree", name: "root", path: root, identity: "test", sourceDate_s: undefined } as const;
+    const input = packInput(work, [layer]);
+    await jobTable.pack({ ...input, image: join(work, "image"), manifest: join(work, "manifest") }, using);
+    young = ["usr/lib/one"];
+    sight = { "usr/lib/one": "another" };
+    const looked = joinShares(await jobTable.look({ path: root, views: [[]] }, using)) ?? expect.unreachable();
+    const seen = { ...looked, walk: 1 };
+    await jobTable.layers({ ...input, looked: seen }, using);
+    const path = join(work, "snapshot");
+    cpSync(root, path, { recursive: true });
+    writeFileSync(join(path, "usr/lib/one/deep/file"), "of the snapshot\n");
+    const source = { ...layer, snapshot: { path, mounted: [], moment_ms: long_ago_ms } };
+    const manifest = join(work, "later");
+    await jobTable.pack({ ...packInput(work, [source]), image: join(work, "image"), manifest, seen }, using);
+    expect(readFileSync(manifest, "utf8")).toContain(hash("sha256", "of the snapshot\n"));
   });
 
   it("is looked at and scanned once more for packing where a content is not what was scanned for the same walk", async () => {

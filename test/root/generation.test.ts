@@ -88,7 +88,7 @@ const CHANGES: Readonly<Record<string, () => void>> = {
 describe("what btrfs says of a tree", () => {
   it("is another thing after each change, whatever it is, and the same without one", () => {
     let before = files.generation(tree);
-    expect(before).toMatch(/^[0-9a-f]{32} \d+ \d+$/);
+    expect(before).toMatch(/^\d+ [0-9a-f]{32} \d+ \d+$/);
     for (const [what, change] of Object.entries(CHANGES)) {
       expect([what, files.generation(tree)]).toEqual([what, before]);
       change();
@@ -109,7 +109,7 @@ describe("what btrfs says of a tree", () => {
     mkdirSync(join(volume, "second"));
     expect(files.generation(join(volume, "second"))).not.toBe(files.generation(tree));
     btrfs("subvolume", "snapshot", volume, `${volume}-copy`);
-    const uuidOf = (generation: string | undefined) => generation?.split(" ")[0];
+    const uuidOf = (generation: string | undefined) => generation?.split(" ")[1];
     expect(uuidOf(files.generation(`${volume}-copy/root`))).not.toBe(uuidOf(before));
     renameSync(volume, `${volume}-old`);
     renameSync(`${volume}-copy`, volume);

@@ -1,16 +1,17 @@
-import { constants, fstatSync, openSync, readFileSync, realpathSync, statfsSync } from "node:fs";
+import { constants, openSync, readFileSync, realpathSync, statfsSync } from "node:fs";
 import { listMounts } from "./namespace.ts";
 import { holding } from "./paths.ts";
 import { holdsSubvolumes, subvolumeState } from "./subvolume.ts";
-import { syncFilesystemOf } from "./system-calls.ts";
+import { statDescriptor, syncFilesystemOf } from "./system-calls.ts";
 
 const btrfsMagic = 0x9123683e;
 /** To write out more takes longer than to walk a tree. */
 const unwrittenMax_KiB = 8 << 10;
 
 /**
- * What btrfs says of the state of a tree: its subvolume, the last transaction that changed that, and the tree's top. What was
- * written is in a transaction only when it is on the disk, so the filesystem is synced first.
+ * What btrfs says of the state of a tree: its mount (another filesystem may come to its place), its subvolume, the last transaction
+ * that changed that, and the tree's top. What was written is in a transaction only when it is on the disk, so the filesystem is
+ * synced first.
  * @returns undefined on other filesystems; where another subvolume or a mount lies in the tree; where much is to be written out.
  */
 export function treeGeneration(path: string): string | undefined {
@@ -27,9 +28,9 @@ export function treeGeneration(path: string): string | undefined {
 function generationOf(directory: number): string | undefined {
   syncFilesystemOf(directory);
   const state = subvolumeState(directory);
-  const { ino } = fstatSync(directory, { bigint: true });
-  if (state === undefined || holdsSubvolumes(directory, ino) !== false) return undefined;
-  return `${state.uuid} ${state.generation} ${ino}`;
+  const { inode, mountId } = statDescriptor(directory);
+  if (state === undefined || holdsSubvolumes(directory, inode) !== false) return undefined;
+  return [mountId, state.uuid, state.generation, inode].join(" ");
 }
 
 /** What all filesystems together have in memory only. */

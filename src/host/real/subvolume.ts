@@ -31,8 +31,8 @@ export function subvolumeState(directory: number): SubvolumeState | undefined {
 }
 
 /** Whether another subvolume lies below a directory with this inode number: its changes are its own. Undefined where that cannot be told. */
-export function holdsSubvolumes(directory: number, inode: bigint): boolean | undefined {
-  const own = pathOf(directory, inode);
+export function holdsSubvolumes(directory: number, inode: number): boolean | undefined {
+  const own = pathOf(directory, BigInt(inode));
   const found = askDriver(directory, subvolumesIn, Buffer.alloc(page_bytes));
   if (own === undefined || found === undefined) return undefined;
   const holders = Array.from({ length: found[4_088] ?? 0 }, (_, index) => found.readBigUInt64LE(8 + index * 16 + 8));
