@@ -93,6 +93,8 @@ export interface JobMap {
     };
     readonly output: readonly SeenShare[];
   };
+  /** `Files.generation`, which may wait for the disk. */
+  readonly generation: { readonly input: { readonly path: string }; readonly output: string | undefined };
   /** Digest of each layer as an image sees it (excludes applied, hashes from the cache), without packing. */
   readonly layers: {
     /** `looked`: a sight of the lowest layer, from this pass, with the image's own excludes. */

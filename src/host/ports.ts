@@ -262,7 +262,8 @@ export interface Files {
   look(treePath: string, views: readonly LookOptions[], turn?: Int32Array): readonly Glance[];
   /**
    * What the filesystem says of the state of a tree: while that is the same, nothing in the tree has changed. All that was written
-   * before is in it. Undefined where there is no such number, or to ask for it takes longer than a walk.
+   * before is in it, for the filesystem is synced first. Undefined where there is no such number, where something is mounted in the
+   * tree or another subvolume lies in it, and where to ask takes longer than a walk.
    */
   generation(treePath: string): string | undefined;
   /** mountinfo of the namespace of `--mount-namespace`, in its order. */

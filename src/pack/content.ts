@@ -114,9 +114,13 @@ function openContent(files: Files, entry: PackEntry): { readonly reader: Reader;
   return reader && { reader, offset: source.type === "archive" ? source.offset : 0 };
 }
 
+/** Of the error for what is not as it was when it was listed or found: all may be well where it is looked at again. */
+export const CHANGED = "ContentChanged";
+
 export function changedWhileRead(path: TreePath): RootloomError {
   return new RootloomError(`cannot read /${showPath(path)}: it changed while it was read, or went away`, {
     retry: "transient",
+    condition: CHANGED,
     hint: "it is tried again; stop what writes to it, or leave the path out of the image by spec.exclude",
   });
 }

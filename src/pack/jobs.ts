@@ -15,6 +15,7 @@ import { verifyImage } from "./verify.ts";
 /** The long work of a pass. It touches the outside by `context.files` alone and runs in a worker thread. */
 export const jobTable: JobTable = {
   look,
+  generation: async ({ path }, { files }) => files.generation(path),
   layers: (input, context) => digestLayers(context, input),
   layout: (input, context) => layout(context, input),
   pack: (input, context) => pack(context, input),

@@ -3,6 +3,7 @@ import type { JobMap, LayerDigest } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { checkCount, checkProgram, checkSpace, EntryCheck, explainFullDisk } from "./checks.ts";
 import { composeUnread, type UnreadComposition } from "./compose.ts";
+import { CHANGED } from "./content.ts";
 import { cutSegments } from "./cut.ts";
 import { findSegments, writeImage } from "./image.ts";
 import { writeImageManifest } from "./image-manifest.ts";
@@ -22,7 +23,7 @@ type PackJob = JobMap["pack"];
  * the names themselves are left for whoever asks, who has more to write in that directory.
  *
  * A file is read once, into its segment. One that changes while that goes on, or has since the tree was scanned, makes the whole
- * tree be looked at again and hashed first, and read again where it changed.
+ * tree be looked at again and hashed first, and read again where it changed; so does a segment that goes from the cache meanwhile.
  * @throws RootloomError for bad layers, an empty root, a missing init, no space (waiting), files that keep changing (transient).
  */
 export async function pack(context: JobContext, input: PackJob["input"]): Promise<PackJob["output"]> {
@@ -31,7 +32,7 @@ export async function pack(context: JobContext, input: PackJob["input"]): Promis
     try {
       return await packComposition(context, input, composition);
     } catch (thrown) {
-      if (context.cancelled() || asRootloomError(thrown).retry !== "transient") throw thrown;
+      if (context.cancelled() || asRootloomError(thrown).condition !== CHANGED) throw thrown;
       const looked = { ...input, seen: undefined };
       return await packComposition(context, looked, await composeUnread(context, looked, { attributes: true }));
     }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
 import type { Files, Writer } from "../host/ports.ts";
 import type { FileBeside } from "./beside.ts";
-import { fill } from "./content.ts";
+import { CHANGED, fill } from "./content.ts";
 import { isKnownWhole, noteWhole } from "./known-whole.ts";
 import type { Milestone } from "./last-image.ts";
 import { release } from "./room.ts";
@@ -120,6 +120,7 @@ export class ImageWriter {
     throw new RootloomError(`cannot pack: ${segment.path} went away while it was read`, {
       hint: "something else changes the cache; it is tried again",
       retry: "transient",
+      condition: CHANGED,
     });
   }
 

@@ -109,22 +109,24 @@ async function lookUnlessStanding(
   const known = standing.get(files) ?? new Map<string, Standing | undefined>();
   standing.set(files, known);
   // Who walks a tree once only has nothing to compare with.
-  const generation = known.has(path) ? generationOf(files, path, [cache, state]) : undefined;
+  const canTell = known.has(path) && !isOn(files, path, [cache, state]);
+  const ask = () => jobs.run("generation", { path }, { signal });
+  const generation = canTell ? await ask() : undefined;
   const before = known.get(path);
   if (before !== undefined && before.generation === generation && isSame(before.views, views)) return before.seen;
-  known.set(path, undefined);
+  if (before === undefined) known.set(path, undefined);
   const seen = await lookOver(jobs, what, signal, Math.min(jobs.width, WALKERS_MAX));
   const settled = seen.flatMap((each) => (each?.settled === true ? [each] : []));
   if (generation === undefined || settled.length < seen.length) return seen;
   // It has no answer while something is mounted in the tree, which a walk sees: it is asked once more.
-  if (files.generation(path) === generation) known.set(path, { views, generation, seen: settled });
+  if ((await ask()) === generation) known.set(path, { views, generation, seen: settled });
   return seen;
 }
 
-/** Undefined where the tree is on one filesystem, or subvolume, with what each pass writes: there it always differs. */
-function generationOf(files: Files, path: string, ours: readonly string[]): string | undefined {
+/** Whether a tree is on one filesystem, or subvolume, with what each pass writes: there it always has another number. */
+function isOn(files: Files, path: string, ours: readonly string[]): boolean {
   const device = files.stat(path)?.device;
-  return ours.some((each) => files.stat(each)?.device === device) ? undefined : files.generation(path);
+  return ours.some((each) => files.stat(each)?.device === device);
 }
 
 /** Walks a tree once, in so many threads: one sight a view, undefined where the tree changed meanwhile. */

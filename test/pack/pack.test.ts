@@ -269,7 +269,7 @@ describe("an image", () => {
       expect(existsSync(image)).toBe(false);
     };
     await stops({ progress: () => (readsBefore = reads), cancelled: () => readsBefore > 0 });
-    expect([reads, reads < 20]).toEqual([readsBefore, true]);
+    expect([reads, reads < 30]).toEqual([readsBefore, true]); // there are more than 30 files
     const { segments } = await packTo(work, "whole", input);
     reads = 0;
     // Each is looked up first, and read when it is its turn.

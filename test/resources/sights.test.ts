@@ -40,7 +40,8 @@ interface Circumstances {
 /** Every view of a tree has the place of the view in the walk as its digest. */
 function begin({ fails = false, settled = true, host = { files }, onWalk }: Circumstances = {}) {
   const walks: Asked[] = [];
-  const run = async (_job: string, asked: Asked) => {
+  const run = async (job: string, asked: Asked) => {
+    if (job === "generation") return host.files.generation(asked.path);
     walks.push({ path: asked.path, views: asked.views });
     onWalk?.();
     if (fails) throw new Error("it is gone");

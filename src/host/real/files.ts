@@ -50,7 +50,7 @@ export function createFiles(options: FilesOptions): Files {
     ...writing,
     ...removing,
     removeTree: (path, inode, keep) => removeHostTree(path, inode, mountNamespace, keep),
-    generation: treeGeneration,
+    generation: (path) => attempt("sync the filesystem of", path, () => treeGeneration(path)),
     mounts: () => listMounts(mountNamespace),
     mountsEverywhere: () => [...listMounts(mountNamespace), ...listMountsOfProcesses()],
     filesystemIdentity: (path) =>

@@ -31,6 +31,7 @@ const unixFamily = 1;
 const datagramType = 2;
 const birthTime = 0x800;
 const statxMask = 0x1fff; // basic facts, the time of birth and the mount id
+const uniqueMount = 0x4000;
 const attributeMountRoot = 0x2000;
 const attributeListSize_bytes = 65_536;
 const syncFileRangeWrite = 2;
@@ -108,6 +109,13 @@ export function statDescriptor(descriptor: number): NodeFacts {
   firstPath[0] = 0;
   check("statx", libc.statx(descriptor, firstPathPointer, emptyPath, statxMask, factsPointer));
   return readFacts();
+}
+
+/** A number of the mount that an open file is on, which no other mount ever has; undefined where the kernel knows none (before Linux 6.8). */
+export function uniqueMountId(descriptor: number): bigint | undefined {
+  firstPath[0] = 0;
+  check("statx", libc.statx(descriptor, firstPathPointer, emptyPath, uniqueMount, factsPointer));
+  return (factsView.getUint32(0, true) & uniqueMount) === 0 ? undefined : factsView.getBigUint64(144, true);
 }
 
 /** The few facts of a node that a look at many needs; they hold until the next call. */

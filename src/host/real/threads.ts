@@ -4,7 +4,7 @@ import type { JobMap } from "../jobs.ts";
 type Job = keyof JobMap;
 
 /** Soon over, most of the time: who needs that very thread waits for it, but no longer than to do without it takes. */
-const SHORT: ReadonlySet<Job> = new Set(["look", "hash", "drift"] as const);
+const SHORT: ReadonlySet<Job> = new Set(["look", "generation", "hash", "drift"] as const);
 const PATIENCE_MS = 500;
 
 interface Busy {

@@ -52,7 +52,9 @@ export async function packFilesystem(
   context: Context,
 ): Promise<Packed> {
   const { host, cache, signal } = context;
-  const laid = await host.jobs.run("layout", { ...input, manifest: places.manifest }, { signal });
+  // It packs once only: what was not at rest is scanned again.
+  const seen = input.seen && { ...input.seen, walk: undefined };
+  const laid = await host.jobs.run("layout", { ...input, seen, manifest: places.manifest }, { signal });
   const content_bytes = contentBytes(laid.entries);
   const made = resource.format === "erofs" ? makeErofs : makeSquashfs;
   await made(resource, laid, { ...places, content_bytes }, context);

@@ -144,7 +144,6 @@ async function destroy(volume: VolumeSubject, working: Working): Promise<void> {
   await removeMarkedLast(volume, working);
 }
 
-/** The kernel counts what is on disk: what is still in memory would not be seen. */
 function existing(files: Looking["host"]["files"], path: string): string {
   return path === "/" || files.realPath(path) !== undefined ? path : existing(files, posix.dirname(path));
 }
