@@ -16,7 +16,7 @@ export const validate: CommandDefinition = {
     const { loadDesired } = await import("../pass/desired.ts");
     const { snapshot, status, graph, problems } = await loadDesired(session);
     const { revision } = snapshot;
-    const { uncommitted } = await status;
+    const { uncommitted } = await status();
     const valid = problems.length === 0;
     if (flagOf(given, "json")) {
       context.output.document({ valid, revision, resources: graph.resources.length, problems, uncommitted });

@@ -26,13 +26,15 @@ export async function runPass(session: Session, request: PassRequest): Promise<P
   const loading = loadDesired(session, request.mode === "plan" ? "known" : "read");
   prepareObservers();
   const desired = await loading.catch((thrown) => sourceFailed(session, request, run, thrown));
+  // To start a command stops all threads for some milliseconds: where something may be packed, git looks when that is done.
+  const telling = request.mode === "plan" ? desired.status() : undefined;
   const state = openState(session.host, session.configuration.state, request.mode === "apply" ? "write" : "read");
   try {
     const ended =
       desired.problems.length > 0
         ? invalid(desired)
         : await reconcile(session, request, run.runId, desired, state, sights);
-    const result = resultOf(session, run, desired, await desired.status, ended, state);
+    const result = resultOf(session, run, desired, await (telling ?? desired.status()), ended, state);
     if (request.mode === "apply") record(session, state, result);
     return result;
   } finally {

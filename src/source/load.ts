@@ -16,7 +16,7 @@ import { loadWorktree } from "./worktree.ts";
  */
 export async function loadSource(host: Host, options: SourceOptions): Promise<LoadedSource> {
   if (options.worktree) {
-    return { snapshot: await loadWorktree(host, options), status: Promise.resolve({ uncommitted: [], notes: [] }) };
+    return { snapshot: await loadWorktree(host, options), status: async () => ({ uncommitted: [], notes: [] }) };
   }
   const fetchProblem = await fetchRemote(host, options);
   const located = await locate(host, options);
@@ -24,8 +24,6 @@ export async function loadSource(host: Host, options: SourceOptions): Promise<Lo
   const resolving = host.git.resolve(location).catch((thrown) => {
     throw fetchProblem ?? thrown;
   });
-  // Git looks while the tree is read, and the host: it is told with the result, and needed for nothing before that.
-  const telling = readStatus(host, located);
   const resolved = await resolving;
   if (resolved === undefined) throw fetchProblem ?? noCommit(options, located);
   const { commit, treeHash, subject, author } = resolved;
@@ -43,7 +41,11 @@ export async function loadSource(host: Host, options: SourceOptions): Promise<Lo
     ...(stale === undefined ? {} : { stale }),
     ...describeFiles(tree, location.path, blobs),
   };
-  return { snapshot, status: telling.then((status) => ({ ...status, notes: [stale ?? [], status.notes].flat() })) };
+  const status = async (): Promise<SourceStatus> => {
+    const { uncommitted, notes } = await readStatus(host, located);
+    return { uncommitted, notes: [stale ?? [], notes].flat() };
+  };
+  return { snapshot, status };
 }
 
 async function fetchRemote(host: Host, options: SourceOptions): Promise<RootloomError | undefined> {

@@ -46,8 +46,8 @@ export interface SourceStatus {
 
 export interface LoadedSource {
   readonly snapshot: Snapshot;
-  /** Comes when git has looked through the work tree: nothing needs to wait for it but the telling. It never fails. */
-  readonly status: Promise<SourceStatus>;
+  /** Lets git look through the work tree: nothing needs to wait for it but the telling. It never fails. */
+  readonly status: () => Promise<SourceStatus>;
 }
 
 export interface SourceOptions {

@@ -31,7 +31,7 @@ export const load = (folder: string, changes: Partial<SourceOptions> = {}) =>
 /** A snapshot together with all that is told of it. */
 export async function loadWhole(host: Host, options: SourceOptions): Promise<Snapshot & SourceStatus> {
   const { snapshot, status } = await loadSource(host, options);
-  return { ...snapshot, ...(await status) };
+  return { ...snapshot, ...(await status()) };
 }
 
 export const paths = (snapshot: Snapshot) => snapshot.files.map((file) => file.path);
