@@ -21,10 +21,9 @@ export async function loadSource(host: Host, options: SourceOptions): Promise<Lo
   const fetchProblem = await fetchRemote(host, options);
   const located = await locate(host, options);
   const { location } = located;
-  const resolving = host.git.resolve(location).catch((thrown) => {
+  const resolved = await host.git.resolve(location).catch((thrown) => {
     throw fetchProblem ?? thrown;
   });
-  const resolved = await resolving;
   if (resolved === undefined) throw fetchProblem ?? noCommit(options, located);
   const { commit, treeHash, subject, author } = resolved;
   if (treeHash === undefined) throw noFolder(located, commit);

@@ -25,10 +25,13 @@ import { createFiles } from "../../src/host/real/files.ts";
 import { createHost } from "../../src/host/real/host.ts";
 import { beginSights } from "../../src/resources/sights.ts";
 import { eventually } from "../kit.ts";
+import type { Storage } from "../storage/stage.ts";
+import { btrfsStage } from "../storage/stages-host.ts";
 import { whyNotMount } from "./private-namespace.ts";
 
 const mountNamespace = "/proc/self/ns/mnt";
 const files = createFiles({ mountNamespace });
+let storage: Storage;
 let work: string;
 /** A btrfs, a subvolume in it, and a tree in that. */
 let top: string;
@@ -36,17 +39,14 @@ let volume: string;
 let tree: string;
 let count = 0;
 
-beforeAll(() => {
+beforeAll(async () => {
   expect(whyNotMount()).toBeUndefined();
   work = mkdtempSync(join(tmpdir(), "rootloom-generation-"));
-  top = join(work, "mounted");
-  execFileSync("truncate", ["--size=2G", join(work, "disk")]);
-  execFileSync("mkfs.btrfs", ["-q", join(work, "disk")], { stdio: "ignore" });
-  mkdirSync(top);
-  execFileSync("mount", ["-o", "loop", join(work, "disk"), top]);
+  storage = await btrfsStage.open();
+  top = storage.folder;
 });
-afterAll(() => {
-  execFileSync("umount", [top]);
+afterAll(async () => {
+  await storage.close();
   rmSync(work, { recursive: true });
 });
 beforeEach(() => {
