@@ -1,7 +1,10 @@
-/** Does one work of the benchmark in a process of its own, and prints its seconds and its peak of memory as JSON. */
+/**
+ * A site's own process, as a daemon has it: nothing else is in its memory. `cold` and `nothing` are done at once, and their
+ * seconds and the peak of memory printed as JSON; `passes` runs one pass for each message that its parent sends.
+ */
 import { readFileSync } from "node:fs";
 import { timed } from "./figure.ts";
-import { openSession, packCold, passNothing } from "./site.ts";
+import { openSession, packCold, passNothing, runOnePass } from "./session.ts";
 
 export interface ChildFigures {
   readonly seconds: number;
@@ -11,13 +14,20 @@ export interface ChildFigures {
 
 const [what, directory = "."] = process.argv.slice(2);
 const session = openSession(directory);
-const gzip = { codec: "gzip", level: 5 } as const;
-const seconds: number[] = [];
-for (let run = 0; run < (what === "cold" ? 1 : 3); run++) {
-  const measured = what === "cold" ? await packCold(session, directory, gzip) : await timed(() => passNothing(session));
-  seconds.push(measured.seconds);
+if (what === "passes") {
+  process.on("message", async (pass: "any" | "nothing") => {
+    process.send?.(await timed(() => (pass === "nothing" ? passNothing(session) : runOnePass(session))));
+  });
+} else {
+  const gzip = { codec: "gzip", level: 5 } as const;
+  const seconds: number[] = [];
+  for (let run = 0; run < (what === "cold" ? 1 : 3); run++) {
+    const isCold = what === "cold";
+    const measured = isCold ? await packCold(session, directory, gzip) : await timed(() => passNothing(session));
+    seconds.push(measured.seconds);
+  }
+  const [, peak_kib = "0"] = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  const figures: ChildFigures = { seconds: Math.min(...seconds), peak_bytes: Number(peak_kib) * 1024 };
+  console.log(JSON.stringify(figures));
+  process.exit(0);
 }
-const [, peak_kib = "0"] = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
-const figures: ChildFigures = { seconds: Math.min(...seconds), peak_bytes: Number(peak_kib) * 1024 };
-console.log(JSON.stringify(figures));
-process.exit(0);

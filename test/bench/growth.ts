@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { ChildFigures } from "./child.ts";
 import { type Measured, sideBySide } from "./figure.ts";
 import { Pipeline } from "./pipeline.ts";
-import { createSite, NODE_WORDS, type Site } from "./site.ts";
+import { CHILD, childEnvironment, createSite, NODE_WORDS, type Site } from "./site.ts";
 
 const FILES_IN_DIRECTORY = 50;
 const BLOCK_BYTES = 512;
@@ -37,13 +37,10 @@ export async function measureGrowth(cache: string, work: string, files: number, 
 
 /** One work on a site in a process of its own. */
 export function measureChild(site: Site, what: "cold" | "nothing"): ChildFigures {
-  const child = new URL("./child.ts", import.meta.url).pathname;
-  // As the launcher does for every command.
-  const environment = { ...process.env, NODE_COMPILE_CACHE: join(site.directory, "cache/node") };
   const run = (work: typeof what): string =>
-    execFileSync(process.execPath, [...NODE_WORDS, child, work, site.directory], {
+    execFileSync(process.execPath, [...NODE_WORDS, CHILD, work, site.directory], {
       encoding: "utf8",
-      env: environment,
+      env: childEnvironment(site.directory),
       stdio: ["ignore", "pipe", "inherit"],
     });
   run("nothing"); // what the program is compiled to is kept by now, but not of the benchmark's own modules

@@ -1,19 +1,16 @@
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, watch, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { readConfiguration } from "../../src/configuration.ts";
 import type { Compression } from "../../src/core/resource.ts";
-import { createHost } from "../../src/host/real/host.ts";
-import { loadDesired } from "../../src/pass/desired.ts";
-import { runPass } from "../../src/pass/pass.ts";
-import type { PassRequest, Session } from "../../src/pass/types.ts";
-import { packInput } from "../../src/resources/artifact/inputs.ts";
 import { type Measured, timed } from "./figure.ts";
+import { openSession, packCold } from "./session.ts";
 
 const program = new URL("../../src/rootloom", import.meta.url).pathname;
 /** What the launcher tells Node where images are packed. */
 export const NODE_WORDS = readFileSync(program, "utf8").match(/--disable-warning=\w+|--no-\w+-marking/g) ?? [];
+/** The program of a site's own process. */
+export const CHILD = new URL("./child.ts", import.meta.url).pathname;
 /** The file of 10 MB that is changed inside the root. */
 const CHANGED_FILE = "usr/lib/bench.bin";
 const CHANGED_BYTES = 10_000_000;
@@ -26,12 +23,17 @@ export interface Site {
   packCold(compression: Compression): Promise<Measured>;
   /** Runs the body beside a daemon; `change` commits a change of one overlay file and waits for the image that has it. */
   withDaemon<T>(body: (change: (run: number) => Promise<Measured>) => Promise<T>): Promise<T>;
-  /** Writes another 10 MB into the root, then runs the pass that packs it: until the image that has them is current. */
-  changeRoot(run: number): Promise<Measured>;
-  /** A pass in a process that ran others before. */
-  passNothing(): Promise<Measured>;
+  /** Runs the body beside a process in which pass after pass is run, as in a daemon that is asked for them. */
+  withPasses<T>(body: (passes: Passes) => Promise<T>): Promise<T>;
   /** A command as a process of its own. */
   command(...words: readonly string[]): Promise<Measured>;
+}
+
+export interface Passes {
+  /** A pass that has nothing to do. */
+  nothing(): Promise<Measured>;
+  /** Writes another 10 MB into the root, then runs the pass that packs it: until the image that has them is current. */
+  changeRoot(run: number): Promise<Measured>;
 }
 
 export interface SiteOptions {
@@ -74,60 +76,58 @@ export async function createSite(options: SiteOptions): Promise<Site> {
         await command("apply"); // it may have been stopped between the link and its record
       }
     },
-    changeRoot: (run) => changeRoot(session, root, artifact, run),
-    passNothing: () => timed(() => passNothing(session)),
+    withPasses: async (body) => {
+      const process = startChild(directory);
+      try {
+        const pass = (what: "any" | "nothing") => answerOf(process, what);
+        return await body({
+          nothing: () => pass("nothing"),
+          changeRoot: (run) => changeRoot(() => pass("any"), root, artifact, run),
+        });
+      } finally {
+        process.disconnect(); // it ends with what it listens to
+      }
+    },
     command,
   };
 }
 
-/** The session of a site that stands, as a process has it that works on it. */
-export function openSession(directory: string): Session {
-  const [state, cache] = [join(directory, "state"), join(directory, "cache")];
-  const flags = { desired: join(directory, "desired"), state, cache, mountNamespace: "/proc/self/ns/mnt" };
-  const host = createHost({ mountNamespace: flags.mountNamespace });
-  return { host, configuration: readConfiguration({ files: host.files, flags, environment: {}, directory }) };
+/** What the launcher does for every command is done for it, too. */
+export function childEnvironment(directory: string): NodeJS.ProcessEnv {
+  return { ...process.env, NODE_COMPILE_CACHE: join(directory, "cache/node") };
 }
 
-/** The packer alone, with a cache that knows neither hashes nor segments. */
-export async function packCold(session: Session, work: string, compression: Compression): Promise<Measured> {
-  const { graph } = await loadDesired(session);
-  const resource = graph.resources.find((each) => each.kind === "artifact");
-  if (resource?.kind !== "artifact") throw new Error("no artifact is declared");
-  const [cache, image, manifest] = [join(work, "cold"), join(work, "cold.image"), join(work, "cold.manifest")];
-  rmSync(cache, { recursive: true, force: true });
-  mkdirSync(cache);
-  const input = packInput(session.host.files, { ...resource, compression }, cache);
-  const start = performance.now();
-  const { size_bytes } = await session.host.jobs.run("pack", { ...input, image, manifest });
-  return { seconds: (performance.now() - start) / 1000, bytes: size_bytes };
+function startChild(directory: string): ChildProcess {
+  return fork(CHILD, ["passes", directory], { execArgv: NODE_WORDS, env: childEnvironment(directory) });
 }
 
-export async function passNothing(session: Session): Promise<void> {
-  const result = await runPass(session, PASS);
-  const busy = result.plan.steps.filter((step) => step.operation !== "keep");
-  if (busy.length > 0 || result.documentProblems.length > 0)
-    throw new Error(
-      `there was something to do: ${JSON.stringify(busy.map(({ id, reason, blocked }) => [id, reason, blocked]))}`,
-    );
+async function answerOf(child: ChildProcess, pass: "any" | "nothing"): Promise<Measured> {
+  const listening = new AbortController();
+  const { signal } = listening;
+  const ended = once(child, "exit", { signal }).then(() => {
+    throw new Error("the process that runs the passes has ended");
+  });
+  child.send(pass);
+  try {
+    const [measured] = await Promise.race([once(child, "message", { signal }), ended]);
+    return measured as Measured;
+  } finally {
+    listening.abort();
+    ended.catch(() => undefined);
+  }
 }
 
-const PASS: PassRequest = {
-  trigger: "command",
-  mode: "apply",
-  approveAll: false,
-  planDigest: undefined,
-  retryStalled: false,
-  signal: new AbortController().signal,
-  superseded: () => false,
-  onEvent: () => undefined,
-};
-
-async function changeRoot(session: Session, root: string, artifact: string, run: number): Promise<Measured> {
+async function changeRoot(
+  pass: () => Promise<unknown>,
+  root: string,
+  artifact: string,
+  run: number,
+): Promise<Measured> {
   writeFileSync(join(root, CHANGED_FILE), programBytes(root, run));
   const current = join(artifact, "current");
   const before = readlinkSync(current);
   const start_ms = Date.now();
-  await runPass(session, PASS);
+  await pass();
   if (readlinkSync(current) === before) throw new Error("nothing was packed");
   return { seconds: (lstatSync(current).ctimeMs - start_ms) / 1000 }; // it is renamed into its place
 }

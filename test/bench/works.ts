@@ -70,9 +70,10 @@ async function overlayFile(bench: Bench, type: Exclude<SiteName, "live">): Promi
 
 async function changedInRoot(bench: Bench): Promise<readonly Row[]> {
   const site = await bench.site("live");
-  await site.changeRoot(-2).catch(() => undefined);
-  await site.changeRoot(-1);
-  const [ours = NOTHING] = await sideBySide(bench.runs, [(run) => site.changeRoot(run)]);
+  const [ours = NOTHING] = await site.withPasses(async ({ changeRoot }) => {
+    for (const warmUp of [-2, -1]) await changeRoot(warmUp);
+    return sideBySide(bench.runs, [changeRoot]);
+  });
   return [row("10 MB changed in the root, look to current", ours, PIPELINE, await bench.wholePipeline(), ">= 60")];
 }
 
@@ -84,11 +85,10 @@ async function nothingChanged(bench: Bench): Promise<readonly Row[]> {
     ["btrfs", "on btrfs, which says so"],
   ] as const) {
     const site = await bench.site(type);
-    for (let pass = 0; pass < 3; pass++) await site.passNothing(); // on btrfs, the third knows what the second saw
-    const [ours = NOTHING, theirs = NOTHING] = await sideBySide(Math.max(bench.runs, 9), [
-      () => site.passNothing(),
-      () => pipeline.compare(),
-    ]);
+    const [ours = NOTHING, theirs = NOTHING] = await site.withPasses(async ({ nothing }) => {
+      for (let pass = 0; pass < 3; pass++) await nothing(); // on btrfs, the third knows what the second saw
+      return sideBySide(Math.max(bench.runs, 9), [nothing, () => pipeline.compare()]);
+    });
     rows.push(row(`nothing changed, ${what}`, ours, "rsync -naHX", theirs, ">= 1.67"));
   }
   return rows;
