@@ -1,7 +1,8 @@
 import type { TreePath } from "../core/entry.ts";
 import { differences, whatDiffersAtAll } from "./differences.ts";
-import { type Entries, EntryTable, lastAtMost, type Run } from "./entry-table.ts";
+import { type Entries, EntryTable, type Run } from "./entry-table.ts";
 import { comparePaths } from "./paths.ts";
+import { lastAtMost } from "./sorted.ts";
 import type { ContentSource, PackEntry } from "./types.ts";
 
 /** Entries of a list from one index up to another; `at`: where another list has the same, from the same place of a table. */
@@ -178,6 +179,20 @@ export class EntryList implements Entries {
     return index < 0 ? undefined : this.at(index);
   }
 
+  /** The entries that are in a hard link set, with their indexes. */
+  *linked(): Generator<readonly [number, PackEntry], undefined> {
+    for (const [number, { table, from, to }] of this.#parts.entries()) {
+      const start = (this.#starts[number] ?? 0) - from;
+      for (const near of table.linkedNear(from, to)) {
+        let index = start + near.from;
+        for (const entry of this.range(index, start + near.to)) {
+          if (entry.linkSet !== "") yield [index, entry];
+          index++;
+        }
+      }
+    }
+  }
+
   /** With the hard link sets of these entries called otherwise. */
   withLinkSets(linkSets: ReadonlyMap<number, string>): EntryList {
     return new EntryList(this.#parts, linkSets);
@@ -186,25 +201,6 @@ export class EntryList implements Entries {
   #named(entry: PackEntry, index: number): PackEntry {
     const linkSet = this.#linkSets.get(index);
     return linkSet === undefined ? entry : { ...entry, linkSet };
-  }
-}
-
-/** Puts a list together from runs of other lists, in their order. */
-export class EntryListBuilder {
-  readonly #parts: Run[] = [];
-
-  add(list: EntryList, from: number, to: number): void {
-    for (const part of list.partsOf(from, to)) this.#append(part);
-  }
-
-  finish(): EntryList {
-    return new EntryList(this.#parts);
-  }
-
-  #append(part: Run): void {
-    const last = this.#parts.at(-1);
-    if (last?.table === part.table && last.to === part.from) this.#parts.pop();
-    this.#parts.push(last?.table === part.table && last.to === part.from ? { ...last, to: part.to } : part);
   }
 }
 

@@ -3,6 +3,7 @@ import { RootloomError } from "../core/error.ts";
 import { fillSlot, placeOf, RecordReader, readSlot } from "./entry-reader.ts";
 import { type Common, RecordWriter, recordBytesMax } from "./entry-record.ts";
 import { comparePaths } from "./paths.ts";
+import { clusters, lastAtMost } from "./sorted.ts";
 import type { ContentSource, PackEntry } from "./types.ts";
 
 /** A page is what a search has to read; its first entry shares nothing with the one before. */
@@ -35,13 +36,22 @@ export class EntryTable implements Entries {
   readonly #chunks: readonly Buffer[];
   readonly #pages: readonly number[];
   readonly #commons: readonly Common[];
+  /** Indexes of the entries that are in a hard link set. */
+  readonly #linked: readonly number[];
   readonly length: number;
 
   /** @param pages where each begins, as `placeOf` has it. */
-  constructor(chunks: readonly Buffer[], pages: readonly number[], commons: readonly Common[], length: number) {
+  constructor(
+    chunks: readonly Buffer[],
+    pages: readonly number[],
+    commons: readonly Common[],
+    linked: readonly number[],
+    length: number,
+  ) {
     this.#chunks = chunks;
     this.#pages = pages;
     this.#commons = commons;
+    this.#linked = linked;
     this.length = length;
   }
 
@@ -67,6 +77,11 @@ export class EntryTable implements Entries {
 
   runOf(from: number, to: number): Run {
     return { table: this, from, to };
+  }
+
+  /** Of a range, the parts that hold all entries of hard link sets: what stands between two that are near is read with them. */
+  linkedNear(from: number, to: number): Iterable<Pick<Run, "from" | "to">> {
+    return clusters(this.#linked, from, to, PAGE_ENTRIES);
   }
 
   /** Index of a path, or the place where it would stand as `-index - 1`. */
@@ -100,7 +115,7 @@ export class EntryTable implements Entries {
   /** The same entries with their contents elsewhere. */
   withSources(change: (source: ContentSource) => ContentSource): EntryTable {
     const commons = this.#commons.map((common) => ({ ...common, source: common.source && change(common.source) }));
-    return new EntryTable(this.#chunks, this.#pages, commons, this.length);
+    return new EntryTable(this.#chunks, this.#pages, commons, this.#linked, this.length);
   }
 
   /** What is known of content that nobody has read: its key. */
@@ -118,6 +133,7 @@ export class EntryTableBuilder {
   readonly #chunks: Buffer[] = [];
   readonly #pages: number[] = [];
   readonly #commons: Common[] = [];
+  readonly #linked: number[] = [];
   readonly #numbers = new Map<string, number>();
   #writer = new RecordWriter(Buffer.alloc(0));
   #last: TreePath | undefined;
@@ -136,6 +152,7 @@ export class EntryTableBuilder {
     const isFirst = this.length % PAGE_ENTRIES === 0;
     const bytes_max = recordBytesMax(entry);
     if (this.#writer.room < bytes_max) this.#nextChunk(Math.max(CHUNK_BYTES, bytes_max));
+    if (entry.linkSet !== "") this.#linked.push(this.length);
     if (isFirst) this.#pages.push(placeOf(this.#chunks.length - 1, this.#writer.at));
     this.#writer.write(entry, isFirst ? 0 : sharedLength(this.#last ?? "", path), this.#numberOf(entry), unread);
     this.#last = path;
@@ -145,7 +162,7 @@ export class EntryTableBuilder {
   finish(): EntryTable {
     // A small table, such as that of an overlay, keeps no room that it does not need.
     if (this.#chunks.length > 0) this.#chunks[this.#chunks.length - 1] = Buffer.from(this.#writer.written);
-    return new EntryTable(this.#chunks, this.#pages, this.#commons, this.length);
+    return new EntryTable(this.#chunks, this.#pages, this.#commons, this.#linked, this.length);
   }
 
   #nextChunk(size_bytes: number): void {
@@ -197,16 +214,4 @@ function sharedLength(before: TreePath, path: TreePath): number {
   let shared = 0;
   while (shared < length && before.charCodeAt(shared) === path.charCodeAt(shared)) shared++;
   return shared;
-}
-
-/** The last of so many for which `order` is not above 0; the first where there is none. */
-export function lastAtMost(count: number, order: (index: number) => number): number {
-  let low = 0;
-  let high = count - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (order(middle) <= 0) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }

@@ -1,5 +1,6 @@
 import type { TreePath } from "../core/entry.ts";
-import { type EntryList, EntryListBuilder } from "./entry-list.ts";
+import type { EntryList } from "./entry-list.ts";
+import { EntryListBuilder } from "./entry-list-builder.ts";
 import type { Loss } from "./notes.ts";
 import { parentOf, sortByPath } from "./paths.ts";
 

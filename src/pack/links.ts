@@ -15,16 +15,12 @@ interface LinkSet {
 export function nameLinkSets(entries: EntryList): EntryList {
   const sets = new Map<string, LinkSet>();
   const others: number[] = [];
-  let index = 0;
-  for (const entry of entries) {
-    if (entry.linkSet !== "") {
-      if (entry.type !== "file") others.push(index);
-      const set = sets.get(keyOf(entry)) ?? { last: "", indexes: [] };
-      sets.set(keyOf(entry), set);
-      set.last = entry.path;
-      set.indexes.push(index);
-    }
-    index++;
+  for (const [index, entry] of entries.linked()) {
+    if (entry.type !== "file") others.push(index);
+    const set = sets.get(keyOf(entry)) ?? { last: "", indexes: [] };
+    sets.set(keyOf(entry), set);
+    set.last = entry.path;
+    set.indexes.push(index);
   }
   const names = new Map<number, string>();
   for (const { last, indexes } of sets.values())

@@ -1,6 +1,7 @@
 import { showPath, type TreePath } from "../core/entry.ts";
 import { RootloomError } from "../core/error.ts";
-import { EntryList, EntryListBuilder } from "./entry-list.ts";
+import { EntryList } from "./entry-list.ts";
+import { EntryListBuilder } from "./entry-list-builder.ts";
 import { EntryTableBuilder } from "./entry-table.ts";
 import type { OverlayLayer } from "./overlay-layer.ts";
 import { joinPath, parentOf, sortByPath } from "./paths.ts";

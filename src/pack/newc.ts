@@ -50,18 +50,21 @@ export function contentBytes(entry: Entry): number {
   return entry.type === "file" || entry.type === "symlink" ? entry.size : 0;
 }
 
+/** What an entry has of something, and how much of it the format holds: whole numbers from 0. */
+const LIMITS: readonly (readonly [string, (entry: Entry) => number, number])[] = [
+  ["its path is longer than 4095 bytes", ({ path }) => archiveName(path).length, NAME_BYTES_MAX],
+  ["it is 4 GiB or larger", ({ size }) => size, WORD_MAX],
+  ["its owner is no 32-bit number", ({ owner }) => owner, WORD_MAX],
+  ["its group is no 32-bit number", ({ group }) => group, WORD_MAX],
+  ["its time is before 1970 or after 2106", ({ modified_s }) => modified_s, WORD_MAX],
+  ["its device number is too large", ({ major, minor }) => Math.max(major, minor), WORD_MAX],
+  ["its symlink target is longer than 4095 bytes", ({ target }) => target.length, NAME_BYTES_MAX],
+];
+
 /** @throws RootloomError that names the path and the limit of the format it is beyond. */
 export function checkLimits(entry: Entry): void {
-  const limits: readonly [string, number, number][] = [
-    ["its path is longer than 4095 bytes", archiveName(entry.path).length, NAME_BYTES_MAX],
-    ["it is 4 GiB or larger", entry.size, WORD_MAX],
-    ["its owner is no 32-bit number", entry.owner, WORD_MAX],
-    ["its group is no 32-bit number", entry.group, WORD_MAX],
-    ["its time is before 1970 or after 2106", entry.modified_s, WORD_MAX],
-    ["its device number is too large", Math.max(entry.major, entry.minor), WORD_MAX],
-    ["its symlink target is longer than 4095 bytes", entry.target.length, NAME_BYTES_MAX],
-  ];
-  for (const [what, value, max] of limits) {
+  for (const [what, of, max] of LIMITS) {
+    const value = of(entry);
     if (Number.isInteger(value) && value >= 0 && value <= max) continue;
     throw new RootloomError(`cannot pack /${showPath(entry.path)}: ${what}, which a cpio archive cannot hold`, {
       hint: "leave it out by spec.exclude, or change it in the root",

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { differences, whatDiffersAtAll } from "../../src/pack/differences.ts";
-import { EntryList, EntryListBuilder } from "../../src/pack/entry-list.ts";
+import { EntryList } from "../../src/pack/entry-list.ts";
+import { EntryListBuilder } from "../../src/pack/entry-list-builder.ts";
 import { EntryTable, EntryTableBuilder } from "../../src/pack/entry-table.ts";
 import { contentKey } from "../../src/pack/hash-cache.ts";
 import { nameLinkSets } from "../../src/pack/links.ts";
@@ -260,6 +261,33 @@ describe("a list of runs of tables", () => {
     expect(
       [named.runOf(0, 5), named.runOf(0, 6), named.runOf(5, 7), named.runOf(6, 7)].map((run) => run?.from),
     ).toEqual([10, undefined, undefined, 16]);
+  });
+
+  it("tells the entries of hard link sets, near each other or not, of the parts of tables that it has", () => {
+    const gap = fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 }));
+    const spread = fc.array(gap, { maxLength: 40 });
+    fc.assert(
+      fc.property(spread, fc.nat(200), fc.nat(60), (gaps, start, length) => {
+        const linked = new Set<number>();
+        let at = -1;
+        for (const gap of gaps) {
+          at += gap;
+          linked.add(at);
+        }
+        const table = EntryTable.of(
+          long.map((entry, index) => ({ ...entry, linkSet: linked.has(index) ? "1:7" : "" })),
+        );
+        const [whole, builder] = [EntryList.of(table), new EntryListBuilder()];
+        builder.add(whole, 0, start);
+        builder.add(whole, start + length, table.length);
+        const list = builder.finish();
+        const wanted = [...list].flatMap((entry, index) => (entry.linkSet === "" ? [] : [[index, entry]]));
+        expect([...list.linked()]).toEqual(wanted);
+        const [first] = wanted;
+        if (first) expect([...list.withLinkSets(new Map([[Number(first[0]), ""]])).linked()]).toEqual(wanted.slice(1));
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it("names every hard link set after its last path, and dissolves one of which one name is left", () => {

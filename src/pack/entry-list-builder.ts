@@ -1,0 +1,21 @@
+import { EntryList } from "./entry-list.ts";
+import type { Run } from "./entry-table.ts";
+
+/** Puts a list together from runs of other lists, in their order. */
+export class EntryListBuilder {
+  readonly #parts: Run[] = [];
+
+  add(list: EntryList, from: number, to: number): void {
+    for (const part of list.partsOf(from, to)) this.#append(part);
+  }
+
+  finish(): EntryList {
+    return new EntryList(this.#parts);
+  }
+
+  #append(part: Run): void {
+    const last = this.#parts.at(-1);
+    if (last?.table === part.table && last.to === part.from) this.#parts.pop();
+    this.#parts.push(last?.table === part.table && last.to === part.from ? { ...last, to: part.to } : part);
+  }
+}
