@@ -1,8 +1,7 @@
 import { RootloomError } from "../core/error.ts";
-import type { JobMap } from "../host/jobs.ts";
 import type { Files, JobContext } from "../host/ports.ts";
 import { openBeside } from "./beside.ts";
-import { commonStart, keepImage } from "./last-image.ts";
+import { keepImage, type LastImage } from "./last-image.ts";
 import { type FoundSegments, Line, type WrittenImage } from "./line.ts";
 import { findSegment, type SegmentSettings, type StoredSegment, segmentPath } from "./segment-cache.ts";
 import type { Segment } from "./segments.ts";
@@ -12,13 +11,14 @@ import { noteUse } from "./used.ts";
 /** To compress so much, what is still in the making, takes longer than to wait for the disk. */
 const MUCH_BYTES = 4 << 20;
 
-/** Looks up every segment whose contents were all read before. */
+/** Looks up every segment whose contents were all read before: in the image before, else in the cache. */
 export function findSegments(
   context: JobContext,
   settings: SegmentSettings,
   segments: readonly Segment[],
+  last: LastImage | undefined,
 ): FoundSegments {
-  return segments.map((segment) => ({ segment, stored: findOne(context, settings, segment) }));
+  return segments.map((segment) => ({ segment, stored: findOne(context, settings, segment, last) }));
 }
 
 /**
@@ -31,17 +31,17 @@ export async function writeImage(
   context: JobContext,
   settings: SegmentSettings,
   found: FoundSegments,
-  { image: path, previous }: Pick<JobMap["pack"]["input"], "image" | "previous">,
+  path: string,
+  last: LastImage | undefined,
   meanwhile: () => void,
 ): Promise<WrittenImage> {
-  const paths = found.map(({ stored }) => stored?.path);
-  const start = commonStart(settings.files, previous, paths);
+  const start = last?.commonStart(found.map(({ stored }) => stored?.path)) ?? [];
   const output = openBeside(settings.files, path, 0o644);
   const writer = new ImageWriter(settings.files, output);
   const line = new Line(context, settings, writer, found);
   try {
     line.begin(found);
-    if (previous) writer.startWith(previous.image, start);
+    if (last) writer.startWith(last.path, start);
     line.skip(start);
     for (const each of found.slice(start.length)) await line.add(each.segment, each.stored);
     const isEarly = line.making_bytes >= MUCH_BYTES;
@@ -61,6 +61,8 @@ export async function writeImage(
     await line.idle();
     output.discard();
     throw thrown;
+  } finally {
+    writer.close();
   }
 }
 
@@ -77,9 +79,11 @@ function findOne(
   context: JobContext,
   { files, cache, compression }: SegmentSettings,
   segment: Segment,
+  last: LastImage | undefined,
 ): StoredSegment | undefined {
   if (!segment.isRead) return undefined;
-  const found = findSegment(files, segmentPath(cache, segment, compression));
+  const path = segmentPath(cache, segment, compression);
+  const found = last?.find(path) ?? findSegment(files, path);
   if (found) noteUse(files, found.path, context.now_ms());
   return found;
 }

@@ -1,5 +1,6 @@
 import type { Hash } from "node:crypto";
 import type { FileStat, Files } from "../host/ports.ts";
+import type { StoredSegment } from "./segment-cache.ts";
 
 const IMAGES_MAX = 4;
 
@@ -7,17 +8,19 @@ const IMAGES_MAX = 4;
 export interface Milestone {
   /** Path of the segment in the cache, which names all that decides its bytes. */
   readonly segment: string;
+  /** Of the segment alone. */
+  readonly sha256: string;
   readonly end_bytes: number;
   readonly hash: Hash;
 }
 
-interface LastImage {
+interface WrittenFile {
   readonly file: string;
   readonly milestones: readonly Milestone[];
 }
 
 /** Images that this thread has written, by the files that it wrote them through, and their digest. */
-const memory = new WeakMap<Files, Map<string, LastImage>>();
+const memory = new WeakMap<Files, Map<string, WrittenFile>>();
 
 /** A file as it was written. Its ctime is left out: the rename of its directory's build changes it. */
 export function fileKey({ inode, born, size, modified_s }: FileStat): string {
@@ -27,25 +30,48 @@ export function fileKey({ inode, born, size, modified_s }: FileStat): string {
 export function keepImage(files: Files, path: string, sha256: string, milestones: readonly Milestone[]): void {
   const stat = files.stat(path);
   if (stat === undefined) return;
-  const written = memory.get(files) ?? new Map<string, LastImage>();
+  const written = memory.get(files) ?? new Map<string, WrittenFile>();
   memory.set(files, written);
   written.delete(sha256);
   written.set(sha256, { file: fileKey(stat), milestones });
   for (const oldest of [...written.keys()].slice(0, -IMAGES_MAX)) written.delete(oldest);
 }
 
-/**
- * How many of these segments, from the first, stand in an image that this thread has written. That nobody touched it since, its
- * whole stamp tells, which the pass compares before it packs.
- */
-export function commonStart(
+/** An image that this thread has written and that stands as it was written. */
+export class LastImage {
+  readonly path: string;
+  readonly #milestones: readonly Milestone[];
+  readonly #indexes: ReadonlyMap<string, number>;
+
+  constructor(path: string, milestones: readonly Milestone[]) {
+    this.path = path;
+    this.#milestones = milestones;
+    this.#indexes = new Map(milestones.map(({ segment }, index) => [segment, index]));
+  }
+
+  /** How many of these segments, from the first, it begins with. */
+  commonStart(segments: readonly (string | undefined)[]): readonly Milestone[] {
+    const differs = this.#milestones.findIndex(({ segment }, index) => segments[index] !== segment);
+    return differs < 0 ? this.#milestones : this.#milestones.slice(0, differs);
+  }
+
+  /** A segment that it holds, by the path that it has in the cache. */
+  find(segment: string): StoredSegment | undefined {
+    const index = this.#indexes.get(segment);
+    const found = index === undefined ? undefined : this.#milestones[index];
+    if (index === undefined || found === undefined) return undefined;
+    const start_bytes = this.#milestones[index - 1]?.end_bytes ?? 0;
+    const size_bytes = found.end_bytes - start_bytes;
+    return { path: segment, size_bytes, sha256: found.sha256, reused: true, within: { image: this.path, start_bytes } };
+  }
+}
+
+/** That nobody touched it since, its whole stamp tells, which the pass compares before it packs. */
+export function recallImage(
   files: Files,
   previous: { readonly image: string; readonly sha256: string } | undefined,
-  segments: readonly (string | undefined)[],
-): readonly Milestone[] {
+): LastImage | undefined {
   const known = previous && memory.get(files)?.get(previous.sha256);
   const stat = known && files.stat(previous.image);
-  if (!known || !stat || fileKey(stat) !== known.file) return [];
-  const differs = known.milestones.findIndex(({ segment }, index) => segments[index] !== segment);
-  return differs < 0 ? known.milestones : known.milestones.slice(0, differs);
+  return stat && fileKey(stat) === known.file ? new LastImage(previous.image, known.milestones) : undefined;
 }

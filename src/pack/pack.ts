@@ -7,6 +7,7 @@ import { CHANGED } from "./content.ts";
 import { cutSegments } from "./cut.ts";
 import { findSegments, writeImage } from "./image.ts";
 import { writeImageManifest } from "./image-manifest.ts";
+import { recallImage } from "./last-image.ts";
 import type { FoundSegments } from "./line.ts";
 import { trailer } from "./newc.ts";
 import { describeMemory } from "./notes.ts";
@@ -59,11 +60,12 @@ async function packComposition(
     room: new Room(entries.length),
   };
   files.makeDirectories(`${input.cache}/segments`, 0o700);
-  const found = findSegments(context, settings, segments);
+  const last = recallImage(files, input.previous);
+  const found = findSegments(context, settings, segments, last);
   requireSpace(input, found, settings);
   let manifestSha256 = "";
   let digests: readonly LayerDigest[] = [];
-  const image = await writeImage(context, settings, found, input, () => {
+  const image = await writeImage(context, settings, found, input.image, last, () => {
     unread?.finish();
     manifestSha256 = writeImageManifest(files, input.manifest, entries, input.previous?.manifest);
     digests = layers();

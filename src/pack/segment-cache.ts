@@ -22,6 +22,8 @@ export interface StoredSegment {
   readonly reused: boolean;
   /** Its content, where it was just made. */
   readonly bytes?: Uint8Array | undefined;
+  /** Where it stands in the image before, which this thread has written: it is taken from there. */
+  readonly within?: { readonly image: string; readonly start_bytes: number } | undefined;
 }
 
 /** What every segment of one image is made with. */

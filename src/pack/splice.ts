@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
-import type { Files, Writer } from "../host/ports.ts";
+import type { Files, Reader, Writer } from "../host/ports.ts";
 import type { FileBeside } from "./beside.ts";
 import { CHANGED, fill } from "./content.ts";
 import { isKnownWhole, noteWhole } from "./known-whole.ts";
@@ -30,6 +30,8 @@ export class ImageWriter {
   #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #failure: { readonly thrown: unknown } | undefined;
+  /** The image that segments are taken from. */
+  #last: Reader | undefined;
 
   constructor(files: Files, { path, writer }: FileBeside) {
     this.#files = files;
@@ -87,7 +89,7 @@ export class ImageWriter {
 
   /** Whether a segment is what was stored. */
   isWhole(segment: StoredSegment): boolean {
-    if (segment.bytes || isKnownWhole(this.#files, segment.path)) return true;
+    if (segment.bytes || segment.within || isKnownWhole(this.#files, segment.path)) return true;
     const part = createHash("sha256");
     for (const chunk of fileChunks(this.#files, segment.path, 0, segment.size_bytes)) part.update(chunk);
     const isWhole = part.digest("hex") === segment.sha256;
@@ -101,7 +103,8 @@ export class ImageWriter {
    */
   async addStored(segment: StoredSegment, isAlone: boolean): Promise<void> {
     await this.#copy(segment, isAlone);
-    this.milestones.push({ segment: segment.path, end_bytes: this.#bytes, hash: this.#image.copy() });
+    const { path, sha256 } = segment;
+    this.milestones.push({ segment: path, sha256, end_bytes: this.#bytes, hash: this.#image.copy() });
   }
 
   async #copy(segment: StoredSegment, isAlone: boolean): Promise<void> {
@@ -112,16 +115,28 @@ export class ImageWriter {
     }
     const write = (part: Uint8Array) => (isAlone ? this.#writer.writeLater(part) : this.#writer.write(part));
     let size_bytes = 0;
-    for (const chunk of fileChunks(this.#files, segment.path, 0, segment.size_bytes, () => this.#nextBuffer())) {
+    for (const chunk of this.#chunksOf(segment)) {
       await this.#add(chunk, write);
       size_bytes += chunk.length;
     }
     if (size_bytes === segment.size_bytes) return;
-    throw new RootloomError(`cannot pack: ${segment.path} went away while it was read`, {
-      hint: "something else changes the cache; it is tried again",
+    throw new RootloomError(`cannot pack: ${segment.within?.image ?? segment.path} went away while it was read`, {
+      hint: "something else changes the cache, or the images; it is tried again",
       retry: "transient",
       condition: CHANGED,
     });
+  }
+
+  #chunksOf({ path, size_bytes, within }: StoredSegment): Iterable<Uint8Array> {
+    const nextBuffer = () => this.#nextBuffer();
+    if (!within) return fileChunks(this.#files, path, 0, size_bytes, nextBuffer);
+    this.#last ??= this.#files.openReader(within.image);
+    return this.#last ? chunks(this.#last, within.start_bytes, within.start_bytes + size_bytes, nextBuffer) : [];
+  }
+
+  /** To be called when nothing is added any more. */
+  close(): void {
+    this.#last?.close();
   }
 
   #nextBuffer(): Uint8Array {
@@ -163,14 +178,18 @@ function* fileChunks(
   const reader = start < end ? files.openReader(path) : undefined;
   if (!reader) return;
   try {
-    for (let position = start; position < end; ) {
-      const into = nextBuffer().subarray(0, Math.min(CHUNK_BYTES, end - position));
-      const bytes = fill(reader, into, position);
-      if (bytes === 0) return;
-      position += bytes;
-      yield into.subarray(0, bytes);
-    }
+    yield* chunks(reader, start, end, nextBuffer);
   } finally {
     reader.close();
+  }
+}
+
+function* chunks(reader: Reader, start: number, end: number, nextBuffer: () => Uint8Array): Generator<Uint8Array> {
+  for (let position = start; position < end; ) {
+    const into = nextBuffer().subarray(0, Math.min(CHUNK_BYTES, end - position));
+    const bytes = fill(reader, into, position);
+    if (bytes === 0) return;
+    position += bytes;
+    yield into.subarray(0, bytes);
   }
 }

@@ -7,9 +7,11 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -99,6 +101,12 @@ function makeRoot(root: string): void {
     writeTree(root, { [`usr/lib/d${index % 9}/f${index}`]: `${index} `.repeat(1 + ((index * 7919) % 40_000)) });
   }
   for (let index = 0; index < 4; index++) writeTree(root, { [`usr/share/s${index}/a`]: "a" });
+}
+
+/** Paths of the files that this process has open. */
+function openFiles(): readonly string[] {
+  const opened = readdirSync("/proc/self/fd").map((descriptor) => `/proc/self/fd/${descriptor}`);
+  return opened.flatMap((each) => (existsSync(each) ? [readlinkSync(each)] : []));
 }
 
 async function packWith(work: string, name: string, input: PackInput, using: JobContext) {
@@ -218,14 +226,14 @@ describe("an image packed again and again", () => {
       },
     });
 
-    /** Packs once, and then with another content of the first file. */
-    const repack = async (files: JobContext["files"]) => {
-      const using = { ...context, files };
-      const first = await packWith(work, "first", input, using);
+    /** Packs once, and then with another content of the first file; `other` writes the first image. */
+    const repack = async (files: JobContext["files"], other = files, between: () => void = () => undefined) => {
+      const first = await packWith(work, "first", input, { ...context, files: other });
       writeFileSync(join(work, "root/a"), randomBytes(600_000));
       const previous = { image: first.image, sha256: first.sha256 };
+      between();
       log = [];
-      return packWith(work, "second", { ...input, previous }, using);
+      return packWith(work, "second", { ...input, previous }, { ...context, files });
     };
 
     beforeEach(() => {
@@ -249,17 +257,31 @@ describe("an image packed again and again", () => {
       expect(cold.sha256).toBe(second.sha256);
     });
 
-    it("waits for the piece that is being written before it gives up", async () => {
-      onPiece = () => {
-        onPiece = () => undefined;
-        rmSync(join(work, "cache/segments"), { recursive: true });
-      };
-      const second = await repack(late(false));
-      // The segments went away while they were read: it was tried once more, from nothing.
-      expect(second.segmentsReused).toBe(0);
-      expect(new Set(log)).toEqual(new Set(["written"]));
-      expect(fileSha256(second.image)).toBe(second.sha256);
+    it("comes from the image before, where the same thread has written that: the cache is not asked", async () => {
+      const noCache = () => rmSync(join(work, "cache/segments"), { recursive: true });
+      const second = await repack(late(false), undefined, noCache);
+      expect(second.segmentsReused).toBeGreaterThan(1);
+      expect(openFiles().filter((path) => path.startsWith(work))).toEqual([]);
+      const cold = await packWith(work, "cold", { ...input, cache: join(work, "cold") }, context);
+      expect(fileSha256(second.image)).toBe(cold.sha256);
     });
+
+    it.each(["the image before", "the cache"])(
+      "waits for the piece that is being written before it gives up on %s",
+      async (from) => {
+        const isCache = from === "the cache";
+        onPiece = () => {
+          onPiece = () => undefined;
+          if (isCache) rmSync(join(work, "cache/segments"), { recursive: true });
+          else truncateSync(join(work, "first.img"), 0);
+        };
+        const second = await repack(late(false), isCache ? { ...context.files } : undefined);
+        // What it was taken from went away while it was read: it was tried once more, from the cache or from nothing.
+        expect(second.segmentsReused).toBe(isCache ? 0 : second.segments);
+        expect(new Set(log)).toEqual(new Set(["written"]));
+        expect(fileSha256(second.image)).toBe(second.sha256);
+      },
+    );
 
     it("is refused when the disk runs full, and nothing half written is left", async () => {
       await expect(repack(late(true))).rejects.toMatchObject({ retry: "waiting", condition: "NoSpace" });
