@@ -33,11 +33,10 @@ export function gzipStream(chunks: Iterable<Uint8Array>, level: number): AsyncGe
  * @param parts_max how many are handed on before the first of them is waited for.
  */
 async function* gzipParts(parts: Iterable<Part>, level: number, parts_max: number): AsyncGenerator<Uint8Array> {
-  const making: Promise<Uint8Array>[] = [];
+  const making: Promise<Uint8Array>[] = [Promise.resolve(HEADER)];
   let window: Uint8Array | undefined;
   let check = 0;
   let size_bytes = 0;
-  yield HEADER;
   for (const { bytes, isLast } of parts) {
     const made = deflatePart(bytes, window, isLast, level);
     made.catch(() => undefined); // heard when its turn comes

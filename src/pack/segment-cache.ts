@@ -65,34 +65,41 @@ export function findSegment(files: Files, path: string): StoredSegment | undefin
 /**
  * Builds, compresses and stores one segment. Before it gets its name it is taken apart by a reader that shares no
  * code with the writer, every entry and content is compared with the manifest, and it is decompressed and compared.
+ * @param onReady is told of the segment as soon as it is compressed. It can be used, if what it is used for waits for the rest.
  * @throws RootloomError when a file changed meanwhile or the result does not read back.
  */
-export async function makeSegment(settings: SegmentSettings, segment: Segment): Promise<StoredSegment> {
+export async function makeSegment(
+  settings: SegmentSettings,
+  segment: Segment,
+  onReady: (stored: StoredSegment) => void,
+): Promise<StoredSegment> {
   const { files, cache, compression } = settings;
   if (segment.isLarge) {
     const path = segmentPath(cache, segment, compression);
     return store(files, path, (output) => writeStreamed(files, segment, compression, output));
   }
   const memory = settings.room.take(segment.raw_bytes);
-  const { raw, wasUnread } = readSegment(settings, segment, memory.subarray(0, segment.raw_bytes));
+  const { raw, compressed } = await readSegment(settings, segment, memory.subarray(0, segment.raw_bytes));
   const path = segmentPath(cache, segment, compression);
-  const known = wasUnread ? findSegment(files, path) : undefined;
+  const known = compressed ? undefined : findSegment(files, path);
   if (known) {
     settings.room.giveBack(memory);
     return known;
   }
-  const bytes = await compress(raw, compression);
-  const stored = await store(files, path, async (output) => {
+  const bytes = await (compressed ?? compress(raw, compression));
+  const made = { path, size_bytes: bytes.length, sha256: hash("sha256", bytes), reused: false, bytes };
+  onReady(made);
+  await store(files, path, async (output) => {
     const checked = checkBack(bytes, raw, compression);
     try {
       output.writer.write(bytes);
-      return hash("sha256", bytes);
+      return made.sha256;
     } finally {
       await checked;
     }
   });
   if (bytes !== raw) settings.room.giveBack(memory);
-  return { ...stored, bytes };
+  return made;
 }
 
 /** @throws RootloomError where compressed bytes are not what they were made of. */
@@ -126,13 +133,14 @@ async function store(
 
 /**
  * The segment's bytes, as its entries say. Contents are hashed once: those that nobody has read yet when they are read, the
- * others by the check, which so finds a file that changed since it was listed. A slower second try then names it.
+ * others by the check, which so finds a file that changed since it was listed. A slower second try then names it. Meanwhile the
+ * bytes are compressed, but for a segment that the cache may hold: it has no key before its contents are read.
  */
-function readSegment(
-  { files, unread }: SegmentSettings,
+async function readSegment(
+  { files, unread, compression }: SegmentSettings,
   segment: Segment,
   memory: Uint8Array,
-): { readonly raw: Uint8Array; readonly wasUnread: boolean } {
+): Promise<{ readonly raw: Uint8Array; readonly compressed: Promise<Uint8Array> | undefined }> {
   for (const reading of ["fast", "checked"] as const) {
     const hashed = new Map<number, string>();
     const raw = buildSegment(
@@ -144,9 +152,12 @@ function readSegment(
       },
       memory,
     );
+    const compressed = hashed.size > 0 ? undefined : compress(raw, compression);
+    compressed?.catch(() => undefined); // heard by whoever waits for it
     const check = new ImageCheck(segment.entries(), true, hashed);
     check.push(raw);
-    if (check.finishSegment().problems.length === 0) return { raw, wasUnread: hashed.size > 0 };
+    if (check.finishSegment().problems.length === 0) return { raw, compressed };
+    await compressed?.catch(() => undefined); // it reads the memory that is filled again
   }
   throw notReadBack();
 }

@@ -5,7 +5,6 @@ import type { FileBeside } from "./beside.ts";
 import { CHANGED, fill } from "./content.ts";
 import { isKnownWhole, noteWhole } from "./known-whole.ts";
 import type { Milestone } from "./last-image.ts";
-import { release } from "./room.ts";
 import type { StoredSegment } from "./segment-cache.ts";
 
 const CHUNK_BYTES = 1 << 20;
@@ -110,7 +109,6 @@ export class ImageWriter {
   async #copy(segment: StoredSegment, isAlone: boolean): Promise<void> {
     if (segment.bytes) {
       await this.add(segment.bytes);
-      release(segment.bytes);
       return;
     }
     const write = (part: Uint8Array) => (isAlone ? this.#writer.writeLater(part) : this.#writer.write(part));

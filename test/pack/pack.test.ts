@@ -13,6 +13,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -145,19 +146,25 @@ describe("an image", () => {
     expect(incremental.sha256).toBe(cold.sha256);
   });
 
-  it("does not use a cached segment that was damaged", async () => {
-    const work = temporaryDirectory();
-    const input = packInput(join(work, "cache"), [treeLayer(makeRoot(work))]);
-    const first = await packTo(work, "first", input);
-    const [folder] = readdirSync(join(work, "cache/segments"));
-    const [name] = readdirSync(join(work, "cache/segments", folder!));
-    const descriptor = openSync(join(work, "cache/segments", folder!, name!), "r+");
-    writeSync(descriptor, Buffer.from("damage"), 0, 6, 40);
-    closeSync(descriptor);
-    const second = await packTo(work, "second", input);
-    expect(second.sha256).toBe(first.sha256);
-    expect(fileSha256(second.image)).toBe(first.sha256);
-  });
+  it.each(["known", "not read yet"])(
+    "does not use a cached segment that was damaged, where contents are %s",
+    async (contents) => {
+      const work = temporaryDirectory();
+      const input = packInput(join(work, "cache"), [treeLayer(makeRoot(work))]);
+      const first = await packTo(work, "first", input);
+      const [folder] = readdirSync(join(work, "cache/segments"));
+      const [name] = readdirSync(join(work, "cache/segments", folder!));
+      const descriptor = openSync(join(work, "cache/segments", folder!, name!), "r+");
+      writeSync(descriptor, Buffer.from("damage"), 0, 6, 40);
+      closeSync(descriptor);
+      if (contents === "not read yet") rmSync(join(work, "cache/hashes"), { recursive: true });
+      // By another thread, as it were, which remembers nothing of the tree.
+      const second = await packTo(work, "second", input, { ...context, files: { ...context.files } });
+      expect(second.segmentsReused).toBe(first.segments - 1);
+      expect(second.sha256).toBe(first.sha256);
+      expect(fileSha256(second.image)).toBe(first.sha256);
+    },
+  );
 
   it("does not use a segment that was damaged behind one that is made anew", async () => {
     const work = temporaryDirectory();
