@@ -22,7 +22,7 @@ export function findSegments(
 }
 
 /**
- * Writes the image beside and renames it: found segments from the cache, the others made, and the trailer as a last
+ * Writes the image beside and renames it: found segments from where they are, the others made, and the trailer as a last
  * small member. While one segment is read, others are compressed on the threads of the pool; they are written in order.
  * An image packed from nothing is read back as a whole; the more so while others are compressed, the less at the end.
  * @param meanwhile what else there is to do when every content was hashed: others compress, or the disk is waited for.
@@ -44,7 +44,7 @@ export async function writeImage(
     if (last) writer.startWith(last.path, start);
     line.skip(start);
     for (const each of found.slice(start.length)) await line.add(each.segment, each.stored);
-    const isEarly = line.making_bytes >= MUCH_BYTES;
+    const isEarly = line.compressing_bytes >= MUCH_BYTES;
     if (isEarly) meanwhile();
     const image = { ...(await line.finish()), size_bytes: output.writer.bytes };
     const synced = output.writer.syncLater();

@@ -8,7 +8,7 @@ import type { SegmentSettings, StoredSegment } from "./segment-cache.ts";
 import type { Segment } from "./segments.ts";
 import type { ImageWriter } from "./splice.ts";
 
-/** The segments of an image, in its order, with what the cache has of them. */
+/** The segments of an image, in its order, with what the image before or the cache has of them. */
 export type FoundSegments = readonly { readonly segment: Segment; readonly stored: StoredSegment | undefined }[];
 
 export interface WrittenImage {
@@ -57,9 +57,9 @@ export class Line {
     this.#total_bytes = found.reduce((sum, { segment, stored }) => sum + (stored ? 0 : segment.raw_bytes), 0);
   }
 
-  /** What is being made, before it is compressed. */
-  get making_bytes(): number {
-    return this.#making.bytes;
+  /** What is being compressed. */
+  get compressing_bytes(): number {
+    return this.#making.compressing_bytes;
   }
 
   /** Segments that stand in the image already. */
@@ -106,12 +106,11 @@ export class Line {
   }
 
   async #haveRoom(segment: Segment): Promise<void> {
-    while (this.#making.isFull(segment)) {
+    for (this.#heed(); this.#making.isFull(segment); this.#heed()) {
       if (this.isFromNothing) this.#writer.readBack();
       await this.#making.one();
       await this.#writeReady();
     }
-    this.#heed();
   }
 
   #heed(): void {
@@ -140,7 +139,7 @@ export class Line {
   }
 
   #isWholeMeanwhile(stored: StoredSegment): boolean | undefined {
-    return this.#making.isCompressing ? this.#writer.isWhole(stored) : undefined;
+    return this.#making.compressing_bytes > 0 ? this.#writer.isWhole(stored) : undefined;
   }
 
   /** Writes whatever is compressed, as far as the order allows. */
@@ -151,10 +150,15 @@ export class Line {
       this.#waiting.shift();
       const isWhole = next.type === "found" ? next.isWhole : undefined;
       // A cached segment that is damaged is made again, once: what is wrong then is not the cache.
-      if (!(isWhole ?? this.#writer.isWhole(stored))) await this.#writeMade(this.#start(segment));
+      if (!(isWhole ?? this.#writer.isWhole(stored))) await this.#writeMade(await this.#again(segment));
       else if (next.type === "found") await this.#write(stored);
       else await this.#writeMade(next.made);
     }
+  }
+
+  async #again(segment: Segment): Promise<Made> {
+    while (this.#making.isFull(segment)) await this.#making.one();
+    return this.#start(segment);
   }
 
   async #writeMade(made: Made): Promise<void> {
@@ -164,7 +168,7 @@ export class Line {
   }
 
   async #write(stored: StoredSegment): Promise<void> {
-    await this.#writer.addStored(stored, !this.#making.isCompressing);
+    await this.#writer.addStored(stored, this.#making.compressing_bytes === 0);
     this.#used.add(stored.path);
     if (stored.reused) this.#reused++;
   }

@@ -34,14 +34,14 @@ export class Making {
     this.#settings = settings;
   }
 
-  /** What they hold, before they are compressed. */
+  /** What they hold until they are read back, without their compressed form. */
   get bytes(): number {
     return this.#all().reduce((sum, { segment }) => sum + heldBytes(segment), 0);
   }
 
-  /** Whether any is still being compressed. */
-  get isCompressing(): boolean {
-    return this.#all().some(({ stored }) => !stored);
+  /** What of that is still being compressed. */
+  get compressing_bytes(): number {
+    return this.#all().reduce((sum, { segment, stored }) => sum + (stored ? 0 : heldBytes(segment)), 0);
   }
 
   get hasLarge(): boolean {
@@ -55,6 +55,7 @@ export class Making {
     return size > 0 && (size >= IN_FLIGHT_MAX || isMuch());
   }
 
+  /** Begins one. What it fails with, `ready` and `heed` tell. */
   start(segment: Segment): Made {
     const ready = Promise.withResolvers<void>();
     ready.promise.catch(() => undefined); // heard by whoever waits for it
@@ -94,7 +95,10 @@ export class Making {
     if (this.#failure) throw this.#failure.thrown;
   }
 
-  /** Calls `write` with what is compressed. Its memory is kept that long. */
+  /**
+   * Calls `write` with what is compressed. Its memory is kept that long.
+   * @throws what it, or the making of it, has failed with.
+   */
   async write(made: Made, write: (stored: StoredSegment) => Promise<void>): Promise<void> {
     await made.ready;
     made.written = "some";

@@ -63,8 +63,8 @@ const LIMITS: readonly (readonly [string, (entry: Entry) => number, number])[] =
 
 /** @throws RootloomError that names the path and the limit of the format it is beyond. */
 export function checkLimits(entry: Entry): void {
-  for (const [what, of, max] of LIMITS) {
-    const value = of(entry);
+  for (const [what, figureOf, max] of LIMITS) {
+    const value = figureOf(entry);
     if (Number.isInteger(value) && value >= 0 && value <= max) continue;
     throw new RootloomError(`cannot pack /${showPath(entry.path)}: ${what}, which a cpio archive cannot hold`, {
       hint: "leave it out by spec.exclude, or change it in the root",

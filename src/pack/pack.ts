@@ -18,13 +18,14 @@ import { sweepSegments } from "./sweep.ts";
 type PackJob = JobMap["pack"];
 
 /**
- * Packs an image and its manifest: merge, cut, read and compress what the cache lacks, splice. Every new segment
- * is read back entry by entry before it is used, every reused one is checked by its digest, and an
+ * Packs an image and its manifest: merge, cut, read and compress what the cache lacks, splice. Every new segment is
+ * read back entry by entry before the image gets its name, every one from the cache is checked by its digest, and an
  * image packed from nothing is read once more as a whole. Both files get their names only when they are whole and synced;
  * the names themselves are left for whoever asks, who has more to write in that directory.
  *
  * A file is read once, into its segment. One that changes while that goes on, or has since the tree was scanned, makes the whole
- * tree be looked at again and hashed first, and read again where it changed; so does a segment that goes from the cache meanwhile.
+ * tree be looked at again and hashed first, and read again where it changed; so does a segment that goes from the cache meanwhile, or
+ * an image before that changes: then nothing of that is used.
  * @throws RootloomError for bad layers, an empty root, a missing init, no space (waiting), files that keep changing (transient).
  */
 export async function pack(context: JobContext, input: PackJob["input"]): Promise<PackJob["output"]> {
@@ -34,8 +35,8 @@ export async function pack(context: JobContext, input: PackJob["input"]): Promis
       return await packComposition(context, input, composition);
     } catch (thrown) {
       if (context.cancelled() || asRootloomError(thrown).condition !== CHANGED) throw thrown;
-      const looked = { ...input, seen: undefined };
-      return await packComposition(context, looked, await composeUnread(context, looked, { attributes: true }));
+      const afresh = { ...input, seen: undefined, previous: undefined };
+      return await packComposition(context, afresh, await composeUnread(context, afresh, { attributes: true }));
     }
   } catch (thrown) {
     throw explainFullDisk(thrown, input.image);

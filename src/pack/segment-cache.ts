@@ -13,17 +13,19 @@ import { buildSegment, type Segment, streamSegment } from "./segments.ts";
 import type { PackEntry } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
 
-/** A compressed segment in the cache: the member itself from offset 0, then a footer. */
+/** A compressed segment: in the cache (the member itself from offset 0, then a footer), in memory, or within an image. */
 export interface StoredSegment {
+  /** In the cache. */
   readonly path: string;
   readonly size_bytes: number;
-  readonly sha256: string;
-  /** True where it was in the cache before. */
+  /** Undefined within an image, which is believed by its stamp. */
+  readonly sha256: string | undefined;
+  /** True where it was there before. */
   readonly reused: boolean;
   /** Its content, where it was just made. */
   readonly bytes?: Uint8Array | undefined;
   /** Where it stands in the image before, which this thread has written: it is taken from there. */
-  readonly within?: { readonly image: string; readonly start_bytes: number } | undefined;
+  readonly within?: { readonly image: string; readonly stamp: string; readonly start_bytes: number } | undefined;
 }
 
 /** What every segment of one image is made with. */
@@ -65,7 +67,8 @@ export function findSegment(files: Files, path: string): StoredSegment | undefin
 /**
  * Builds, compresses and stores one segment. Before it gets its name it is taken apart by a reader that shares no
  * code with the writer, every entry and content is compared with the manifest, and it is decompressed and compared.
- * @param onReady is told of the segment as soon as it is compressed. It can be used, if what it is used for waits for the rest.
+ * @param onReady is told of a segment that was made in memory as soon as it is compressed. It can be used, if what it is used for
+ *   waits for the rest.
  * @throws RootloomError when a file changed meanwhile or the result does not read back.
  */
 export async function makeSegment(
@@ -87,19 +90,20 @@ export async function makeSegment(
     return known;
   }
   const bytes = await (compressed ?? compress(raw, compression));
-  const made = { path, size_bytes: bytes.length, sha256: hash("sha256", bytes), reused: false, bytes };
-  onReady(made);
-  await store(files, path, async (output) => {
-    const checked = checkBack(bytes, raw, compression);
+  const checked = checkBack(bytes, raw, compression);
+  checked.catch(() => undefined); // heard when it is stored
+  const sha256 = hash("sha256", bytes);
+  onReady({ path, size_bytes: bytes.length, sha256, reused: false, bytes });
+  const stored = await store(files, path, async (output) => {
     try {
       output.writer.write(bytes);
-      return made.sha256;
+      return sha256;
     } finally {
       await checked;
     }
   });
   if (bytes !== raw) settings.room.giveBack(memory);
-  return made;
+  return { ...stored, bytes };
 }
 
 /** @throws RootloomError where compressed bytes are not what they were made of. */
@@ -134,7 +138,7 @@ async function store(
 /**
  * The segment's bytes, as its entries say. Contents are hashed once: those that nobody has read yet when they are read, the
  * others by the check, which so finds a file that changed since it was listed. A slower second try then names it. Meanwhile the
- * bytes are compressed, but for a segment that the cache may hold: it has no key before its contents are read.
+ * bytes are compressed, but for a segment that is still to be looked up: it had no key before its contents were read.
  */
 async function readSegment(
   { files, unread, compression }: SegmentSettings,

@@ -30,7 +30,7 @@ export class ImageWriter {
   #syncing: Promise<void> | undefined;
   #failure: { readonly thrown: unknown } | undefined;
   /** The image that segments are taken from. */
-  #last: Reader | undefined;
+  #last: { readonly reader: Reader | undefined; readonly image: string; readonly stamp: string } | undefined;
 
   constructor(files: Files, { path, writer }: FileBeside) {
     this.#files = files;
@@ -55,12 +55,13 @@ export class ImageWriter {
 
   /**
    * Waits until no other thread works on the file.
-   * @throws what the disk said: the kernel tells of a failure once.
+   * @throws what the disk said: the kernel tells of a failure once; RootloomError where the image before has changed meanwhile.
    */
   async settle(): Promise<void> {
     await Promise.allSettled([this.#syncing]);
     await this.#writing;
     if (this.#failure) throw this.#failure.thrown;
+    this.#requireLast();
   }
 
   /** The disk works while more is compressed, so that little is left to wait for at the end. */
@@ -86,7 +87,7 @@ export class ImageWriter {
     this.milestones.push(...start);
   }
 
-  /** Whether a segment is what was stored. */
+  /** Whether a segment is what was stored. Of one within an image, that image's stamp tells when it is read. */
   isWhole(segment: StoredSegment): boolean {
     if (segment.bytes || segment.within || isKnownWhole(this.#files, segment.path)) return true;
     const part = createHash("sha256");
@@ -102,39 +103,43 @@ export class ImageWriter {
    */
   async addStored(segment: StoredSegment, isAlone: boolean): Promise<void> {
     await this.#copy(segment, isAlone);
-    const { path, sha256 } = segment;
-    this.milestones.push({ segment: path, sha256, end_bytes: this.#bytes, hash: this.#image.copy() });
+    this.milestones.push({ segment: segment.path, end_bytes: this.#bytes, hash: this.#image.copy() });
   }
 
   async #copy(segment: StoredSegment, isAlone: boolean): Promise<void> {
-    if (segment.bytes) {
-      await this.add(segment.bytes);
-      return;
-    }
     const write = (part: Uint8Array) => (isAlone ? this.#writer.writeLater(part) : this.#writer.write(part));
-    let size_bytes = 0;
-    for (const chunk of this.#chunksOf(segment)) {
-      await this.#add(chunk, write);
-      size_bytes += chunk.length;
+    let size_bytes = segment.bytes?.length ?? 0;
+    if (segment.bytes) await this.add(segment.bytes);
+    else {
+      for (const chunk of this.#chunksOf(segment)) {
+        await this.#add(chunk, write);
+        size_bytes += chunk.length;
+      }
     }
     if (size_bytes === segment.size_bytes) return;
-    throw new RootloomError(`cannot pack: ${segment.within?.image ?? segment.path} went away while it was read`, {
-      hint: "something else changes the cache, or the images; it is tried again",
-      retry: "transient",
-      condition: CHANGED,
-    });
+    throw wentAway(segment.within?.image ?? segment.path);
   }
 
   #chunksOf({ path, size_bytes, within }: StoredSegment): Iterable<Uint8Array> {
     const nextBuffer = () => this.#nextBuffer();
     if (!within) return fileChunks(this.#files, path, 0, size_bytes, nextBuffer);
-    this.#last ??= this.#files.openReader(within.image);
-    return this.#last ? chunks(this.#last, within.start_bytes, within.start_bytes + size_bytes, nextBuffer) : [];
+    const { image, stamp, start_bytes } = within;
+    if (!this.#last) {
+      this.#last = { reader: this.#files.openReader(image), image, stamp };
+      this.#requireLast();
+    }
+    const { reader } = this.#last;
+    return reader ? chunks(reader, start_bytes, start_bytes + size_bytes, nextBuffer) : [];
+  }
+
+  /** @throws RootloomError, transient, where the image that segments are taken from is not as it was found. */
+  #requireLast(): void {
+    if (this.#last && this.#last.reader?.stat().stamp !== this.#last.stamp) throw wentAway(this.#last.image);
   }
 
   /** To be called when nothing is added any more. */
   close(): void {
-    this.#last?.close();
+    this.#last?.reader?.close();
   }
 
   #nextBuffer(): Uint8Array {
@@ -163,6 +168,14 @@ export class ImageWriter {
       this.#back_bytes += chunk.length;
     }
   }
+}
+
+function wentAway(path: string): RootloomError {
+  return new RootloomError(`cannot pack: ${path} changed or went away while it was read`, {
+    hint: "something else changes the cache, or the images; it is tried again",
+    retry: "transient",
+    condition: CHANGED,
+  });
 }
 
 /** Part of a file, or what there is of it; each chunk overwrites what was in its buffer. */

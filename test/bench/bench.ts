@@ -4,8 +4,8 @@
  *     npm run bench -- [--root DIR] [--runs N] [--only WORK,WORK] [--json FILE]
  *
  * The root is a Debian of 36,500 files (`test/bench/prepare` makes it once), or a copy of DIR. Every figure is the median
- * of `--runs` (5) runs, and what is compared runs in turns. Everything happens below a temporary directory and in a mount
- * namespace of its own, which also ends its mounts.
+ * of `--runs` (5) runs, of short works of nine at least, and what is compared runs in turns. Everything happens below a
+ * temporary directory and in a mount namespace of its own, which also ends its mounts.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
       console.error(`${what}: ${rootloom_s} s; ${other}: ${other_s} s; ${ratio} x; ${note}`);
     rows.push(...measured);
   }
-  console.log(`${describeMachine()}; medians of ${options.runs} runs\n\n${table(rows)}`);
+  console.log(`${describeMachine()}; medians of ${options.runs} runs, of short works of 9 or more\n\n${table(rows)}`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
 }
 

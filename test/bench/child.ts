@@ -15,6 +15,7 @@ export interface ChildFigures {
 const [what, directory = "."] = process.argv.slice(2);
 const session = openSession(directory);
 if (what === "passes") {
+  process.on("disconnect", () => process.exit(0));
   process.on("message", async (pass: "any" | "nothing") => {
     process.send?.(await timed(() => (pass === "nothing" ? passNothing(session) : runOnePass(session))));
   });

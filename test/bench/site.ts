@@ -77,15 +77,17 @@ export async function createSite(options: SiteOptions): Promise<Site> {
       }
     },
     withPasses: async (body) => {
-      const process = startChild(directory);
+      const child = startChild(directory);
+      const ended = once(child, "exit");
       try {
-        const pass = (what: "any" | "nothing") => answerOf(process, what);
+        const pass = (what: "any" | "nothing") => answerOf(child, what);
         return await body({
           nothing: () => pass("nothing"),
           changeRoot: (run) => changeRoot(() => pass("any"), root, artifact, run),
         });
       } finally {
-        process.disconnect(); // it ends with what it listens to
+        if (child.connected) child.disconnect();
+        await ended;
       }
     },
     command,

@@ -2,10 +2,12 @@ import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readlinkSync,
   renameSync,
@@ -13,6 +15,7 @@ import {
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -101,6 +104,13 @@ function makeRoot(root: string): void {
     writeTree(root, { [`usr/lib/d${index % 9}/f${index}`]: `${index} `.repeat(1 + ((index * 7919) % 40_000)) });
   }
   for (let index = 0; index < 4; index++) writeTree(root, { [`usr/share/s${index}/a`]: "a" });
+}
+
+/** Writes over the last bytes of a file. */
+function writeInto(path: string, text: string): void {
+  const descriptor = openSync(path, "r+");
+  writeSync(descriptor, text, lstatSync(path).size - 100);
+  closeSync(descriptor);
 }
 
 /** Paths of the files that this process has open. */
@@ -266,22 +276,24 @@ describe("an image packed again and again", () => {
       expect(fileSha256(second.image)).toBe(cold.sha256);
     });
 
-    it.each(["the image before", "the cache"])(
-      "waits for the piece that is being written before it gives up on %s",
-      async (from) => {
-        const isCache = from === "the cache";
-        onPiece = () => {
-          onPiece = () => undefined;
-          if (isCache) rmSync(join(work, "cache/segments"), { recursive: true });
-          else truncateSync(join(work, "first.img"), 0);
-        };
-        const second = await repack(late(false), isCache ? { ...context.files } : undefined);
-        // What it was taken from went away while it was read: it was tried once more, from the cache or from nothing.
-        expect(second.segmentsReused).toBe(isCache ? 0 : second.segments);
-        expect(new Set(log)).toEqual(new Set(["written"]));
-        expect(fileSha256(second.image)).toBe(second.sha256);
-      },
-    );
+    it.each([
+      ["the image before", () => truncateSync(join(work, "first.img"), 0)],
+      ["the image before, written in place", () => writeInto(join(work, "first.img"), "other bytes")],
+      ["the cache", () => rmSync(join(work, "cache/segments"), { recursive: true })],
+    ])("waits for the piece that is being written before it gives up on %s", async (from, change) => {
+      onPiece = () => {
+        onPiece = () => undefined;
+        change();
+      };
+      const isCache = from === "the cache";
+      const second = await repack(late(false), isCache ? { ...context.files } : undefined);
+      // It was tried once more, from the cache or from nothing.
+      expect(second.segmentsReused).toBe(isCache ? 0 : second.segments);
+      expect(new Set(log)).toEqual(new Set(["written"]));
+      expect(fileSha256(second.image)).toBe(second.sha256);
+      const cold = await packWith(work, "cold", { ...input, cache: join(work, "cold") }, context);
+      expect(second.sha256).toBe(cold.sha256);
+    });
 
     it("is refused when the disk runs full, and nothing half written is left", async () => {
       await expect(repack(late(true))).rejects.toMatchObject({ retry: "waiting", condition: "NoSpace" });

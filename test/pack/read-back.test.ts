@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { PackInput } from "../../src/host/jobs.ts";
 import { jobTable } from "../../src/pack/jobs.ts";
 import { context, fileSha256, packInput, temporaryDirectory, treeLayer, writeTree } from "./workspace.ts";
 
@@ -28,7 +29,11 @@ vi.mock("../../src/pack/compress.ts", async (importOriginal) => {
 
 describe("a segment that is used before it was read back", () => {
   let work: string;
-  let pack: (name: string, codec?: "gzip" | "zstd") => ReturnType<typeof jobTable.pack>;
+  let pack: (
+    name: string,
+    codec?: "gzip" | "zstd",
+    previous?: PackInput["previous"],
+  ) => ReturnType<typeof jobTable.pack>;
 
   beforeEach(() => {
     work = temporaryDirectory();
@@ -36,9 +41,10 @@ describe("a segment that is used before it was read back", () => {
     writeTree(root, { init: "#!/bin/sh\n" });
     chmodSync(join(root, "init"), 0o755);
     for (const name of ["a", "b", "c"]) writeFileSync(join(root, name), randomBytes(3 << 20));
-    pack = (name, codec = "gzip") => {
+    pack = (name, codec = "gzip", previous) => {
       const input = packInput(join(work, `${name}.cache`), [treeLayer(root)], { compression: { codec, level: 1 } });
-      return jobTable.pack({ ...input, image: join(work, name), manifest: join(work, `${name}.manifest`) }, context);
+      const output = { image: join(work, name), manifest: join(work, `${name}.manifest`) };
+      return jobTable.pack({ ...input, ...output, previous }, context);
     };
     reading.isFaulty = false;
     reading.onRead = () => undefined;
