@@ -9,6 +9,9 @@ import { createSite, type Site } from "./site.ts";
 /** By the filesystem of a managed root, the working directory's own (`ext4`) or one made for it; `live`: a root that is not managed. */
 export type SiteName = "ext4" | "xfs" | "btrfs" | "live";
 
+/** Runs of what takes less than a second, at least. */
+const SHORT_RUNS = 9;
+
 /** What all works share. Sites and the pipeline's own time are made when a work first asks for them. */
 export class Bench {
   readonly #work: string;
@@ -25,6 +28,10 @@ export class Bench {
     this.#cache = cache;
     this.#tarball = tarball;
     this.runs = runs;
+  }
+
+  get shortRuns(): number {
+    return Math.max(this.runs, SHORT_RUNS);
   }
 
   site(name: SiteName): Promise<Site> {

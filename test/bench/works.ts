@@ -1,11 +1,10 @@
 import type { Bench, SiteName } from "./common.ts";
 import { type Measured, megabytes, type Row, row, sideBySide } from "./figure.ts";
 import { measureChild } from "./growth.ts";
+import type { Site } from "./site.ts";
 
 const NOTHING: Measured = { seconds: Number.NaN };
 const PIPELINE = "pipeline, pigz -9";
-/** Of what takes less than a second, at least. */
-const SHORT_RUNS = 9;
 const gzip = { codec: "gzip", level: 5 } as const;
 const zstd = { codec: "zstd", level: 3 } as const;
 
@@ -55,18 +54,16 @@ async function overlayFile(bench: Bench, type: Exclude<SiteName, "live">): Promi
   const site = await bench.site(type);
   const [ours = NOTHING] = await site.withDaemon(async (change) => {
     await change(-1);
-    return sideBySide(Math.max(bench.runs, SHORT_RUNS), [change]);
+    return sideBySide(bench.shortRuns, [change]);
   });
   const whole = await bench.wholePipeline();
-  const floor = bench.floor(ours.bytes, site.directory);
-  const note = `${megabytes(ours.bytes)}; floor ${floor.seconds.toFixed(3)} s`;
   return row(
     `one overlay file, commit to current, ${type}`,
     ours,
     PIPELINE,
     whole,
     type === "ext4" ? ">= 100" : ">= 200",
-    note,
+    besideFloor(bench, ours, site),
   );
 }
 
@@ -74,11 +71,16 @@ async function changedInRoot(bench: Bench): Promise<readonly Row[]> {
   const site = await bench.site("live");
   const [ours = NOTHING] = await site.withPasses(async ({ changeRoot }) => {
     for (const warmUp of [-2, -1]) await changeRoot(warmUp);
-    return sideBySide(Math.max(bench.runs, SHORT_RUNS), [changeRoot]);
+    return sideBySide(bench.shortRuns, [changeRoot]);
   });
   const whole = await bench.wholePipeline();
-  const note = `${megabytes(ours.bytes)}; floor ${bench.floor(ours.bytes, site.directory).seconds.toFixed(3)} s`;
+  const note = besideFloor(bench, ours, site);
   return [row("10 MB changed in the root, look to current", ours, PIPELINE, whole, ">= 60", note)];
+}
+
+/** The size of an image, and how long as many bytes take to be written and synced where it lies. */
+function besideFloor(bench: Bench, { bytes }: Measured, { directory }: Site): string {
+  return `${megabytes(bytes)}; floor ${bench.floor(bytes, directory).seconds.toFixed(3)} s`;
 }
 
 async function nothingChanged(bench: Bench): Promise<readonly Row[]> {
@@ -91,7 +93,7 @@ async function nothingChanged(bench: Bench): Promise<readonly Row[]> {
     const site = await bench.site(type);
     const [ours = NOTHING, theirs = NOTHING] = await site.withPasses(async ({ nothing }) => {
       for (let pass = 0; pass < 3; pass++) await nothing(); // on btrfs, the third knows what the second saw
-      return sideBySide(Math.max(bench.runs, SHORT_RUNS), [nothing, () => pipeline.compare()]);
+      return sideBySide(bench.shortRuns, [nothing, () => pipeline.compare()]);
     });
     rows.push(row(`nothing changed, ${what}`, ours, "rsync -naHX", theirs, ">= 1.67"));
   }
@@ -102,7 +104,7 @@ async function driftFromCold(bench: Bench): Promise<readonly Row[]> {
   const site = await bench.site("ext4");
   const pipeline = await bench.pipeline();
   await site.command("drift");
-  const [ours = NOTHING, theirs = NOTHING] = await sideBySide(Math.max(bench.runs, SHORT_RUNS), [
+  const [ours = NOTHING, theirs = NOTHING] = await sideBySide(bench.shortRuns, [
     () => site.command("drift"),
     () => pipeline.compare(),
   ]);
