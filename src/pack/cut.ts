@@ -8,8 +8,8 @@ const MIN_BYTES = 1 << 19;
 const TARGET_BYTES = 2 << 20;
 
 /**
- * Cuts a manifest into segments, layer by layer from the lowest. Where a cut falls depends on the path
- * and size of the entry before it and on nothing else, so that a change moves the cuts beside it only.
+ * Cuts a manifest into segments, layer by layer from the lowest. A large entry stands alone. Where else a cut falls depends
+ * on the path and size of the entry before it and on nothing else, so that a change moves the cuts beside it only.
  * @param look is shown every entry.
  */
 export function cutSegments(entries: Entries, look: (entry: PackEntry) => void = () => undefined): Segment[] {
@@ -56,7 +56,7 @@ class Cutter {
   }
 
   #unit(unit: Unit): void {
-    if ((this.#pending?.raw_bytes ?? 0) + unit.bytes > MAX_BYTES) this.#cut();
+    if (unit.bytes >= TARGET_BYTES || (this.#pending?.raw_bytes ?? 0) + unit.bytes > MAX_BYTES) this.#cut();
     const { from = unit.index, raw_bytes = 0, count = 0, isRead = true } = this.#pending ?? {};
     this.#pending = {
       from,
@@ -98,7 +98,7 @@ class PlaceCutter extends Cutter {
   }
 }
 
-/** The larger a unit, the likelier a cut behind it: on average one in TARGET_BYTES. FNV-1a with a final mix. */
+/** The larger a unit, the likelier a cut behind it: on average one in TARGET_BYTES, and always where it is that large. FNV-1a with a final mix. */
 function isCutPoint(unit: Unit): boolean {
   let mixed = 0x811c9dc5;
   for (let index = 0; index < unit.path.length; index++) {

@@ -2,7 +2,7 @@ import type { Entry } from "../core/entry.ts";
 import type { EntryList } from "./entry-list.ts";
 
 /** Part of every key: raise it when the bytes that the packer writes for the same entries change. */
-export const PACKER_VERSION = 6;
+export const PACKER_VERSION = 7;
 
 /** Where the content of a regular file is read from. */
 export type ContentSource =
