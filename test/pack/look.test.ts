@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { compileExcludes } from "../../src/pack/excludes.ts";
@@ -72,6 +72,21 @@ describe("a walk that several share", () => {
     const other = look(everySecond(1));
     restore();
     expect(joined(share, other)[0]).toBeUndefined();
+  });
+
+  it("has a part for a directory near the top without directories in it, where the filesystem counts those", () => {
+    mkdirSync(join(root, "usr/bin"));
+    writeFileSync(join(root, "usr/bin/tool"), "a tool");
+    const isCounted = lstatSync(join(root, "usr/bin")).nlink === 2; // btrfs says 1 of all
+    const [before] = alone();
+    appendFileSync(join(root, "usr/bin/tool"), "!");
+    const [after] = alone();
+    const changed = after?.parts.filter(({ digest }, index) => digest !== before?.parts[index]?.digest);
+    expect(changed?.map(({ path }) => path)).toEqual([isCounted ? "usr/bin" : ""]);
+    mkdirSync(join(root, "usr/bin/more"));
+    expect(alone()[0]?.parts.map(({ path }) => path)).toEqual(
+      [...(before?.parts ?? []).map(({ path }) => path).filter((path) => path !== "usr/bin"), "usr/bin/more"].sort(),
+    );
   });
 
   it("differs when a file deep in any part changes, and is unsettled when it did so just now", () => {

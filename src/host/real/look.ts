@@ -23,6 +23,8 @@ const node_bytes = 256 + rawFactWords * 4 + 16;
 
 /** How deep a directory lies that one of those who walk together takes as a whole: `usr/share/doc`. */
 const part_depth = 3;
+/** Links of a directory without directories in it: its name and its own dot. btrfs counts none, and has one for all. */
+const links_ofFlat = 2;
 
 /** A directory that is walked by itself, with the views that enter it. */
 interface Part {
@@ -75,7 +77,7 @@ interface Directory {
 }
 
 function lookInto({ treePath, path, open, parts, depth }: Directory, views: readonly View[]): void {
-  const below: { readonly name: TreePath; readonly views: readonly View[] }[] = [];
+  const below: { readonly name: TreePath; readonly views: readonly View[]; readonly isPart: boolean }[] = [];
   const prefix = path === "" ? "" : `${path}/`;
   const held = attempt(treePath, path, open);
   try {
@@ -92,12 +94,13 @@ function lookInto({ treePath, path, open, parts, depth }: Directory, views: read
         for (const view of seeing) view.add(names, start, end, facts);
         if (!facts.directory || facts.mountRoot) return;
         const entering = seeing.filter((view) => view.enters(prefix + name));
-        if (entering.length > 0) below.push({ name, views: entering });
+        const isPart = parts !== undefined && (depth + 1 === part_depth || facts.links === links_ofFlat);
+        if (entering.length > 0) below.push({ name, views: entering, isPart });
       }),
     );
-    for (const { name, views: entering } of below) {
+    for (const { name, views: entering, isPart } of below) {
       const inside = prefix + name;
-      if (parts !== undefined && depth + 1 === part_depth) parts.push({ path: inside, views: entering.map(expecting) });
+      if (isPart) parts?.push({ path: inside, views: entering.map(expecting) });
       else {
         const openInside = () => openBelow(held, name, toList, onlyDown);
         lookInto({ treePath, path: inside, open: openInside, parts, depth: depth + 1 }, entering);

@@ -121,11 +121,12 @@ export function uniqueMountId(descriptor: number): bigint | undefined {
 /** The few facts of a node that a look at many needs; they hold until the next call. */
 export interface RawFacts {
   readonly directory: boolean;
+  readonly links: number;
   readonly mountRoot: boolean;
   readonly changed_ms: number;
 }
 
-const rawFacts = { directory: false, mountRoot: false, changed_ms: 0 };
+const rawFacts = { directory: false, links: 0, mountRoot: false, changed_ms: 0 };
 
 /**
  * Visits every node of a directory that is open to be listed, in the kernel's order. No object and no text is made: the name
@@ -161,6 +162,7 @@ function lookAt(directory: number, name: bigint): boolean {
     throw systemCallError("statx", code);
   }
   rawFacts.directory = (factsView.getUint16(28, true) & 0o170000) === 0o040000;
+  rawFacts.links = factsView.getUint32(16, true);
   rawFacts.mountRoot = (factsView.getUint32(8, true) & attributeMountRoot) !== 0;
   rawFacts.changed_ms = changedAt_ms();
   return true;
