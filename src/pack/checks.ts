@@ -10,8 +10,6 @@ import { parentOf } from "./paths.ts";
 import { resolvePath } from "./resolve.ts";
 import type { PackEntry } from "./types.ts";
 
-/** What a content takes in memory comes in pages. */
-const BLOCK_BYTES = 4096;
 /** Room beside what an image is thought to take: manifests, hash caches, directories. */
 const SPARE_BYTES = 16 << 20;
 
@@ -49,31 +47,34 @@ function checkInit(entries: Entries, init: string): void {
   if ((entry.mode & 0o111) === 0) throw refuse("is not executable");
 }
 
-/** What is looked at in every entry on its way into an archive, and what they come to. */
+/** What is looked at in every entry on its way into an archive. The kernel drops one that comes before its directory, without a word. */
 export class EntryCheck {
   /** Directories above the entry last seen, with the layer whose segments hold each. */
-  readonly #above: { readonly path: TreePath; readonly place: number }[] = [];
-  #memory_bytes = 0;
+  #above: { readonly path: TreePath; readonly place: number }[] = [];
 
-  /**
-   * The kernel drops an entry that comes before its directory, without a word.
-   * @throws RootloomError when that would happen, and for an entry beyond the format.
-   */
+  /** @throws RootloomError for an entry that would come before its directory, or is beyond the format. */
   add(entry: PackEntry): void {
     checkLimits(entry);
-    if (entry.linkSet === "" || entry.linkSet === entry.path)
-      this.#memory_bytes += Math.ceil(entry.size / BLOCK_BYTES) * BLOCK_BYTES;
-    const parent = parentOf(entry.path);
-    while (this.#above.length > 0 && this.#above.at(-1)?.path !== parent) this.#above.pop();
-    const place = this.#above.at(-1)?.place ?? (parent === "" ? 0 : Number.POSITIVE_INFINITY);
-    if (place > entry.place)
-      throw new RootloomError(`cannot pack: /${showPath(entry.path)} would come before its directory`);
+    this.#requireDirectory(entry.path, entry.place);
     if (entry.type === "directory" && entry.path !== "") this.#above.push({ path: entry.path, place: entry.place });
   }
 
-  /** Bytes of memory that the contents take when they are unpacked, in whole pages. */
-  get memory_bytes(): number {
-    return this.#memory_bytes;
+  /**
+   * As `add` for all entries from one to another, which are of the lowest layer, and were added before as they stand: what is above
+   * them and not among them is above the first.
+   */
+  addKnown(first: TreePath, last: Pick<PackEntry, "path" | "type">): void {
+    this.#requireDirectory(first, 0);
+    this.#above = [];
+    const lowest = last.type === "directory" ? last.path : parentOf(last.path);
+    for (let path = lowest; path !== ""; path = parentOf(path)) this.#above.unshift({ path, place: 0 });
+  }
+
+  #requireDirectory(path: TreePath, place: number): void {
+    const parent = parentOf(path);
+    while (this.#above.length > 0 && this.#above.at(-1)?.path !== parent) this.#above.pop();
+    const above = this.#above.at(-1)?.place ?? (parent === "" ? 0 : Number.POSITIVE_INFINITY);
+    if (above > place) throw new RootloomError(`cannot pack: /${showPath(path)} would come before its directory`);
   }
 }
 

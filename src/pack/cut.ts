@@ -1,33 +1,55 @@
 import type { TreePath } from "../core/entry.ts";
+import { EntryCheck } from "./checks.ts";
 import { type Entries, EntryTableBuilder } from "./entry-table.ts";
 import { contentBytes, entryBytes } from "./newc.ts";
+import { RunMemory } from "./run-memory.ts";
 import { type Bounds, MAX_BYTES, Segment } from "./segments.ts";
 import type { PackEntry } from "./types.ts";
 
 const MIN_BYTES = 1 << 19;
 const TARGET_BYTES = 2 << 20;
+/** What a content takes in memory comes in pages. */
+const BLOCK_BYTES = 4096;
+
+/** Entries between two cuts, the second of which stands whatever comes behind it. */
+interface KnownCut {
+  readonly first: TreePath;
+  readonly last: Pick<PackEntry, "path" | "type">;
+  readonly raw_bytes: number;
+  readonly memory_bytes: number;
+}
+
+const CUTS = new RunMemory<KnownCut>();
 
 /**
  * Cuts a manifest into segments, layer by layer from the lowest. A large entry stands alone. Where else a cut falls depends
- * on the path and size of the entry before it and on nothing else, so that a change moves the cuts beside it only.
- * @param look is shown every entry.
+ * on the path and size of the entry before it and on nothing else, so that a change moves the cuts beside it only, and entries that
+ * were cut before need not be looked at.
+ * @throws RootloomError for an entry that an archive cannot hold.
  */
-export function cutSegments(entries: Entries, look: (entry: PackEntry) => void = () => undefined): Segment[] {
+export function cutSegments(entries: Entries): Segment[] {
+  const check = new EntryCheck();
   const sets = new Map<string, PackEntry[]>();
-  const places: Cutter[] = [];
-  let index = 0;
-  for (const entry of entries) {
-    look(entry);
-    let members: readonly PackEntry[] = [entry];
-    if (entry.linkSet !== "") {
-      const set = sets.get(entry.linkSet) ?? [];
-      set.push(entry);
-      sets.set(entry.linkSet, set);
-      members = entry.path === entry.linkSet ? set : [];
+  const lowest = new Cutter();
+  const places: Cutter[] = [lowest];
+  for (let index = 0; index < entries.length; ) {
+    const known = CUTS.recall(entries, index);
+    if (known) {
+      check.addKnown(known.value.first, known.value.last);
+      lowest.addKnown(known.value, index, known.to);
+      index = known.to;
+      continue;
     }
-    places[entry.place] ??= entry.place === 0 ? new Cutter() : new PlaceCutter();
-    if (members.length > 0) places[entry.place]?.add(entry, members, index);
-    index++;
+    for (const entry of entries.range(index, entries.length)) {
+      check.add(entry);
+      places[entry.place] ??= new PlaceCutter();
+      const members = entry.linkSet === "" ? [entry] : gather(sets, entry);
+      const cut = members && places[entry.place]?.add(entry, members, index);
+      index++;
+      if (cut === undefined || entry.place !== 0) continue;
+      keep(entries, cut, entry);
+      break; // what comes next may be known
+    }
   }
   return places.flatMap((place, number) => {
     const gathered = place.table() ?? entries;
@@ -35,37 +57,73 @@ export function cutSegments(entries: Entries, look: (entry: PackEntry) => void =
   });
 }
 
+/** All names of the set that an entry is in, if it is the last of them. */
+function gather(sets: Map<string, PackEntry[]>, entry: PackEntry): readonly PackEntry[] | undefined {
+  const set = sets.get(entry.linkSet) ?? [];
+  set.push(entry);
+  sets.set(entry.linkSet, set);
+  return entry.path === entry.linkSet ? set : undefined;
+}
+
+/** Only where every entry up to the cut is in it, and nothing beyond it decides what it is. */
+function keep(entries: Entries, { first, isPlain, bounds }: Cut, last: PackEntry): void {
+  const { from, to, raw_bytes, memory_bytes, count, isRead } = bounds;
+  if (!isPlain || !isRead || count !== to - from) return;
+  CUTS.keep(entries, from, to, { first, last: { path: last.path, type: last.type }, raw_bytes, memory_bytes });
+}
+
 /** One entry, or all names of one hard link set: never cut apart. */
 interface Unit {
   readonly path: TreePath;
   readonly index: number;
   readonly bytes: number;
+  readonly memory_bytes: number;
   readonly count: number;
+  readonly isPlain: boolean;
   readonly isRead: boolean;
+}
+
+interface Cut {
+  readonly first: TreePath;
+  /** Whether no hard link set is in it. */
+  readonly isPlain: boolean;
+  readonly bounds: Bounds;
 }
 
 /** Cuts what one layer has given. Of the lowest, which gives nearly all, entries stay where they are. */
 class Cutter {
   readonly #cuts: Bounds[] = [];
-  #pending: Bounds | undefined;
+  #pending: Cut | undefined;
 
-  add(entry: PackEntry, members: readonly PackEntry[], index: number): void {
+  /** Returns what lies before the cut behind this entry, if it makes one. */
+  add(entry: PackEntry, members: readonly PackEntry[], index: number): Cut | undefined {
     const bytes = members.reduce((sum, each) => sum + entryBytes(each, each === entry ? contentBytes(each) : 0), 0);
-    const isRead = entry.slot === undefined;
-    this.#unit({ path: entry.path, index, bytes, count: members.length, isRead });
+    const memory_bytes = Math.ceil(entry.size / BLOCK_BYTES) * BLOCK_BYTES;
+    const [isPlain, isRead] = [entry.linkSet === "", entry.slot === undefined];
+    return this.#unit({ path: entry.path, index, bytes, memory_bytes, count: members.length, isPlain, isRead });
   }
 
-  #unit(unit: Unit): void {
-    if (unit.bytes >= TARGET_BYTES || (this.#pending?.raw_bytes ?? 0) + unit.bytes > MAX_BYTES) this.#cut();
-    const { from = unit.index, raw_bytes = 0, count = 0, isRead = true } = this.#pending ?? {};
+  addKnown({ raw_bytes, memory_bytes }: KnownCut, from: number, to: number): void {
+    this.#cuts.push({ from, to, raw_bytes, memory_bytes, count: to - from, isRead: true });
+  }
+
+  #unit(unit: Unit): Cut | undefined {
+    if (unit.bytes >= TARGET_BYTES || (this.#pending?.bounds.raw_bytes ?? 0) + unit.bytes > MAX_BYTES) this.#cut();
+    const { first = unit.path, isPlain = true, bounds } = this.#pending ?? {};
+    const { from = unit.index, raw_bytes = 0, memory_bytes = 0, count = 0, isRead = true } = bounds ?? {};
     this.#pending = {
-      from,
-      to: unit.index + 1,
-      raw_bytes: raw_bytes + unit.bytes,
-      count: count + unit.count,
-      isRead: isRead && unit.isRead,
+      first,
+      isPlain: isPlain && unit.isPlain,
+      bounds: {
+        from,
+        to: unit.index + 1,
+        raw_bytes: raw_bytes + unit.bytes,
+        memory_bytes: memory_bytes + unit.memory_bytes,
+        count: count + unit.count,
+        isRead: isRead && unit.isRead,
+      },
     };
-    if (this.#pending.raw_bytes >= MIN_BYTES && isCutPoint(unit)) this.#cut();
+    return this.#pending.bounds.raw_bytes >= MIN_BYTES && isCutPoint(unit) ? this.#cut() : undefined;
   }
 
   finish(): readonly Bounds[] {
@@ -78,9 +136,11 @@ class Cutter {
     return undefined;
   }
 
-  #cut(): void {
-    if (this.#pending) this.#cuts.push(this.#pending);
+  #cut(): Cut | undefined {
+    const cut = this.#pending;
+    if (cut) this.#cuts.push(cut.bounds);
     this.#pending = undefined;
+    return cut;
   }
 }
 
@@ -88,9 +148,10 @@ class Cutter {
 class PlaceCutter extends Cutter {
   readonly #builder = new EntryTableBuilder();
 
-  override add(entry: PackEntry, members: readonly PackEntry[]): void {
-    super.add(entry, members, this.#builder.length);
+  override add(entry: PackEntry, members: readonly PackEntry[]): Cut | undefined {
+    const index = this.#builder.length;
     this.#builder.add(entry);
+    return super.add(entry, members, index);
   }
 
   override table(): Entries {

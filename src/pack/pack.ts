@@ -1,7 +1,7 @@
 import { asRootloomError } from "../core/error.ts";
 import type { JobMap, LayerDigest } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
-import { checkCount, checkProgram, checkSpace, EntryCheck, explainFullDisk } from "./checks.ts";
+import { checkCount, checkProgram, checkSpace, explainFullDisk } from "./checks.ts";
 import { composeUnread, type UnreadComposition } from "./compose.ts";
 import { CHANGED } from "./content.ts";
 import { cutSegments } from "./cut.ts";
@@ -50,8 +50,7 @@ async function packComposition(
 ): Promise<PackJob["output"]> {
   const { files } = context;
   checkProgram(entries, input.init);
-  const check = new EntryCheck();
-  const segments = cutSegments(entries, (entry) => check.add(entry));
+  const segments = cutSegments(entries);
   checkCount(segments, entries.length);
   const settings: SegmentSettings = {
     files,
@@ -81,7 +80,7 @@ async function packComposition(
     segments: segments.length,
     segmentsReused: image.segmentsReused,
     manifestSha256,
-    notes: [...notes, describeMemory(check.memory_bytes)],
+    notes: [...notes, describeMemory(segments.reduce((sum, { memory_bytes }) => sum + memory_bytes, 0))],
     layers: digests,
   };
 }

@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { RootloomError } from "../core/error.ts";
 import type { Files } from "../host/ports.ts";
 import { streamContent } from "./content.ts";
-import type { Entries, EntryTable } from "./entry-table.ts";
+import type { Entries } from "./entry-table.ts";
 import { formatEntry, linesOf } from "./manifest.ts";
 import { contentBytes, entryBytes, type Placement, writeHeader, writeText } from "./newc.ts";
+import { RunMemory } from "./run-memory.ts";
 import { PACKER_VERSION, type PackEntry } from "./types.ts";
 
 /** A segment of at most this size is built in memory; a single larger file is a segment of its own and is streamed. */
@@ -18,6 +19,8 @@ export interface Bounds {
   readonly from: number;
   readonly to: number;
   readonly raw_bytes: number;
+  /** What the contents take in memory when they are unpacked. */
+  readonly memory_bytes: number;
   readonly count: number;
   /** Whether every content was read when it was cut. */
   readonly isRead: boolean;
@@ -40,6 +43,10 @@ export class Segment {
 
   get raw_bytes(): number {
     return this.#bounds.raw_bytes;
+  }
+
+  get memory_bytes(): number {
+    return this.#bounds.memory_bytes;
   }
 
   /** One file that is too large for memory. */
@@ -66,24 +73,21 @@ export class Segment {
 
   /** Digest of all that decides its bytes before compression; to be asked for when every content was read. */
   get key(): string {
-    this.#key ??= this.#rememberedKey();
+    this.#key ??= this.#recalledKey();
     return this.#key;
   }
 
-  #rememberedKey(): string {
-    const run = this.#list.runOf(this.#bounds.from, this.#bounds.to);
-    if (run === undefined) return keyOf(this);
-    const keys = memory.get(run.table) ?? new Map<string, string>();
-    memory.set(run.table, keys);
-    const place = `${run.from} ${run.to} ${this.#place}`;
-    const key = keys.get(place) ?? keyOf(this);
-    keys.set(place, key);
+  #recalledKey(): string {
+    const { from, to } = this.#bounds;
+    const known = KEYS.recall(this.#list, from);
+    if (known?.to === to) return known.value;
+    const key = keyOf(this);
+    KEYS.keep(this.#list, from, to, key);
     return key;
   }
 }
 
-/** Keys by the table whose entries the segments are, and their place in it: what a table has learned of an entry stays. */
-const memory = new WeakMap<EntryTable, Map<string, string>>();
+const KEYS = new RunMemory<string>();
 
 /** @throws RootloomError when there are others than were cut: a fault of the packer. */
 function keyOf(segment: Segment): string {
