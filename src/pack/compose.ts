@@ -3,11 +3,12 @@ import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.t
 import type { JobContext } from "../host/ports.ts";
 import { EntryList } from "./entry-list.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
+import { digestLayer } from "./layer-digest.ts";
 import { nameLinkSets } from "./links.ts";
 import { mergeOverlay } from "./merge.ts";
 import { digestOverlay, overlayLayer } from "./overlay-layer.ts";
 import { tarballLayer } from "./tarball-layer.ts";
-import { digestLayer, digestTree, type ReadLayer, readTree } from "./tree-layer.ts";
+import { digestTree, type ReadLayer, readTree } from "./tree-layer.ts";
 import type { Layer } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
 

@@ -39,11 +39,11 @@ export function lastLine(count: number): string {
   return `# end: ${count} entries`;
 }
 
-/** The lines of entries, some at a time, each with its end. */
-export function* linesOf<E extends Entry>(entries: Iterable<E>, format: (entry: E) => string): Generator<string> {
+/** The lines of entries or the like, some at a time, each with its end. */
+export function* linesOf<T>(items: Iterable<T>, format: (item: T) => string): Generator<string> {
   let lines = "";
-  for (const entry of entries) {
-    lines += `${format(entry)}\n`;
+  for (const item of items) {
+    lines += `${format(item)}\n`;
     if (lines.length < LINES_LENGTH) continue;
     yield lines;
     lines = "";

@@ -1,15 +1,13 @@
-import { createHash } from "node:crypto";
 import type { TreePath } from "../core/entry.ts";
 import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
-import { nameLinkSets } from "./links.ts";
+import { digestLayer } from "./layer-digest.ts";
 import { lookAtLayer, NOTHING_SEEN } from "./look.ts";
-import { formatEntry, linesOf } from "./manifest.ts";
 import { remembered, type Seen } from "./remembered.ts";
 import { type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
 import { inTree, withoutSnapshot } from "./tree-snapshot.ts";
-import type { Layer, PackEntry } from "./types.ts";
+import type { Layer } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
 import { keepLayer, recallLayer, type WarmLayer } from "./warm-layer.ts";
 
@@ -45,7 +43,7 @@ export function readTree(
   let isRemembered = false;
   const digest = () => {
     // The one before may have been scanned while somebody was writing: then the scan alone tells what became of it.
-    const found = known?.layer.entries.isSameAs(entries) ? known.digest : digestLayer({ name, entries, notes });
+    const found = known?.layer.entries.isSameAs(entries) ? known.digest : digestLayer({ name, entries });
     const layer = { name, entries: inTree(entries, source), notes };
     isRemembered = isAsSeen(lookAtLayer(context, source, { excludes: notInto(options.excludes, parts) }), seen, parts);
     if (isRemembered) keepLayer(context.files, question, { seen, layer, losses, digest: found, attributes });
@@ -64,7 +62,7 @@ export function digestTree(
   const seen = input.looked ?? lookAtLayer(context, source, options);
   const known = recallLayer(context.files, treeQuestion(source, input), false);
   if (known && (isSameWhole(known, seen) || isSameWalk(known, seen))) return { ...known.digest, seen };
-  const question = { what: "layer", version: 2, ...source, excludes: input.excludes };
+  const question = { what: "layer", version: 3, ...source, excludes: input.excludes };
   let isRemembered = () => false;
   const answer = remembered(context, input.cache, question, seen, {
     answer: () => {
@@ -75,18 +73,6 @@ export function digestTree(
     look: () => (isRemembered() ? seen : NOTHING_SEEN),
   });
   return { ...answer, seen };
-}
-
-export function digestLayer(layer: Layer): LayerDigest {
-  const digest = createHash("sha256");
-  let size_bytes = 0;
-  const entries = nameLinkSets(layer.entries);
-  const format = (entry: PackEntry) => {
-    size_bytes += entry.size;
-    return formatEntry(entry);
-  };
-  for (const lines of linesOf(entries, format)) digest.update(lines, "latin1");
-  return { name: layer.name, digest: digest.digest("hex"), entries: entries.length, size_bytes };
 }
 
 function treeQuestion(source: TreeSource, { excludes }: PackInput): string {
