@@ -47,7 +47,10 @@ function checkInit(entries: Entries, init: string): void {
   if ((entry.mode & 0o111) === 0) throw refuse("is not executable");
 }
 
-/** What is looked at in every entry on its way into an archive. The kernel drops one that comes before its directory, without a word. */
+/**
+ * What is looked at in every entry on its way into an archive, once. The kernel drops one that comes before its directory, without a
+ * word.
+ */
 export class EntryCheck {
   /** Directories above the entry last seen, with the layer whose segments hold each. */
   #above: { readonly path: TreePath; readonly place: number }[] = [];

@@ -23,9 +23,9 @@ const CUTS = new RunMemory<KnownCut>();
 
 /**
  * Cuts a manifest into segments, layer by layer from the lowest. A large entry stands alone. Where else a cut falls depends
- * on the path and size of the entry before it and on nothing else, so that a change moves the cuts beside it only, and entries that
- * were cut before need not be looked at.
- * @throws RootloomError for an entry that an archive cannot hold.
+ * on the path and size of the entry before it, and on how much lies between it and the cut before, so that a change moves the cuts
+ * beside it only, and entries that were cut before need not be looked at.
+ * @throws RootloomError for an entry that an archive cannot hold, or that would come before its directory.
  */
 export function cutSegments(entries: Entries): Segment[] {
   const check = new EntryCheck();
@@ -159,7 +159,10 @@ class PlaceCutter extends Cutter {
   }
 }
 
-/** The larger a unit, the likelier a cut behind it: on average one in TARGET_BYTES, and always where it is that large. FNV-1a with a final mix. */
+/**
+ * The larger a unit, the likelier a cut behind it: on average one in TARGET_BYTES, and always where it is that large. FNV-1a with a
+ * final mix.
+ */
 function isCutPoint(unit: Unit): boolean {
   let mixed = 0x811c9dc5;
   for (let index = 0; index < unit.path.length; index++) {

@@ -63,23 +63,21 @@ export class EntryList implements Entries {
     }
   }
 
-  /** The same entries as parts of their tables. */
-  partsOf(from: number, to: number): readonly Run[] {
-    const found: Run[] = [];
+  /** The same entries as parts of their tables: no more of them than are asked for. */
+  *partsOf(from: number, to: number): Generator<Run, undefined> {
     const at = lastAtMost(this.#starts.length, (part) => (this.#starts[part] ?? 0) - from);
     for (let number = at; number < this.#parts.length; number++) {
       const part = this.#parts[number] as Run;
       const start = this.#starts[number] ?? 0;
       if (start >= to) break;
       const [low, high] = [Math.max(from - start, 0), Math.min(to - start, part.to - part.from)];
-      if (low < high) found.push({ table: part.table, from: part.from + low, to: part.from + high });
+      if (low < high) yield { table: part.table, from: part.from + low, to: part.from + high };
     }
-    return found;
   }
 
   runOf(from: number, to: number): Run | undefined {
-    const [part, ...more] = this.partsOf(from, to);
-    if (more.length > 0) return undefined;
+    const [part, another] = this.partsOf(from, to);
+    if (another) return undefined;
     for (let index = from; index < to; index++) if (this.#linkSets.has(index)) return undefined;
     return part;
   }

@@ -7,6 +7,9 @@ import { formatEntry, linesOf } from "./manifest.ts";
 import { RunMemory } from "./run-memory.ts";
 import type { Layer, PackEntry } from "./types.ts";
 
+/** To be raised when other digests are made of the same entries: they are compared with those of earlier runs. */
+export const LAYER_DIGEST_VERSION = 3;
+
 /** What lies below a directory so deep, such as `usr/share/doc`, has a digest of its own: a change elsewhere leaves it. */
 const PART_DEPTH = 3;
 
@@ -20,7 +23,10 @@ interface Part {
 
 const PARTS = new RunMemory<Part>();
 
-/** The digest of all that decides what a layer gives to an image: of its entries' lines, and of its parts' digests in place of theirs. */
+/**
+ * The digest of all that decides what a layer gives to an image: of its entries' lines, and of its parts' digests in place of theirs.
+ * To be asked for when every content was read.
+ */
 export function digestLayer(layer: Pick<Layer, "name" | "entries">): LayerDigest {
   const entries = nameLinkSets(layer.entries);
   return { name: layer.name, ...digestLines(withParts(entries)), entries: entries.length };

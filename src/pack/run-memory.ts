@@ -7,7 +7,8 @@ interface Known<T> {
 
 /**
  * What was learned of entries that stand behind one another in a table. It holds in every list that takes them from there as they
- * are: a table does not change, but for the hashes of contents that nobody had read. It is kept as long as the table.
+ * are: a table does not change, but for the hashes of contents that nobody had read, so that it is to be kept only where all were.
+ * It lives as long as the table.
  */
 export class RunMemory<T> {
   /** By the place of the first of them. */

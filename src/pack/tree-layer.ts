@@ -2,7 +2,7 @@ import type { TreePath } from "../core/entry.ts";
 import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
-import { digestLayer } from "./layer-digest.ts";
+import { digestLayer, LAYER_DIGEST_VERSION } from "./layer-digest.ts";
 import { lookAtLayer, NOTHING_SEEN } from "./look.ts";
 import { remembered, type Seen } from "./remembered.ts";
 import { type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
@@ -62,7 +62,7 @@ export function digestTree(
   const seen = input.looked ?? lookAtLayer(context, source, options);
   const known = recallLayer(context.files, treeQuestion(source, input), false);
   if (known && (isSameWhole(known, seen) || isSameWalk(known, seen))) return { ...known.digest, seen };
-  const question = { what: "layer", version: 3, ...source, excludes: input.excludes };
+  const question = { what: "layer", version: LAYER_DIGEST_VERSION, ...source, excludes: input.excludes };
   let isRemembered = () => false;
   const answer = remembered(context, input.cache, question, seen, {
     answer: () => {

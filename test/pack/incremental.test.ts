@@ -86,6 +86,12 @@ const EDITS: readonly ((root: string, files: readonly string[], random: Random) 
     if (isLink) writeTree(path, { a: "a", b: String(random(9)) });
     else symlinkSync("../lib", path);
   },
+  (root, _, random) => {
+    // A directory near the top that has directories in it, or has none any more.
+    const path = join(root, random(2) === 0 ? "usr/bin/more" : "srv/more");
+    if (existsSync(path)) rmSync(path, { recursive: true });
+    else writeTree(path, { a: String(random(9)) });
+  },
 ];
 
 /** Now and then so few that most of the tree stays as it was. */
@@ -104,6 +110,8 @@ function makeRoot(root: string): void {
     writeTree(root, { [`usr/lib/d${index % 9}/f${index}`]: `${index} `.repeat(1 + ((index * 7919) % 40_000)) });
   }
   for (let index = 0; index < 4; index++) writeTree(root, { [`usr/share/s${index}/a`]: "a" });
+  for (let index = 0; index < 20; index++) writeTree(root, { [`usr/bin/b${index}`]: "b".repeat(index * 20_000) });
+  mkdirSync(join(root, "srv"));
 }
 
 /** Writes over the last bytes of a file. */

@@ -15,6 +15,8 @@ beforeEach(() => {
       mkdirSync(join(root, upper, part, "deep"), { recursive: true });
       writeFileSync(join(root, upper, part, "deep/file"), `${upper} ${part}`);
     }
+  for (const flat of ["srv", "usr/sbin"]) mkdirSync(join(root, flat));
+  writeFileSync(join(root, "usr/sbin/tool"), "a tool");
 });
 
 const later = { ...context, now_ms: () => Date.now() + 60_000 };

@@ -21,9 +21,12 @@ const chunk_bytes = 1 << 17;
 /** The longest name, what stands beside it, and room to align. */
 const node_bytes = 256 + rawFactWords * 4 + 16;
 
-/** How deep a directory lies that one of those who walk together takes as a whole: `usr/share/doc`. */
+/** How deep a directory lies, at most, that one of those who walk together takes as a whole: `usr/share/doc`. */
 const part_depth = 3;
-/** Links of a directory without directories in it: its name and its own dot. btrfs counts none, and has one for all. */
+/**
+ * Links of a flat directory, one without directories in it: its name and its own dot. It is a part of its own wherever it lies.
+ * btrfs counts none, and says 1 of all; where 2 is said of all (some network filesystems), parts are larger and otherwise the same.
+ */
 const links_ofFlat = 2;
 
 /** A directory that is walked by itself, with the views that enter it. */
@@ -72,7 +75,7 @@ interface Directory {
   readonly depth: number;
   /** Opens it to be listed. */
   readonly open: () => number;
-  /** Takes up what is deep enough; undefined within a part. */
+  /** Takes up what is deep enough, or flat; undefined within a part. */
   readonly parts: Part[] | undefined;
 }
 
