@@ -42,5 +42,6 @@ export function parseMounts(text: string): readonly MountEntry[] {
 
 /** Space, tab, newline, backslash and # stand as \ooo. */
 function unescapeOctal(field: string): string {
+  if (!field.includes("\\")) return field;
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
