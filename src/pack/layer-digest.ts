@@ -33,35 +33,59 @@ export function digestLayer(layer: Pick<Layer, "name" | "entries">): LayerDigest
 }
 
 function* withParts(entries: EntryList): Generator<PackEntry | Part, undefined> {
-  for (let index = 0; index < entries.length; ) {
-    let directory: TreePath | undefined;
-    for (const entry of entries.range(index, entries.length)) {
-      yield entry;
-      index++;
-      if (!isAbovePart(entry)) continue;
-      directory = entry.path;
-      break;
+  let cursor = new Cursor(entries, 0);
+  for (let { entry } = cursor; entry; entry = cursor.entry) {
+    yield entry;
+    cursor.move();
+    if (!isAbovePart(entry)) continue;
+    const prefix = `${entry.path}/`;
+    const known = PARTS.recall(entries, cursor.index);
+    const behind = known && new Cursor(entries, known.to);
+    if (known && behind && !behind.isBelow(prefix)) {
+      yield known.value;
+      cursor = behind;
+      continue;
     }
-    if (directory === undefined) return;
-    const { part, to } = partOf(entries, directory, index);
+    const from = cursor.index;
+    const part = { type: "part", ...digestLines(cursor.below(prefix)) } as const;
+    PARTS.keep(entries, from, cursor.index, part);
     yield part;
-    index = to;
+  }
+}
+
+/** A place in a list. */
+class Cursor {
+  readonly #entries: Iterator<PackEntry, undefined>;
+  index: number;
+  /** The one that stands there; undefined at the end. */
+  entry: PackEntry | undefined;
+
+  constructor(list: EntryList, index: number) {
+    this.#entries = list.range(index, list.length);
+    this.index = index;
+    this.entry = this.#entries.next().value;
+  }
+
+  move(): void {
+    this.index++;
+    this.entry = this.#entries.next().value;
+  }
+
+  isBelow(prefix: TreePath): boolean {
+    return this.entry?.path.startsWith(prefix) === true;
+  }
+
+  /** The entries from here on that begin with `prefix`; it stands behind them then. */
+  *below(prefix: TreePath): Generator<PackEntry, undefined> {
+    for (let { entry } = this; entry?.path.startsWith(prefix); entry = this.entry) {
+      yield entry;
+      this.move();
+    }
   }
 }
 
 function isAbovePart({ type, path }: PackEntry): boolean {
   return type === "directory" && path.split("/", PART_DEPTH + 1).length === PART_DEPTH;
-}
-
-/** @param from where what lies below the directory begins. */
-function partOf(entries: EntryList, directory: TreePath, from: number): { readonly part: Part; readonly to: number } {
-  const known = PARTS.recall(entries, from);
-  if (known && entries.at(known.to)?.path.startsWith(`${directory}/`) !== true)
-    return { part: known.value, to: known.to };
-  const { to } = entries.within(directory);
-  const part = { type: "part", ...digestLines(entries.range(from, to)) } as const;
-  PARTS.keep(entries, from, to, part);
-  return { part, to };
 }
 
 function digestLines(items: Iterable<PackEntry | Part>): Pick<Part, "digest" | "size_bytes"> {

@@ -69,12 +69,13 @@ describe("the digest of a layer", () => {
   it("does not read again what lies below a directory three levels down", () => {
     const paths = Array.from({ length: 500 }, (_, index) => `usr/share/doc/f${String(index).padStart(3, "0")}`);
     const above = ["", "usr", "usr/share", "usr/share/doc"].map((path) => packEntry(path, { type: "directory" }));
-    const list = EntryList.of([...above, ...paths.map((path) => packEntry(path, { sha256: sha256("x") }))]);
+    const files = [...paths, "usr/zz"].map((path) => packEntry(path, { sha256: sha256("x") }));
+    const list = EntryList.of([...above, ...files]);
     const first = digestOf(list);
     const read = vi.spyOn(EntryTable.prototype, "range");
     expect(digestOf(list)).toEqual(first);
-    const ranges = read.mock.calls.filter(([from, to]) => to - from > 1);
+    const starts = read.mock.calls.map(([from]) => from);
     read.mockRestore();
-    expect(ranges).toEqual([[0, list.length]]);
+    expect(starts).toContain(above.length + paths.length);
   });
 });
