@@ -28,24 +28,16 @@ export async function look(
   // Threads start while the pass's own modules are loaded.
   opened.host.jobs.prepare("looks");
   const { session, notes } = withoutState ? await ownView(opened) : { session: opened, notes: [] };
-  const [{ runPass }, { resolveNames }, { toJson }, { interruption }] = await Promise.all([
+  const [{ runPass }, { passRequest }, { resolveNames }, { toJson }, { interruption }] = await Promise.all([
     import("../pass/pass.ts"),
+    import("../pass/request.ts"),
     import("../pass/names.ts"),
     import("../report/report.ts"),
     import("./interruption.ts"),
   ]);
   const { signal, release } = interruption(session.host, () => undefined);
   try {
-    const passed = await runPass(session, {
-      trigger: "command",
-      mode: "plan",
-      approveAll: false,
-      planDigest: undefined,
-      retryStalled: false,
-      signal,
-      superseded: () => false,
-      onEvent: () => undefined,
-    });
+    const passed = await runPass(session, passRequest({ trigger: "command", mode: "plan", signal }));
     const result = { ...passed, notes: [...passed.notes, ...notes] };
     const report = toJson(result);
     if (report.documentProblems.length > 0) return { session, result, report, shown: [] };

@@ -2,6 +2,7 @@ import { backoff_ms } from "../core/backoff.ts";
 import { asRootloomError, type RootloomError } from "../core/error.ts";
 import { execute } from "../pass/commands.ts";
 import { runPass } from "../pass/pass.ts";
+import { passRequest } from "../pass/request.ts";
 import type { PassEvent, PassResult, Session } from "../pass/types.ts";
 import { NO_LIMITS } from "../resources/limits.ts";
 import { LOCKED, withStateLock } from "../state/lock.ts";
@@ -116,16 +117,15 @@ async function guardedPass(daemon: Daemon, trigger: Trigger, failures: number): 
   daemon.watchdog.progress();
   try {
     const result = await withStateLock(host, configuration.state, () =>
-      runPass(daemon.session(), {
-        trigger,
-        mode: "apply",
-        approveAll: false,
-        planDigest: undefined,
-        retryStalled: false,
-        signal: daemon.stopping.signal,
-        superseded: () => daemon.wakes.pending("commit"),
-        onEvent: (event) => told(daemon, event),
-      }),
+      runPass(
+        daemon.session(),
+        passRequest({
+          trigger,
+          signal: daemon.stopping.signal,
+          superseded: () => daemon.wakes.pending("commit"),
+          onEvent: (event) => told(daemon, event),
+        }),
+      ),
     );
     return await afterPass(daemon, result, failures);
   } catch (thrown) {

@@ -15,7 +15,8 @@ export class EntryListBuilder {
 
   #append(part: Run): void {
     const last = this.#parts.at(-1);
-    if (last?.table === part.table && last.to === part.from) this.#parts.pop();
-    this.#parts.push(last?.table === part.table && last.to === part.from ? { ...last, to: part.to } : part);
+    const isNext = last?.table === part.table && last.to === part.from;
+    if (isNext) this.#parts[this.#parts.length - 1] = { ...last, to: part.to };
+    else this.#parts.push(part);
   }
 }

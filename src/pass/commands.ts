@@ -6,7 +6,7 @@ import { withStateLock } from "../state/lock.ts";
 import type { CommandArguments, CommandContext, CommandName, CommandResult, Handler } from "./command-types.ts";
 import { handlers } from "./handlers.ts";
 import { runPass } from "./pass.ts";
-import { passRequest } from "./request.ts";
+import { heardBy, passRequest } from "./request.ts";
 import type { PassEvent, Session } from "./types.ts";
 
 export type { CommandArguments, CommandName, CommandResult } from "./command-types.ts";
@@ -54,7 +54,7 @@ export async function execute(
     if (result.wake === undefined || result.exitCode !== 0) return result;
     const trigger = command === "trigger" ? "trigger" : "command";
     const asked = { trigger, retryStalled: result.wake === "retry" };
-    const report = toJson(await runPass(session, passRequest(context, asked)));
+    const report = toJson(await runPass(session, passRequest({ ...heardBy(context), ...asked })));
     return { ...result, report, exitCode: applyExitCode(report) };
   });
 }

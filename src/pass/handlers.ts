@@ -13,7 +13,7 @@ import { now } from "./journal.ts";
 import { kernelConfigCommand } from "./kernel-config.ts";
 import { resolveName } from "./names.ts";
 import { runPass } from "./pass.ts";
-import { passRequest } from "./request.ts";
+import { heardBy, passRequest } from "./request.ts";
 import { rollbackCommand, snapshotCommand } from "./snapshots.ts";
 import type { PassResult, Session } from "./types.ts";
 import { standingMounts, unmountAttached, unmountRecorded } from "./unmount.ts";
@@ -25,7 +25,7 @@ import { standingMounts, unmountAttached, unmountRecorded } from "./unmount.ts";
 export const handlers: { readonly [C in CommandName]: Handler<C> } = {
   apply: async (session, given, context) => {
     const asked = { approveAll: given.yes, planDigest: given.planDigest ?? undefined, retryStalled: true };
-    const result = await runPass(session, passRequest(context, { ...asked, trigger: "command" }));
+    const result = await runPass(session, passRequest({ ...heardBy(context), ...asked, trigger: "command" }));
     const report = toJson(result);
     return { exitCode: applyExitCode(report), lines: [], report };
   },
@@ -154,8 +154,8 @@ async function look(
   session: Session,
   context: CommandContext,
 ): Promise<{ readonly result: PassResult; readonly records: readonly OwnedRecord[] }> {
-  const quiet = { ...context, emit: () => undefined };
-  const result = await runPass(session, passRequest(quiet, { trigger: "command", mode: "plan" }));
+  const { signal, superseded } = context;
+  const result = await runPass(session, passRequest({ trigger: "command", mode: "plan", signal, superseded }));
   const [problem] = result.documentProblems;
   if (problem !== undefined) {
     throw new RootloomError(`cannot plan: ${problem.file}:${problem.line}:${problem.column}: ${problem.message}`, {

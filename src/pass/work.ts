@@ -8,7 +8,7 @@ import { loadDesired } from "./desired.ts";
 import { openStep } from "./journal.ts";
 import { resolveName } from "./names.ts";
 import { recover } from "./recover.ts";
-import { passRequest } from "./request.ts";
+import { heardBy, passRequest } from "./request.ts";
 import { newRunId } from "./result.ts";
 import type { Session } from "./types.ts";
 
@@ -56,7 +56,7 @@ export async function workOn(
     const runId = newRunId(host);
     const { state: directory, cache, limits } = configuration;
     const places = { instance: state.instance, state: directory, cache, limits };
-    await recover(state, host, places, passRequest(context, { trigger: "command" }), runId);
+    await recover(state, host, places, passRequest({ ...heardBy(context), trigger: "command" }), runId);
     const journal = openStep(state, host, runId, { id, operation });
     const apply: ApplyContext = {
       ...places,

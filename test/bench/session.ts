@@ -6,7 +6,8 @@ import type { Compression } from "../../src/core/resource.ts";
 import { createHost } from "../../src/host/real/host.ts";
 import { loadDesired } from "../../src/pass/desired.ts";
 import { runPass } from "../../src/pass/pass.ts";
-import type { PassRequest, Session } from "../../src/pass/types.ts";
+import { passRequest } from "../../src/pass/request.ts";
+import type { Session } from "../../src/pass/types.ts";
 import { packInput } from "../../src/resources/artifact/inputs.ts";
 import type { Measured } from "./figure.ts";
 
@@ -43,16 +44,5 @@ export async function passNothing(session: Session): Promise<void> {
 }
 
 export function runOnePass(session: Session): ReturnType<typeof runPass> {
-  return runPass(session, PASS);
+  return runPass(session, passRequest({ trigger: "command" }));
 }
-
-const PASS: PassRequest = {
-  trigger: "command",
-  mode: "apply",
-  approveAll: false,
-  planDigest: undefined,
-  retryStalled: false,
-  signal: new AbortController().signal,
-  superseded: () => false,
-  onEvent: () => undefined,
-};

@@ -1,5 +1,6 @@
 import type { FakeHost } from "../../src/host/fake/host.ts";
 import { runPass } from "../../src/pass/pass.ts";
+import { passRequest } from "../../src/pass/request.ts";
 import type { PassRequest, PassResult, Session } from "../../src/pass/types.ts";
 import { NO_LIMITS } from "../../src/resources/limits.ts";
 import { CACHE, DESIRED, STATE } from "../host/fake/example.ts";
@@ -21,16 +22,5 @@ export function sessionOf(host: FakeHost): Session {
 
 /** Runs one pass, letting virtual time go on as far as the pass waits. */
 export function pass(host: FakeHost, mode: PassRequest["mode"], more: Partial<PassRequest> = {}): Promise<PassResult> {
-  const request: PassRequest = {
-    trigger: "command",
-    mode,
-    approveAll: false,
-    planDigest: undefined,
-    retryStalled: false,
-    signal: new AbortController().signal,
-    superseded: () => false,
-    onEvent: () => undefined,
-    ...more,
-  };
-  return host.runUntil(runPass(sessionOf(host), request));
+  return host.runUntil(runPass(sessionOf(host), passRequest({ trigger: "command", mode, ...more })));
 }

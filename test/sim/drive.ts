@@ -3,6 +3,7 @@ import { Crash } from "../../src/host/fake/faults.ts";
 import type { FakeHost } from "../../src/host/fake/host.ts";
 import { execute, type Request } from "../../src/pass/commands.ts";
 import { runPass } from "../../src/pass/pass.ts";
+import { passRequest } from "../../src/pass/request.ts";
 import type { PassRequest, PassResult } from "../../src/pass/types.ts";
 import { withStateLock } from "../../src/state/lock.ts";
 import { checkLiving, livingThings } from "./living.ts";
@@ -72,23 +73,18 @@ export async function twoAtOnce(world: World, weather: Weather): Promise<void> {
 
 function passNow(world: World, host: FakeHost): Promise<PassResult> {
   const session = sessionOf(world, host);
-  return withStateLock(session.host, STATE, () => runPass(session, passRequest(world)));
+  return withStateLock(session.host, STATE, () => runPass(session, requestOf(world)));
 }
 
-function passRequest(world: World): PassRequest {
-  return {
+function requestOf(world: World): PassRequest {
+  return passRequest({
     trigger: "command",
-    mode: "apply",
-    approveAll: false,
-    planDigest: undefined,
     retryStalled: true,
-    signal: new AbortController().signal,
-    superseded: () => false,
     onEvent: (event) => {
       if (event.type === "apply_start") note(world, `  ${event.action} ${event.id}: ${event.reason}`);
       else if (event.type === "apply_errored") note(world, `  failed ${event.id}: ${event.message}`);
     },
-  };
+  });
 }
 
 /** Runs something of the program between two looks at what it must not lose. */
