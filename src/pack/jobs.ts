@@ -1,32 +1,43 @@
 import type { JobTable } from "../host/jobs.ts";
-import { assemble } from "./assemble.ts";
-import { collectCaches } from "./collect.ts";
-import { compareWithManifest, findDrift, recordTree } from "./compare.ts";
-import { digestLayers } from "./compose.ts";
-import { hashFile } from "./file-hash.ts";
-import { layout } from "./layout.ts";
-import { look } from "./look.ts";
-import { readManifest } from "./manifest.ts";
-import { measure } from "./measure.ts";
-import { pack } from "./pack.ts";
-import { remove } from "./remove.ts";
-import { verifyImage } from "./verify.ts";
+
+/** A job loads what it needs when it is asked for: a command that only looks needs a third of it all. */
+const modules = {
+  assemble: () => import("./assemble.ts"),
+  collect: () => import("./collect.ts"),
+  compare: () => import("./compare.ts"),
+  compose: () => import("./compose.ts"),
+  fileHash: () => import("./file-hash.ts"),
+  layout: () => import("./layout.ts"),
+  look: () => import("./look.ts"),
+  manifest: () => import("./manifest.ts"),
+  measure: () => import("./measure.ts"),
+  pack: () => import("./pack.ts"),
+  remove: () => import("./remove.ts"),
+  verify: () => import("./verify.ts"),
+};
 
 /** The long work of a pass. It touches the outside by `context.files` alone and runs in a worker thread. */
 export const jobTable: JobTable = {
-  look,
+  look: async (input, context) => (await modules.look()).look(input, context),
   generation: async ({ path }, { files }) => files.generation(path),
-  layers: (input, context) => digestLayers(context, input),
-  layout: (input, context) => layout(context, input),
-  pack: (input, context) => pack(context, input),
-  difference: (input, context) => compareWithManifest(context, input),
-  record: async (input, context) => recordTree(context, input),
-  drift: async (input, context) => findDrift(context, input),
-  assemble: (input, context) => assemble(context, input),
-  hash: async (input, context) => hashFile(context, input),
-  verify: (input, context) => verifyImage(context, input),
-  remove: async (input, { files }) => remove(files, input),
-  measure: async ({ path }, { files }) => measure(files, path),
-  collect: async (input, context) => collectCaches(context, input),
-  list: async (input, context) => ({ entries: [...readManifest(context.files, input.manifest)] }),
+  layers: async (input, context) => (await modules.compose()).digestLayers(context, input),
+  layout: async (input, context) => (await modules.layout()).layout(context, input),
+  pack: async (input, context) => (await modules.pack()).pack(context, input),
+  difference: async (input, context) => (await modules.compare()).compareWithManifest(context, input),
+  record: async (input, context) => (await modules.compare()).recordTree(context, input),
+  drift: async (input, context) => (await modules.compare()).findDrift(context, input),
+  assemble: async (input, context) => (await modules.assemble()).assemble(context, input),
+  hash: async (input, context) => (await modules.fileHash()).hashFile(context, input),
+  verify: async (input, context) => (await modules.verify()).verifyImage(context, input),
+  remove: async (input, { files }) => (await modules.remove()).remove(files, input),
+  measure: async ({ path }, { files }) => (await modules.measure()).measure(files, path),
+  collect: async (input, context) => (await modules.collect()).collectCaches(context, input),
+  list: async (input, context) => ({
+    entries: [...(await modules.manifest()).readManifest(context.files, input.manifest)],
+  }),
 };
+
+/** Loads what all jobs need, for a thread that will be asked for any of them. */
+export async function loadJobs(): Promise<void> {
+  await Promise.all(Object.values(modules).map((load) => load()));
+}

@@ -1,6 +1,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { asRootloomError } from "../../core/error.ts";
-import type { JobMap, JobTable } from "../jobs.ts";
+import { jobTable, loadJobs } from "../../pack/jobs.ts";
+import type { JobMap } from "../jobs.ts";
 import type { JobContext } from "../ports.ts";
 import { createFiles } from "./files.ts";
 import { type Answer, type Request, type ThreadData, toPlainError } from "./thread-messages.ts";
@@ -35,15 +36,11 @@ function serve(port: MessagePort): void {
 
 // Loaded while the main thread still reads the commit, and not only when the first job comes: looks first, and nothing more
 // for those who only look. What fails is said by the job that needs it.
-const looking = import("../../pack/look.ts");
-const loading = looking.then(() => ((workerData as ThreadData | null)?.ahead === "all" ? allJobs() : undefined));
+const loading = import("../../pack/look.ts").then(() =>
+  (workerData as ThreadData | null)?.ahead === "all" ? loadJobs() : undefined,
+);
 loading.catch(() => undefined);
 
 async function perform<K extends keyof JobMap>(job: K, input: JobMap[K]["input"], context: JobContext) {
-  if (job === "look") return (await looking).look(input as JobMap["look"]["input"], context);
-  return (await allJobs())[job](input, context);
-}
-
-async function allJobs(): Promise<JobTable> {
-  return (await import("../../pack/jobs.ts")).jobTable;
+  return jobTable[job](input, context);
 }
