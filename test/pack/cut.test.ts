@@ -7,6 +7,7 @@ import { EntryTable, EntryTableBuilder } from "../../src/pack/entry-table.ts";
 import { nameLinkSets } from "../../src/pack/links.ts";
 import { RunMemory } from "../../src/pack/run-memory.ts";
 import type { PackEntry } from "../../src/pack/types.ts";
+import { editedList } from "./edited-list.ts";
 import { packEntry } from "./workspace.ts";
 
 const MIB = 1024 ** 2;
@@ -92,14 +93,13 @@ function tree(
 
 /** The list that a pass packs when these things have become of a table's entries. */
 function edited(table: EntryTable, fate: readonly string[]): EntryList {
-  const [whole, builder] = [EntryList.of(table), new EntryListBuilder()];
-  for (const [index, entry] of [...table].entries()) {
+  const list = editedList(table, (entry, index) => {
     const becomes = entry.type === "directory" ? "stays" : fate[index];
     const change = { changes: { size: entry.size + 1 }, "is an overlay's": { place: 1 } }[becomes ?? ""];
-    if (change) builder.add(EntryList.of([{ ...entry, ...change }]), 0, 1);
-    else if (becomes !== "goes") builder.add(whole, index, index + 1);
-  }
-  return nameLinkSets(builder.finish());
+    if (change) return { ...entry, ...change };
+    return becomes === "goes" ? undefined : entry;
+  });
+  return nameLinkSets(list);
 }
 
 function described(entries: EntryList | EntryTable) {

@@ -8,6 +8,7 @@ import { contentKey } from "../../src/pack/hash-cache.ts";
 import { nameLinkSets } from "../../src/pack/links.ts";
 import { comparePaths } from "../../src/pack/paths.ts";
 import type { ContentSource, PackEntry } from "../../src/pack/types.ts";
+import { editedList } from "./edited-list.ts";
 import { packEntry, sha256 } from "./workspace.ts";
 
 const names = fc.oneof(
@@ -223,16 +224,12 @@ describe("a list of runs of tables", () => {
       minLength: 60,
     });
     const made = (table: EntryTable, list: readonly PackEntry[], fate: readonly string[]) => {
-      const [whole, builder, sets] = [EntryList.of(table), new EntryListBuilder(), new Map<number, string>()];
-      let index = 0;
-      for (const [at, entry] of list.entries()) {
-        if (fate[at] === "left out") continue;
-        if (fate[at] === "linked") sets.set(index, "a set");
-        if (fate[at] === "replaced") builder.add(EntryList.of([{ ...entry, mode: 0o7 }]), 0, 1);
-        else builder.add(whole, at, at + 1);
-        index++;
-      }
-      return builder.finish().withLinkSets(sets);
+      const left = list.map((_, at) => fate[at]).filter((each) => each !== "left out");
+      const sets = new Map(left.flatMap((each, index) => (each === "linked" ? [[index, "a set"] as const] : [])));
+      return editedList(table, (entry, at) => {
+        if (fate[at] === "replaced") return { ...entry, mode: 0o7 };
+        return fate[at] === "left out" ? undefined : entry;
+      }).withLinkSets(sets);
     };
     fc.assert(
       fc.property(lists, fates, fates, (list, one, other) => {

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { EntryList } from "../../src/pack/entry-list.ts";
-import { EntryListBuilder } from "../../src/pack/entry-list-builder.ts";
 import { EntryTable } from "../../src/pack/entry-table.ts";
 import { digestLayer } from "../../src/pack/layer-digest.ts";
 import { nameLinkSets } from "../../src/pack/links.ts";
 import { formatEntry } from "../../src/pack/manifest.ts";
 import { comparePaths } from "../../src/pack/paths.ts";
 import type { PackEntry } from "../../src/pack/types.ts";
+import { editedList } from "./edited-list.ts";
 import { packEntry, sha256 } from "./workspace.ts";
 
 const name = fc.constantFrom("a", "b", "a.b", "b-", "c");
@@ -33,13 +33,11 @@ function tree(files: readonly { readonly names: readonly string[]; readonly size
 
 /** What a later scan finds: where nothing changed, it is taken from the same place of the table. */
 function edited(table: EntryTable, fate: readonly string[]): EntryList {
-  const [whole, builder] = [EntryList.of(table), new EntryListBuilder()];
-  for (const [index, entry] of [...table].entries()) {
+  return editedList(table, (entry, index) => {
     const becomes = entry.type === "directory" ? "stays" : fate[index];
-    if (becomes === "changes") builder.add(EntryList.of([{ ...entry, mode: 0o7 }]), 0, 1);
-    else if (becomes !== "goes") builder.add(whole, index, index + 1);
-  }
-  return builder.finish();
+    if (becomes === "changes") return { ...entry, mode: 0o7 };
+    return becomes === "goes" ? undefined : entry;
+  });
 }
 
 const digestOf = (entries: EntryList) => digestLayer({ name: "layer", entries });
