@@ -37,7 +37,8 @@ export const jobTable: JobTable = {
   }),
 };
 
-/** Loads what all jobs need, for a thread that will be asked for any of them. */
-export async function loadJobs(): Promise<void> {
-  await Promise.all(Object.values(modules).map((load) => load()));
+/** Loads what looks need, and then what all jobs do where a thread will be asked for any of them. */
+export async function loadJobs(ahead: "looks" | "all"): Promise<void> {
+  await modules.look();
+  if (ahead === "all") await Promise.all(Object.values(modules).map((load) => load()));
 }

@@ -36,10 +36,7 @@ function serve(port: MessagePort): void {
 
 // Loaded while the main thread still reads the commit, and not only when the first job comes: looks first, and nothing more
 // for those who only look. What fails is said by the job that needs it.
-const loading = import("../../pack/look.ts").then(() =>
-  (workerData as ThreadData | null)?.ahead === "all" ? loadJobs() : undefined,
-);
-loading.catch(() => undefined);
+loadJobs((workerData as ThreadData | null)?.ahead ?? "looks").catch(() => undefined);
 
 async function perform<K extends keyof JobMap>(job: K, input: JobMap[K]["input"], context: JobContext) {
   return jobTable[job](input, context);
