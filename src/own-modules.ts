@@ -14,6 +14,15 @@ registerHooks({
     const format = FORMATS[specifier.slice(-3)];
     if (!specifier.startsWith(".") || format === undefined || context.parentURL?.startsWith(own) !== true)
       return next(specifier, context);
-    return { url: new URL(specifier, context.parentURL).href, format, shortCircuit: true };
+    return { url: joinUrl(context.parentURL, specifier), format, shortCircuit: true };
   },
 });
+
+/** As `URL` would, which takes several times as long, for each import that is written anywhere. */
+function joinUrl(from: string, relative: string): string {
+  let folder = from.slice(0, from.lastIndexOf("/"));
+  let rest = relative;
+  for (; rest.startsWith("./") || rest.startsWith("../"); rest = rest.slice(rest.indexOf("/") + 1))
+    if (rest.startsWith("../")) folder = folder.slice(0, folder.lastIndexOf("/"));
+  return `${folder}/${rest}`;
+}

@@ -1,8 +1,9 @@
 import { appendFileSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { compileExcludes } from "../../src/pack/excludes.ts";
-import { lookAtViews } from "../../src/pack/look.ts";
+import type { LookOptions } from "../../src/host/ports.ts";
+import { compileExcludes, type Excludes } from "../../src/pack/excludes.ts";
+import { entering, lookAtViews } from "../../src/pack/look.ts";
 import type { SeenShare } from "../../src/pack/remembered.ts";
 import { joinShares } from "../../src/pack/shares.ts";
 import { context, temporaryDirectory } from "./workspace.ts";
@@ -42,6 +43,38 @@ function everySecond(first: number): Int32Array {
   return turn;
 }
 let restore = (): void => undefined;
+
+describe("views that look together", () => {
+  const options = (excludes: Excludes): LookOptions => ({
+    enter: entering(excludes),
+    leaveOut: excludes.covers,
+    mayLeaveOut: excludes.mayCoverIn,
+  });
+
+  it("see each what it sees alone, wherever they part, in directories of any size", () => {
+    const wide = join(root, "usr/share/a/deep/wide");
+    mkdirSync(wide);
+    // More than one piece of records, by names of all lengths.
+    for (let file = 0; file < 4_000; file++) writeFileSync(join(wide, `${file % 7}${"n".repeat(file % 9)}${file}`), "");
+    const patterns = [
+      "usr/share/a/deep/wide/3*",
+      "usr/share/b",
+      "usr/lib/*/deep/*",
+      "var/**/file",
+      "srv/*",
+      "usr/s*/tool",
+    ];
+    const views = [...subsets(patterns)].map((excludes) => options(compileExcludes(excludes)));
+    const together = context.files.look(root, views);
+    expect(together).toEqual(views.map((view) => context.files.look(root, [view])[0]));
+    const digests = together.map(({ upper, parts }) => JSON.stringify([upper, parts]));
+    expect(new Set(digests).size).toBe(views.length);
+  });
+});
+
+function* subsets(of: readonly string[]): Generator<readonly string[]> {
+  for (let bits = 0; bits < 2 ** of.length; bits++) yield of.filter((_, index) => (bits >> index) & 1);
+}
 
 describe("a walk that several share", () => {
   it.each([

@@ -12,7 +12,6 @@ import {
   write,
   writeSync,
 } from "node:fs";
-import { promisify } from "node:util";
 import type { Attributes, Reader, Writer } from "../ports.ts";
 import { errorCode } from "./failure.ts";
 import { beginWriting, cloneStart, copyRange, openNoAccessTime, seekTo, statDescriptor } from "./system-calls.ts";
@@ -111,8 +110,18 @@ export function readerOf(descriptor: number): Reader {
   };
 }
 
-const syncLater = promisify(fsync);
-const writeOnce = promisify(write);
+/** fsync on another thread. */
+function syncLater(descriptor: number): Promise<void> {
+  return new Promise((resolve, reject) => fsync(descriptor, (error) => (error ? reject(error) : resolve())));
+}
+
+/** One write on another thread, where the file stands; how many bytes it took. */
+function writeOnce(descriptor: number, bytes: Uint8Array): Promise<number> {
+  return new Promise((resolve, reject) =>
+    write(descriptor, bytes, 0, bytes.length, null, (error, written) => (error ? reject(error) : resolve(written))),
+  );
+}
+
 const block_bytes = 65_536;
 /** What is copied before the disk is told to begin with it: then there is little to wait for at the end. */
 const stride_bytes = 8 << 20;
@@ -144,8 +153,7 @@ export function writerOf(path: string, mode: number): Writer {
       written_bytes += bytes.length;
     },
     async writeLater(bytes) {
-      for (let done = 0; done < bytes.length; )
-        done += (await writeOnce(descriptor, bytes, done, bytes.length - done, null)).bytesWritten;
+      for (let done = 0; done < bytes.length; ) done += await writeOnce(descriptor, bytes.subarray(done));
       written_bytes += bytes.length;
     },
     sync: () => fsyncSync(descriptor),

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { RootloomError } from "../../core/error.ts";
 import { parseMounts } from "../mountinfo.ts";
@@ -60,8 +59,10 @@ export function listMountsOfProcesses(): readonly MountEntry[] {
 
 function readMountInfo(namespace: string): string {
   if (isOwnNamespace(namespace)) return readFileSync("/proc/self/mountinfo", "utf8");
-  const process = /^\/proc\/(\d+)\/ns\/mnt$/.exec(namespace);
-  if (process !== null) return readFileSync(`/proc/${process[1]}/mountinfo`, "utf8");
+  const [, processId] = /^\/proc\/(\d+)\/ns\/mnt$/.exec(namespace) ?? [];
+  if (processId !== undefined) return readFileSync(`/proc/${processId}/mountinfo`, "utf8");
+  // Loaded here alone: it brings networks along, and each thread that walks would wait for them.
+  const { spawnSync } = process.getBuiltinModule("node:child_process");
   const finished = spawnSync("nsenter", [`--mount=${namespace}`, "--", "cat", "/proc/self/mountinfo"], {
     encoding: "utf8",
     maxBuffer: mountListLimit_bytes,

@@ -1,12 +1,12 @@
 import ffi from "node:ffi";
-import { getSystemErrorName } from "node:util";
+import { constants } from "node:os";
 import type { EntryType, TreePath } from "../../core/entry.ts";
 import type { FileStat } from "../ports.ts";
 
 /**
  * The system calls that Node lacks, through node:ffi; nothing else in the program speaks to libc.
  * Failures are thrown in Node's own form (an Error with `code` and `syscall`). Numbers and layouts are
- * those of x86_64 and aarch64, where all of them are alike; flags that differ are the caller's, from node:fs.
+ * those of x86_64 and aarch64, alike but for two numbers; flags that differ are the caller's, from node:fs.
  */
 
 /** https://man7.org/linux/man-pages/man2/openat2.2.html */
@@ -24,22 +24,22 @@ export const currentDirectory = -100;
 const closeOnExec = 0o2000000;
 const openat2Number = 437n;
 const openTreeNumber = 428n;
+const [statxNumber, getdentsNumber] = process.arch === "arm64" ? [291n, 61n] : [332n, 217n];
 const openTreeClone = 1;
-const emptyPath = 0x1000;
-const symlinkNoFollow = 0x100;
+const emptyPath = 0x1000n;
+const symlinkNoFollow = 0x100n;
 const unixFamily = 1;
 const datagramType = 2;
 const birthTime = 0x800;
-const statxMask = 0x1fff; // basic facts, the time of birth and the mount id
+const statxMask = 0x1fffn; // basic facts, the time of birth and the mount id
 const uniqueMount = 0x4000;
 const attributeMountRoot = 0x2000;
 const attributeListSize_bytes = 65_536;
 const syncFileRangeWrite = 2;
 
 const { functions: libc } = ffi.dlopen("libc.so.6", {
-  syscall: { return: "int64", arguments: ["int64", "int64", "pointer", "pointer", "int64"] },
-  statx: { return: "int32", arguments: ["int32", "pointer", "int32", "uint32", "pointer"] },
-  getdents64: { return: "int64", arguments: ["int32", "pointer", "uint64"] },
+  // For what is called for each node of a tree: with seven numbers node:ffi does less by itself than with what `statx` takes.
+  syscall: { return: "int64", arguments: ["int64", "int64", "int64", "int64", "int64", "int64", "int64"] },
   renameat2: { return: "int32", arguments: ["int32", "pointer", "int32", "pointer", "uint32"] },
   mknod: { return: "int32", arguments: ["pointer", "uint32", "uint64"] },
   lgetxattr: { return: "int64", arguments: ["pointer", "pointer", "pointer", "uint64"] },
@@ -66,8 +66,10 @@ const [how, howPointer] = area(128);
 const [facts, factsPointer] = area(256);
 const [scratch, scratchPointer] = area(attributeListSize_bytes);
 const [entries, entriesPointer] = area(attributeListSize_bytes);
+const howWords = new BigUint64Array(how.buffer, how.byteOffset, how.byteLength / 8);
 const factsView = new DataView(facts.buffer, facts.byteOffset, facts.byteLength);
 const factWords = new Uint32Array(facts.buffer, facts.byteOffset, facts.byteLength / 4);
+const entryHalves = new Uint16Array(entries.buffer, entries.byteOffset, entries.byteLength / 2);
 const errnoPointer = libc.__errno_location(); // one per thread, and so is this module
 
 /** What statx tells of a node, with the mount it is on. */
@@ -82,13 +84,13 @@ export interface NodeFacts extends FileStat {
  * @returns a descriptor, to be closed by the caller.
  */
 export function openBelow(directory: number, path: TreePath, flags: number, resolve: number): number {
-  how.fill(0, 0, 24);
-  how.writeBigUInt64LE(BigInt(flags | closeOnExec), 0);
-  how.writeBigUInt64LE(BigInt(resolve), 16);
+  howWords.fill(0n, 0, 3);
+  howWords[0] = BigInt(flags | closeOnExec);
+  howWords[2] = BigInt(resolve);
   fillPath(firstPath, path === "" ? "." : path, "latin1");
   // EAGAIN: a rename elsewhere made a ".." unsafe to judge; the manual page says to try again.
   for (let attempt = 0; ; attempt += 1) {
-    const result = libc.syscall(openat2Number, BigInt(directory), firstPathPointer, howPointer, 24n);
+    const result = libc.syscall(openat2Number, BigInt(directory), firstPathPointer, howPointer, 24n, 0n, 0n);
     if (result >= 0n) return Number(result);
     const code = lastErrorCode();
     if ((code !== "EAGAIN" && code !== "EINTR") || attempt >= 1_000) throw systemCallError("openat2", code);
@@ -98,7 +100,7 @@ export function openBelow(directory: number, path: TreePath, flags: number, reso
 /** lstat of `name` in an open directory; undefined when nothing is there. */
 export function statAt(directory: number, name: string, encoding: "latin1" | "utf8" = "latin1"): NodeFacts | undefined {
   fillPath(firstPath, name, encoding);
-  if (libc.statx(directory, firstPathPointer, symlinkNoFollow, statxMask, factsPointer) === 0) return readFacts();
+  if (statx(BigInt(directory), firstPathPointer, symlinkNoFollow)) return readFacts();
   const code = lastErrorCode();
   if (code === "ENOENT" || code === "ENOTDIR") return undefined;
   throw systemCallError("statx", code);
@@ -106,15 +108,13 @@ export function statAt(directory: number, name: string, encoding: "latin1" | "ut
 
 /** Facts of what a descriptor holds, O_PATH ones too. */
 export function statDescriptor(descriptor: number): NodeFacts {
-  firstPath[0] = 0;
-  check("statx", libc.statx(descriptor, firstPathPointer, emptyPath, statxMask, factsPointer));
+  statxOf(descriptor, statxMask);
   return readFacts();
 }
 
 /** A number of the mount that an open file is on, which no other mount ever has; undefined where the kernel knows none (before Linux 6.8). */
 export function uniqueMountId(descriptor: number): bigint | undefined {
-  firstPath[0] = 0;
-  check("statx", libc.statx(descriptor, firstPathPointer, emptyPath, uniqueMount, factsPointer));
+  statxOf(descriptor, BigInt(uniqueMount));
   return (factsView.getUint32(0, true) & uniqueMount) === 0 ? undefined : factsView.getBigUint64(144, true);
 }
 
@@ -130,40 +130,41 @@ const rawFacts = { directory: false, links: 0, mountRoot: false, changed_ms: 0 }
 
 /**
  * Visits every node of a directory that is open to be listed, in the kernel's order. No object and no text is made: the name
- * stands in `names` from `start` to `end`, and `writeRawFacts` copies what its stamp is made of.
+ * stands in `names` from `start` to a NUL, and `writeRawFacts` copies what its stamp is made of.
  * @throws as node:fs does; a name that vanished is not visited.
  */
-export function visitNodes(
-  directory: number,
-  visit: (names: Buffer, start: number, end: number, facts: RawFacts) => void,
-): void {
+export function visitNodes(directory: number, visit: (names: Buffer, start: number, facts: RawFacts) => void): void {
+  const descriptor = BigInt(directory);
   for (;;) {
-    const length = Number(libc.getdents64(directory, entriesPointer, BigInt(entries.length)));
+    const length = Number(libc.syscall(getdentsNumber, descriptor, entriesPointer, BigInt(entries.length), 0n, 0n, 0n));
     check("getdents64", length);
     if (length === 0) return;
     // A record: inode, offset, its own length at 16, a type, and from 19 the name with a NUL behind it.
-    for (let record = 0; record < length; record += entries.readUInt16LE(record + 16)) {
+    for (let record = 0; record < length; record += entryHalves[record / 2 + 8] ?? length) {
       const start = record + 19;
-      let end = start;
-      while (entries[end] !== 0) end++;
-      const dots = entries[start] === 0x2e && (end - start === 1 || (end - start === 2 && entries[start + 1] === 0x2e));
-      if (dots || !lookAt(directory, entriesPointer + BigInt(start))) continue;
-      if (rawFacts.mountRoot) lookUnderMount(directory, entries.toString("latin1", start, end));
-      visit(entries, start, end, rawFacts);
+      if (isDots(start) || !lookAt(descriptor, entriesPointer + BigInt(start))) continue;
+      if (rawFacts.mountRoot) lookUnderMount(directory, entries.toString("latin1", start, entries.indexOf(0, start)));
+      visit(entries, start, rawFacts);
     }
   }
 }
 
+/** Whether the name that starts there is `.` or `..`. */
+function isDots(start: number): boolean {
+  if (entries[start] !== 0x2e) return false;
+  return entries[start + 1] === 0 || (entries[start + 1] === 0x2e && entries[start + 2] === 0);
+}
+
 /** False where the name vanished. */
-function lookAt(directory: number, name: bigint): boolean {
-  if (libc.statx(directory, name, symlinkNoFollow, statxMask, factsPointer) !== 0) {
+function lookAt(directory: bigint, name: bigint): boolean {
+  if (!statx(directory, name, symlinkNoFollow)) {
     const code = lastErrorCode();
     if (code === "ENOENT") return false;
     throw systemCallError("statx", code);
   }
-  rawFacts.directory = (factsView.getUint16(28, true) & 0o170000) === 0o040000;
-  rawFacts.links = factsView.getUint32(16, true);
-  rawFacts.mountRoot = (factsView.getUint32(8, true) & attributeMountRoot) !== 0;
+  rawFacts.directory = ((factWords[7] ?? 0) & 0o170000) === 0o040000;
+  rawFacts.links = factWords[4] ?? 0;
+  rawFacts.mountRoot = ((factWords[2] ?? 0) & attributeMountRoot) !== 0;
   rawFacts.changed_ms = changedAt_ms();
   return true;
 }
@@ -174,18 +175,17 @@ function lookUnderMount(directory: number, name: string): void {
 }
 
 /** What `writeRawFacts` writes, in words of 4 bytes. */
-export const rawFactWords = 14;
-
-/** Writes what the stamp of the node last visited is made of, and its attributes. */
-export function writeRawFacts(into: Uint32Array, offset: number): void {
-  for (let index = 0; index < rawFactWords; index++) into[offset + index] = factWords[stampWords[index] ?? 0] ?? 0;
-}
+export const rawFactWords = 15;
 
 /**
- * Where they stand in the facts, in words of 4 bytes: names, owner, group and mode, which a power cut may take back
- * without the ctime of the same tick; inode and size, ctime, mtime.
+ * Writes what the stamp of the node last visited is made of, and its attributes: names, owner, group and mode, which a power cut
+ * may take back without the ctime of the same tick; inode and size; ctime and mtime.
  */
-const stampWords = [4, 5, 6, 7, 8, 9, 10, 11, 24, 25, 26, 28, 29, 30] as const;
+export function writeRawFacts(into: Uint32Array, offset: number): void {
+  let to = offset;
+  for (let word = 4; word < 12; word++) into[to++] = factWords[word] ?? 0;
+  for (let word = 24; word < 31; word++) into[to++] = factWords[word] ?? 0;
+}
 
 /**
  * lstat of what a mount on `name` in an open directory covers: seen through a copy of the directory's own mount that hangs
@@ -195,9 +195,8 @@ const stampWords = [4, 5, 6, 7, 8, 9, 10, 11, 24, 25, 26, 28, 29, 30] as const;
  */
 export function statUnderMount(directory: number, name: string): NodeFacts | undefined {
   firstPath[0] = 0;
-  const flags = BigInt(openTreeClone | closeOnExec | emptyPath);
-  // Its third argument is a number; the table of calls takes that for an address, which is one too.
-  const held = libc.syscall(openTreeNumber, BigInt(directory), firstPathPointer, flags, 0n);
+  const flags = BigInt(openTreeClone | closeOnExec) | emptyPath;
+  const held = libc.syscall(openTreeNumber, BigInt(directory), firstPathPointer, flags, 0n, 0n, 0n);
   if (held >= 0n) {
     try {
       return statAt(Number(held), name);
@@ -343,6 +342,16 @@ export function sendDatagram(address: string, message: string): void {
   }
 }
 
+/** Fills `facts`; false where it could not, and errno says why. */
+function statx(directory: bigint, name: bigint, flags: bigint, mask = statxMask): boolean {
+  return libc.syscall(statxNumber, directory, name, flags, mask, factsPointer, 0n) === 0n;
+}
+
+function statxOf(descriptor: number, mask: bigint): void {
+  firstPath[0] = 0;
+  if (!statx(BigInt(descriptor), firstPathPointer, emptyPath, mask)) throw systemCallError("statx", lastErrorCode());
+}
+
 function readFacts(): NodeFacts {
   const format = factsView.getUint16(28, true);
   const type = types.get(format & 0o170000) ?? "file";
@@ -373,7 +382,8 @@ function readFacts(): NodeFacts {
 }
 
 function changedAt_ms(): number {
-  return signed64(96) * 1_000 + factsView.getUint32(104, true) / 1e6;
+  const seconds = ((factWords[25] ?? 0) | 0) * 2 ** 32 + (factWords[24] ?? 0);
+  return seconds * 1_000 + (factWords[26] ?? 0) / 1e6;
 }
 
 function unsigned64(offset: number): number {
@@ -397,7 +407,8 @@ function check(syscall: string, result: number): void {
 }
 
 function lastErrorCode(): string {
-  return getSystemErrorName(-ffi.getInt32(errnoPointer));
+  const number = ffi.getInt32(errnoPointer);
+  return errorCodes.get(number) ?? `E${number}`;
 }
 
 function systemCallError(syscall: string, code: string): Error {
@@ -419,3 +430,9 @@ const formats: ReadonlyMap<EntryType, number> = new Map([
   ["socket", 0o140000],
 ]);
 const types: ReadonlyMap<number, EntryType> = new Map([...formats].map(([type, format]) => [format, type]));
+/** Of two names for one number the first, as Node has it: EAGAIN, ENOTSUP. */
+const errorCodes: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.errno)
+    .toReversed()
+    .map(([code, number]) => [number, code]),
+);
