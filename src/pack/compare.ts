@@ -2,23 +2,18 @@ import { showPath, type TreePath } from "../core/entry.ts";
 import type { JobMap, ManifestDifference, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { compose } from "./compose.ts";
-import { type Change, differences, whatDiffers, whatDiffersAtAll } from "./differences.ts";
+import { type Change, differences, whatDiffersAtAll } from "./differences.ts";
 import { EntryList } from "./entry-list.ts";
-import { compileExcludes } from "./excludes.ts";
 import { hashFile } from "./file-hash.ts";
 import { recallManifest } from "./last-manifest.ts";
 import { nameLinkSets } from "./links.ts";
-import { lookAtLayer } from "./look.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
-import { comparePaths, isWithin, joinPath, sortByPath } from "./paths.ts";
-import { remembered, type Seen } from "./remembered.ts";
+import { comparePaths, joinPath, sortByPath } from "./paths.ts";
 import { scanEntries } from "./scan-layer.ts";
 import type { KeptOriginal, ManifestEntry, PackEntry } from "./types.ts";
+import { wholeOptions, wholeTree } from "./whole-tree.ts";
 
-/** What a correction is told of a file whose extended attributes differ. */
-export const ATTRIBUTES = "extended attributes";
 const LINES_MAX = 20;
-const PATHS_MAX = 1_000;
 
 /** What an image would hold now, against what an earlier generation of it holds. */
 export async function compareWithManifest(
@@ -84,57 +79,6 @@ function entriesOf(
   const size = type === "symlink" ? facts.target.length : (content?.size_bytes ?? 0);
   const rest = { linkSet: "", layer: "tree", attributes: "", place: 0, source: undefined };
   return [{ ...facts, size, sha256: content?.sha256 ?? "", ...rest }];
-}
-
-/** What a tree holds now, against what was recorded. What stands below a mount point is not seen, so it has not changed. */
-export function findDrift(context: JobContext, input: JobMap["drift"]["input"]): JobMap["drift"]["output"] {
-  const { path, identity, leaveOut, manifest, looked } = input;
-  const question = { what: "drift", version: 3, path, identity, leaveOut, manifest };
-  // Tree and manifest as they were: the answer is as it was. The manifest is looked at before it is read.
-  const stamp = context.files.stat(manifest)?.stamp ?? "";
-  const sight = (seen: Seen): Seen => ({ ...seen, digest: `${seen.digest} ${stamp}` });
-  const look = () => sight(lookAtLayer(context, wholeTree(input), wholeOptions(input)));
-  return remembered(context, input.cache, question, looked ? sight(looked) : look(), {
-    // Attributes are asked for only here: setting one changes the ctime that the look sees.
-    answer: () =>
-      driftOf(context, input, scanEntries(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" })),
-    look,
-  });
-}
-
-function driftOf(
-  context: JobContext,
-  input: JobMap["drift"]["input"],
-  { entries, mountPoints }: ReturnType<typeof scanEntries>,
-): JobMap["drift"]["output"] {
-  const leftOut = new Set(input.leaveOut);
-  // A mount point comes before all that stands below it.
-  const isHidden = (path: TreePath) => [...mountPoints].some((mountPoint) => isWithin(path, mountPoint));
-  const paths: { path: TreePath; change: Change; what: string }[] = [];
-  let count = 0;
-  for (const each of differences(readManifest(context.files, input.manifest), entries, whatDrifted)) {
-    if (leftOut.has(each.path) || (each.change !== "added" && isHidden(each.path))) continue;
-    count++;
-    if (paths.length < PATHS_MAX) paths.push({ path: each.path, change: each.change, what: each.what });
-  }
-  return { count, paths };
-}
-
-function wholeTree({ path, identity }: JobMap["record"]["input"]) {
-  return { type: "tree", name: "tree", path, identity, sourceDate_s: undefined } as const;
-}
-
-function wholeOptions({ cache }: JobMap["record"]["input"]) {
-  return { cache, excludes: compileExcludes([]), attributes: false, asItIs: true };
-}
-
-/** What a correction would change: attributes of a file with one name, where both sides were looked at. */
-function whatDrifted(before: ManifestEntry, after: ManifestEntry): string {
-  const what = whatDiffers(before, after);
-  const sides = [before, after];
-  const isAsked = sides.every((side) => side.attributes !== undefined && side.linkSet === "" && side.type === "file");
-  if (!isAsked || before.attributes === after.attributes) return what;
-  return what === "" ? ATTRIBUTES : `${what}, ${ATTRIBUTES}`;
 }
 
 const SIGNS: Readonly<Record<Change, string>> = { added: "+", removed: "-", changed: "~" };

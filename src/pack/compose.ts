@@ -1,14 +1,14 @@
 import { RootloomError } from "../core/error.ts";
-import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
+import type { LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
 import { EntryList } from "./entry-list.ts";
 import { compileExcludes, type Excludes } from "./excludes.ts";
 import { digestLayer } from "./layer-digest.ts";
 import { nameLinkSets } from "./links.ts";
 import { mergeOverlay } from "./merge.ts";
-import { digestOverlay, overlayLayer } from "./overlay-layer.ts";
+import { describeOverlay, overlayLayer } from "./overlay-layer.ts";
 import { tarballLayer } from "./tarball-layer.ts";
-import { digestTree, type ReadLayer, readTree } from "./tree-layer.ts";
+import { type ReadLayer, readTree } from "./tree-layer.ts";
 import type { Layer } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
 
@@ -63,26 +63,10 @@ export async function composeUnread(
     const merged = mergeOverlay(entries, overlay);
     entries = merged.entries;
     notes.push(...merged.notes);
-    overlays.push(describeOverlay(source, digestOverlay(overlay)));
+    overlays.push(describeOverlay(source, overlay));
   }
   const layers = () => [base.digest(), ...overlays];
   return { entries: nameLinkSets(entries), layers, notes, unread: base.unread };
-}
-
-/** Digests of the layers alone: no merge. */
-export async function digestLayers(
-  context: JobContext,
-  input: JobMap["layers"]["input"],
-): Promise<JobMap["layers"]["output"]> {
-  const excludes = compileExcludes(input.excludes);
-  const digests: JobMap["layers"]["output"][number][] = [];
-  for (const [index, source] of input.layers.entries()) {
-    if (source.type === "overlay")
-      digests.push(describeOverlay(source, digestOverlay(overlayLayer(source, index + 1))));
-    else if (source.type === "tree") digests.push(digestTree(context, source, input));
-    else digests.push((await readLayer(context, source, input, excludes, { attributes: false })).digest());
-  }
-  return digests;
 }
 
 async function readLayer(
@@ -103,9 +87,4 @@ async function readLayer(
 
 function overlayAlone(source: Extract<LayerSource, { readonly type: "overlay" }>): EntryList {
   return mergeOverlay(EntryList.of([]), overlayLayer(source, 0)).entries;
-}
-
-function describeOverlay(source: Extract<LayerSource, { readonly type: "overlay" }>, digest: string): LayerDigest {
-  const size_bytes = source.entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0);
-  return { name: source.name, digest, entries: source.entries.length, size_bytes };
 }

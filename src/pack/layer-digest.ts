@@ -7,9 +7,6 @@ import { formatEntry, linesOf } from "./manifest.ts";
 import { RunMemory } from "./run-memory.ts";
 import type { Layer, PackEntry } from "./types.ts";
 
-/** To be raised when other digests are made of the same entries: they are compared with those of earlier runs. */
-export const LAYER_DIGEST_VERSION = 3;
-
 /** What lies below a directory so deep, such as `usr/share/doc`, has a digest of its own: a change elsewhere leaves it. */
 const PART_DEPTH = 3;
 

@@ -1,11 +1,12 @@
 import { hash } from "node:crypto";
 import type { TreePath } from "../core/entry.ts";
 import type { OverlayEntry } from "../core/resource.ts";
+import type { LayerDigest, LayerSource } from "../host/jobs.ts";
 import { formatEntry } from "./manifest.ts";
-import { sortByPath } from "./paths.ts";
-import { addMissingParents } from "./scan-layer.ts";
+import { addMissingParents, sortByPath } from "./paths.ts";
 import type { PackEntry } from "./types.ts";
 
+type OverlaySource = Extract<LayerSource, { readonly type: "overlay" }>;
 type NumberedEntry = OverlayEntry & { readonly owner: number; readonly group: number };
 
 /** What an overlay lays, before its paths are mapped through the symlinks of what lies below. */
@@ -60,8 +61,13 @@ export function plainDirectory(path: TreePath, layer: string, place: number, mod
   return { path, type: "directory", mode: 0o755, owner: 0, group: 0, modified_s, layer, place, ...nothing };
 }
 
-/** Digest of all that an overlay does to an image: entries with their resolved owners, deletions, date. */
-export function digestOverlay(layer: OverlayLayer): string {
+/** With a digest of all that an overlay does to an image: entries with their resolved owners, deletions, date. */
+export function describeOverlay({ name, entries }: OverlaySource, layer: OverlayLayer): LayerDigest {
+  const size_bytes = entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0);
+  return { name, digest: digestOverlay(layer), entries: entries.length, size_bytes };
+}
+
+function digestOverlay(layer: OverlayLayer): string {
   const lines = layer.entries.map((entry) => `${formatEntry(entry)}${layer.implicit.has(entry.path) ? " ~" : ""}`);
   const deletions = sortByPath(layer.deletions.map((path) => ({ path }))).map(({ path }) => path);
   return hash("sha256", JSON.stringify([lines, deletions]));

@@ -45,3 +45,20 @@ export function sortByPath<T extends { readonly path: TreePath }>(entries: T[]):
   }
   return entries;
 }
+
+/** Adds directories that entries stand in but that no entry names (a tarball may leave them out). Sorts. */
+export function addMissingParents<T extends { readonly path: TreePath }>(
+  entries: T[],
+  make: (path: TreePath) => T,
+): T[] {
+  const known = new Set(entries.map((entry) => entry.path));
+  for (const { path } of entries.slice()) {
+    for (let above = path; above !== ""; ) {
+      above = parentOf(above);
+      if (known.has(above)) break;
+      known.add(above);
+      entries.push(make(above));
+    }
+  }
+  return sortByPath(entries);
+}

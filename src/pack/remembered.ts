@@ -37,20 +37,20 @@ export interface SeenShare {
  * one counts as none.
  * @param question names tree, excludes and all else that the answer depends on, but for what is seen.
  */
-export function remembered<T>(
+export async function remembered<T>(
   context: Pick<JobContext, "files" | "now_ms">,
   cache: string,
   question: object,
   seen: Seen,
-  { answer, look }: { readonly answer: () => T; readonly look: () => Seen },
-): T {
+  { answer, look }: { readonly answer: () => T | Promise<T>; readonly look: () => Seen },
+): Promise<T> {
   const path = `${cache}/answers/${hash("sha256", JSON.stringify(question))}`;
   const known = load(context, path);
   if (known !== undefined && known.seen === seen.digest) {
     noteUse(context.files, path, context.now_ms());
     return known.answer as T;
   }
-  const found = answer();
+  const found = await answer();
   if (seen.settled && look().digest === seen.digest) save(context, path, { seen: seen.digest, answer: found });
   return found;
 }

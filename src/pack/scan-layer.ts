@@ -11,7 +11,6 @@ import { contentKey, openHashCache } from "./hash-cache.ts";
 import { type Joint, joinEntries, joinLosses, type KeptParts } from "./kept-parts.ts";
 import { entering, requireTree } from "./look.ts";
 import { describeLosses, type Loss } from "./notes.ts";
-import { parentOf, sortByPath } from "./paths.ts";
 import { asInTree, readPath, readSince_ms } from "./tree-snapshot.ts";
 import type { ContentSource, Layer, PackEntry } from "./types.ts";
 import { UnreadContents } from "./unread.ts";
@@ -197,18 +196,4 @@ class TreeScan {
     if (hidden && !this.#options.asItIs) return date_s ?? 0;
     return date_s === undefined ? stat.modified_s : Math.min(stat.modified_s, date_s);
   }
-}
-
-/** Adds directories that entries stand in but that no entry names (a tarball may leave them out). Sorts. */
-export function addMissingParents(entries: PackEntry[], make: (path: TreePath) => PackEntry): PackEntry[] {
-  const known = new Set(entries.map((entry) => entry.path));
-  for (const { path } of entries.slice()) {
-    for (let above = path; above !== ""; ) {
-      above = parentOf(above);
-      if (known.has(above)) break;
-      known.add(above);
-      entries.push(make(above));
-    }
-  }
-  return sortByPath(entries);
 }

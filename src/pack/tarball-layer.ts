@@ -10,8 +10,9 @@ import { hashFile } from "./file-hash.ts";
 import { openHashCache } from "./hash-cache.ts";
 import { describeLosses, type Loss } from "./notes.ts";
 import { plainDirectory } from "./overlay-layer.ts";
+import { addMissingParents } from "./paths.ts";
 import { plainTarball } from "./plain-tarball.ts";
-import { addMissingParents, cancelled } from "./scan-layer.ts";
+import { cancelled } from "./scan-layer.ts";
 import { readTar, type TarEntry } from "./tar.ts";
 import type { Layer, PackEntry } from "./types.ts";
 

@@ -1,15 +1,15 @@
 import type { TreePath } from "../core/entry.ts";
-import type { JobMap, LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
+import type { LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
-import { compileExcludes, type Excludes } from "./excludes.ts";
-import { digestLayer, LAYER_DIGEST_VERSION } from "./layer-digest.ts";
+import type { Excludes } from "./excludes.ts";
+import { digestLayer } from "./layer-digest.ts";
 import { lookAtLayer, NOTHING_SEEN } from "./look.ts";
-import { remembered, type Seen } from "./remembered.ts";
+import type { Seen } from "./remembered.ts";
 import { type ScanLayerOptions, scanLayer } from "./scan-layer.ts";
-import { inTree, withoutSnapshot } from "./tree-snapshot.ts";
+import { inTree } from "./tree-snapshot.ts";
 import type { Layer } from "./types.ts";
 import type { UnreadContents } from "./unread.ts";
-import { keepLayer, recallLayer, type WarmLayer } from "./warm-layer.ts";
+import { isSameWalk, isSameWhole, keepLayer, recallLayer, treeQuestion } from "./warm-layer.ts";
 
 type TreeSource = Extract<LayerSource, { readonly type: "tree" }>;
 
@@ -52,49 +52,10 @@ export function readTree(
   return { entries, name, notes, digest, unread, isRemembered: () => isRemembered };
 }
 
-/** The digest of a tree: one that looks as it did has the digest that it had. `seen` is the sight that it belongs to. */
-export function digestTree(
-  context: JobContext,
-  source: TreeSource,
-  input: JobMap["layers"]["input"],
-): JobMap["layers"]["output"][number] {
-  const options = { cache: input.cache, excludes: compileExcludes(input.excludes), asItIs: false, attributes: false };
-  const seen = input.looked ?? lookAtLayer(context, source, options);
-  const known = recallLayer(context.files, treeQuestion(source, input), false);
-  if (known && (isSameWhole(known, seen) || isSameWalk(known, seen))) return { ...known.digest, seen };
-  const question = { what: "layer", version: LAYER_DIGEST_VERSION, ...source, excludes: input.excludes };
-  let isRemembered = () => false;
-  const answer = remembered(context, input.cache, question, seen, {
-    answer: () => {
-      const tree = readTree(context, source, { ...input, seen }, options);
-      isRemembered = tree.isRemembered;
-      return tree.digest();
-    },
-    look: () => (isRemembered() ? seen : NOTHING_SEEN),
-  });
-  return { ...answer, seen };
-}
-
-function treeQuestion(source: TreeSource, { excludes }: PackInput): string {
-  return JSON.stringify([withoutSnapshot(source), excludes]);
-}
-
 /** What was seen of a tree before any of it was read; of one that is read from a snapshot, before that was taken. */
 function seenOf(context: JobContext, source: TreeSource, input: PackInput, options: ScanLayerOptions): Seen {
   if (input.seen !== undefined) return input.seen;
   return source.snapshot === undefined ? lookAtLayer(context, source, options) : NOTHING_SEEN;
-}
-
-function isSameWhole(known: WarmLayer, seen: Seen): boolean {
-  return known.seen.settled && known.seen.digest === seen.digest;
-}
-
-/**
- * Whether just this sight was scanned before. The tree need not have been at rest for that: what a pass packs is what it has seen and
- * named, each content that is packed is compared with its hash, and the next pass scans again what may have changed since.
- */
-function isSameWalk(known: WarmLayer, seen: Seen): boolean {
-  return seen.walk !== undefined && known.seen.walk === seen.walk && known.seen.digest === seen.digest;
 }
 
 /** What changed too short a time before it was seen may have changed again since, and look the same. */

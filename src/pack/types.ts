@@ -4,6 +4,9 @@ import type { EntryList } from "./entry-list.ts";
 /** Part of every key: raise it when the bytes that the packer writes for the same entries change. */
 export const PACKER_VERSION = 7;
 
+/** To be raised when other digests are made of the same entries of a layer: they are compared with those of earlier runs. */
+export const LAYER_DIGEST_VERSION = 3;
+
 /** Where the content of a regular file is read from. */
 export type ContentSource =
   | { readonly type: "tree"; readonly path: string }

@@ -1,7 +1,8 @@
-import type { LayerDigest } from "../host/jobs.ts";
+import type { LayerDigest, LayerSource, PackInput } from "../host/jobs.ts";
 import type { Files } from "../host/ports.ts";
 import type { Loss } from "./notes.ts";
 import type { Seen } from "./remembered.ts";
+import { withoutSnapshot } from "./tree-snapshot.ts";
 import type { Layer } from "./types.ts";
 
 /** Entries kept in one thread, all layers together: some 30 MB. Larger trees are scanned again. */
@@ -48,4 +49,22 @@ export function keepLayer(files: Files, question: string, warm: WarmLayer): void
     kept.delete(oldest);
     entries -= layer.entries.length;
   }
+}
+
+/** What is remembered of a tree, and by what: the same excludes leave the same of it. */
+export function treeQuestion(source: Extract<LayerSource, { readonly type: "tree" }>, { excludes }: PackInput): string {
+  return JSON.stringify([withoutSnapshot(source), excludes]);
+}
+
+/** Whether the tree holds what it did. */
+export function isSameWhole(known: WarmLayer, seen: Seen): boolean {
+  return known.seen.settled && known.seen.digest === seen.digest;
+}
+
+/**
+ * Whether just this sight was scanned before. The tree need not have been at rest for that: what a pass packs is what it has seen and
+ * named, each content that is packed is compared with its hash, and the next pass scans again what may have changed since.
+ */
+export function isSameWalk(known: WarmLayer, seen: Seen): boolean {
+  return seen.walk !== undefined && known.seen.walk === seen.walk && known.seen.digest === seen.digest;
 }

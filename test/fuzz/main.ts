@@ -17,7 +17,7 @@ const minutes = Number(values.minutes ?? (values.seed === undefined ? 1 : 0));
 const directory = mkdtempSync(join(tmpdir(), "rootloom-fuzz-"));
 try {
   for (const name of names) {
-    const cases = fuzz(name, from, (minutes * 60_000) / names.length, directory);
+    const cases = await fuzz(name, from, (minutes * 60_000) / names.length, directory);
     const held_mebibytes = Math.round(process.resourceUsage().maxRSS / 1024);
     console.log(`${name}: ${cases} cases from seed ${from}, ${held_mebibytes} MiB at most so far`);
   }

@@ -27,7 +27,7 @@ const SHA256 = "0".repeat(64);
 /** One kind of file that we keep: how it is written whole, and how it is read. */
 interface Kept {
   readonly path: string;
-  readonly write: (path: string) => void;
+  readonly write: (path: string) => unknown;
   /** What was read, as text; reading throws a RootloomError or gives something of the right shape. */
   readonly read: (path: string, directory: string) => unknown;
   /** True where bytes that were changed must never be believed. */
@@ -156,8 +156,9 @@ const KEPT: Readonly<Record<string, Kept>> = {
   answer: {
     path: "answers/",
     sealed: true,
-    write: (path) =>
-      void remembered({ files, now_ms: () => 1e13 }, dirname(path), {}, seen, { answer: () => "kept", look }),
+    write: async (path) => {
+      await remembered({ files, now_ms: () => 1e13 }, dirname(path), {}, seen, { answer: () => "kept", look });
+    },
     read: (path) =>
       remembered(
         { files, now_ms: () => 1e13 },
@@ -235,23 +236,23 @@ const KEPT: Readonly<Record<string, Kept>> = {
 export const KEPT_FILES = Object.keys(KEPT);
 
 /** Damages one kept file and reads it. @throws when that crashes, or when a sealed file is believed. */
-export function fuzzKept(name: string, directory: string, random: Random): void {
+export async function fuzzKept(name: string, directory: string, random: Random): Promise<void> {
   const kept = KEPT[name] as Kept;
   const top = join(directory, name.replaceAll(" ", "-"));
   rmSync(top, { recursive: true, force: true });
   mkdirSync(join(top, "volume/root"), { recursive: true });
   mkdirSync(dirname(join(top, kept.path)), { recursive: true });
-  kept.write(join(top, kept.path));
+  await kept.write(join(top, kept.path));
   const path = kept.path.endsWith("/")
     ? join(top, kept.path, files.list(join(top, kept.path))?.[0] ?? "")
     : join(top, kept.path);
-  if (kept.read(path, top) === undefined) throw new Error(`a whole ${name} is not read`);
+  if ((await kept.read(path, top)) === undefined) throw new Error(`a whole ${name} is not read`);
   const whole = readFileSync(path);
   const damaged = damage(whole, random);
   if (damaged.equals(whole)) return;
   writeFileSync(path, damaged);
   try {
-    const read = kept.read(path, top);
+    const read = await kept.read(path, top);
     if (kept.sealed && read !== undefined) throw new Error(`a damaged ${name} is believed`);
   } catch (thrown) {
     // What is no JSON never comes out of the socket.

@@ -4,27 +4,28 @@ import { createRandom, type Random } from "./random.ts";
 import { fuzzKept, KEPT_FILES } from "./stored.ts";
 import { fuzzTarballs } from "./tarballs.ts";
 
-/** What is fed with odd input; each throws when a promise is broken. `directory` is for files, and emptied by the caller. */
-export const TARGETS: ReadonlyMap<string, (random: Random, directory: string) => void> = new Map([
+/** Throws when a promise is broken. `directory` is for files, and emptied by the caller. */
+type Target = (random: Random, directory: string) => void | Promise<void>;
+
+/** What is fed with odd input. */
+export const TARGETS: ReadonlyMap<string, Target> = new Map<string, Target>([
   ["documents", fuzzDocuments],
   ["tarballs", fuzzTarballs],
   ["archives", fuzzArchives],
-  ...KEPT_FILES.map(
-    (name) => [name, (random: Random, directory: string) => fuzzKept(name, directory, random)] as const,
-  ),
+  ...KEPT_FILES.map((name): [string, Target] => [name, (random, directory) => fuzzKept(name, directory, random)]),
 ]);
 
 /** What reading odd input may take at most: of the whole process, Node itself and the test runner included. */
 export const MEMORY_LIMIT_BYTES = 512 * 1024 * 1024;
 
 /** Runs seeds from `from` until the time is over (at least one); returns how many. A failure names its seed. */
-export function fuzz(target: string, from: number, duration_ms: number, directory: string): number {
+export async function fuzz(target: string, from: number, duration_ms: number, directory: string): Promise<number> {
   const begun_ms = performance.now();
   let cases = 0;
   do {
     const seed = from + cases;
     try {
-      TARGETS.get(target)?.(createRandom(seed), directory);
+      await TARGETS.get(target)?.(createRandom(seed), directory);
       requireMemory();
     } catch (cause) {
       throw new Error(`${target} fails: node test/fuzz/main.ts --target "${target}" --seed ${seed}`, { cause });

@@ -4,7 +4,7 @@ import { RootloomError } from "../../core/error.ts";
 import type { TreeResource } from "../../core/resource.ts";
 import { isTemporary } from "../../core/temporary.ts";
 import type { TreeHandle } from "../../host/ports.ts";
-import { ATTRIBUTES } from "../../pack/compare.ts";
+import { ATTRIBUTES } from "../../pack/differences.ts";
 import { shortRun } from "../owned.ts";
 import { withSpace } from "../space.ts";
 import type { ApplyContext } from "../types.ts";
