@@ -1,5 +1,10 @@
 import { createRequire } from "node:module";
 import "./own-modules.ts";
+import { beginThread } from "./host/real/thread.ts";
+
+/** Commands that walk trees and change nothing: most of what they take is to load and to walk. */
+const LOOKING: ReadonlySet<string> = new Set(["drift", "plan", "explain"]);
+if (process.argv.slice(2).some((word) => LOOKING.has(word))) beginThread();
 
 const { run } = await import("./cli/run.ts");
 

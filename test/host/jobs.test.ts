@@ -1,10 +1,14 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RootloomError } from "../../src/core/error.ts";
 import { createJobs } from "../../src/host/real/jobs.ts";
+import { beginThread, takeBegun } from "../../src/host/real/thread.ts";
 
 const mountNamespace = "/proc/self/ns/mnt";
 
@@ -43,6 +47,25 @@ describe("jobs", () => {
     expect((await obedientJobs()("thread")).threadId).toBe(last + 1 + Math.min(2, availableParallelism()));
     const url = new URL("../../src/host/real/jobs.ts", import.meta.url).href;
     const script = `import(${JSON.stringify(url)}).then(({ createJobs }) => createJobs({ mountNamespace: "" }).prepare("all"));`;
+    expect(spawnSync(process.execPath, ["-e", script], { timeout: 20_000 }).status).toBe(0);
+  });
+
+  it("take a thread that was begun before there were any, if it is still there", async () => {
+    const { threadId: last } = await obedientJobs()("thread");
+    beginThread();
+    const jobs = createJobs({ mountNamespace });
+    jobs.prepare("looks");
+    expect(takeBegun()).toBeUndefined();
+    expect((await obedientJobs()("thread")).threadId).toBe(last + 1 + Math.min(2, availableParallelism()));
+    expect(await jobs.run("hash", { path: directory, cache: directory, trustCache: false })).toBeUndefined();
+    const gone = new URL("data:text/javascript,process.exit()");
+    beginThread(gone);
+    // Another that was started later has ended, too.
+    await once(new Worker(gone), "exit");
+    await delay(300);
+    expect(takeBegun()).toBeUndefined();
+    const url = new URL("../../src/host/real/thread.ts", import.meta.url).href;
+    const script = `import(${JSON.stringify(url)}).then(({ beginThread }) => beginThread());`;
     expect(spawnSync(process.execPath, ["-e", script], { timeout: 20_000 }).status).toBe(0);
   });
 

@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { RootloomError } from "../../core/error.ts";
 import type { JobMap } from "../jobs.ts";
 import type { Jobs } from "../ports.ts";
-import { type Answer, fromPlainError, type Request, type ThreadData } from "./thread-messages.ts";
+import { startThread, takeBegun } from "./thread.ts";
+import { type Answer, fromPlainError, type Request } from "./thread-messages.ts";
 import { Threads } from "./threads.ts";
 
 export interface JobsOptions {
@@ -15,9 +16,6 @@ export interface JobsOptions {
 /** A pass without changes asks for two jobs at once: what the roots hold, and what the images would. */
 const PREPARED = Math.min(2, availableParallelism());
 
-/** What a walk makes is garbage at once: more room for it only makes the process larger. */
-const YOUNG_MB = 8;
-
 type RunOptions = NonNullable<Parameters<Jobs["run"]>[2]>;
 
 /**
@@ -26,22 +24,12 @@ type RunOptions = NonNullable<Parameters<Jobs["run"]>[2]>;
  */
 export function createJobs(options: JobsOptions): Jobs {
   const turns = new Turns(availableParallelism());
-  const start = (ahead: "looks" | "all" = "looks"): Worker => {
-    const module = options.worker ?? new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url);
-    // Descriptors from openat2 are closed through node:fs, which Node would warn of in a worker.
-    const worker = new Worker(module, {
-      workerData: { mountNamespace: options.mountNamespace, ahead } satisfies ThreadData,
-      trackUnmanagedFds: false,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
-    });
-    worker.on("error", () => undefined); // heard by the job; nothing is lost on an idle one
-    return worker;
-  };
-  const threads = new Threads(start);
+  const { mountNamespace, worker: module } = options;
+  const threads = new Threads(() => startThread("looks", module));
   return {
     width: availableParallelism(),
     prepare(ahead) {
-      while (threads.idle < PREPARED) threads.add(start(ahead));
+      while (threads.idle < PREPARED) threads.add(takeBegun() ?? startThread(ahead, module));
     },
     async run<K extends keyof JobMap>(job: K, input: JobMap[K]["input"], settings: RunOptions = {}) {
       const release = await turns.take(settings.signal, job);
@@ -51,7 +39,7 @@ export function createJobs(options: JobsOptions): Jobs {
           threads.giveBack(worker);
           throw cancelled(job);
         }
-        const answer = await ask(worker, { job, input } as Request, settings);
+        const answer = await ask(worker, { mountNamespace, job, input } as Request, settings);
         threads.giveBack(worker);
         if (answer.type === "failed") throw fromPlainError(answer.error);
         return answer.output as JobMap[K]["output"];

@@ -12,11 +12,12 @@ const progressPause_ms = 100;
 if (parentPort !== null) serve(parentPort);
 
 function serve(port: MessagePort): void {
-  const files = createFiles(workerData as ThreadData);
   const say = (answer: Answer): void => port.postMessage(answer);
   let last_ms = 0;
-  const context: JobContext = {
-    files,
+  // Made for the first job and kept: what is remembered is remembered with its files.
+  let context: JobContext | undefined;
+  const contextIn = (mountNamespace: string): JobContext => ({
+    files: createFiles({ mountNamespace }),
     progress: (done_bytes, total_bytes) => {
       if (performance.now() - last_ms < progressPause_ms) return;
       last_ms = performance.now();
@@ -25,9 +26,10 @@ function serve(port: MessagePort): void {
     // Cancelling ends this whole thread.
     cancelled: () => false,
     now_ms: () => Date.now(),
-  };
-  port.on("message", (request: Request) => {
-    perform(request.job, request.input, context).then(
+  });
+  port.on("message", ({ mountNamespace, job, input }: Request) => {
+    context ??= contextIn(mountNamespace);
+    perform(job, input, context).then(
       (output) => say({ type: "done", output }),
       (thrown: unknown) => say({ type: "failed", error: toPlainError(asRootloomError(thrown)) }),
     );

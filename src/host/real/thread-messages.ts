@@ -3,13 +3,14 @@ import type { JobMap } from "../jobs.ts";
 
 /** What a worker begins with. */
 export interface ThreadData {
-  readonly mountNamespace: string;
   /** What it makes ready at once. */
   readonly ahead: "looks" | "all";
 }
 
 /** What the main thread asks of a worker. */
-export type Request = { [K in keyof JobMap]: { readonly job: K; readonly input: JobMap[K]["input"] } }[keyof JobMap];
+export type Request = { readonly mountNamespace: string } & {
+  [K in keyof JobMap]: { readonly job: K; readonly input: JobMap[K]["input"] };
+}[keyof JobMap];
 
 /** What a worker says of its one job at a time. */
 export type Answer =
