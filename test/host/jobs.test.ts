@@ -64,6 +64,8 @@ describe("jobs", () => {
     await once(new Worker(gone), "exit");
     await delay(300);
     expect(takeBegun()).toBeUndefined();
+    beginThread(new URL("http://nowhere.example/"));
+    expect(takeBegun()).toBeUndefined();
     const url = new URL("../../src/host/real/thread.ts", import.meta.url).href;
     const script = `import(${JSON.stringify(url)}).then(({ beginThread }) => beginThread());`;
     expect(spawnSync(process.execPath, ["-e", script], { timeout: 20_000 }).status).toBe(0);

@@ -69,7 +69,7 @@ export class LookRecords<View> {
   /** Ends the part. */
   end(): readonly RecordedPart<View>[] {
     const [first, ...others] = this.#strands;
-    if (first?.hash === undefined && others.length === 0) return [this.#endAtOnce()];
+    if (first !== undefined && first.hash === undefined && others.length === 0) return [this.#endAtOnce(first.views)];
     this.#flush();
     return this.#strands.map(({ views, hash, changed_ms }) => ({
       views,
@@ -79,9 +79,9 @@ export class LookRecords<View> {
   }
 
   /** A part that all have seen alike, and that is still in the chunk, as most are. */
-  #endAtOnce(): RecordedPart<View> {
+  #endAtOnce(views: readonly View[]): RecordedPart<View> {
     const digest = hash("sha256", this.#chunk.subarray(0, this.#length));
-    const part = { views: this.#selected, digest, changed_ms: this.#changed_ms };
+    const part = { views, digest, changed_ms: this.#changed_ms };
     this.#empty();
     return part;
   }

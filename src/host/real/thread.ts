@@ -21,15 +21,20 @@ export function startThread(ahead: ThreadData["ahead"], module = ours): Worker {
 
 /**
  * Starts one thread for looks before there is a host to look at: while a command loads its own modules, another processor has
- * nothing to do. The host that is made takes it; it keeps no process alive.
+ * nothing to do. The host that is made takes it; it keeps no process alive. Never fails: where no thread can be started, the first
+ * job says so.
  */
 export function beginThread(module = ours): void {
-  const worker = startThread("looks", module);
-  worker.unref();
-  worker.once("exit", () => {
-    if (begun === worker) begun = undefined;
-  });
-  begun = worker;
+  try {
+    const worker = startThread("looks", module);
+    worker.unref();
+    worker.once("exit", () => {
+      if (begun === worker) begun = undefined;
+    });
+    begun = worker;
+  } catch {
+    begun = undefined;
+  }
 }
 
 /** The thread that was begun, if it is alive and nobody has it. */
