@@ -1,10 +1,11 @@
 import { createRequire } from "node:module";
 import "./own-modules.ts";
-import { beginThread } from "./host/real/thread.ts";
+
+const { commandWord } = await import("./cli/global-options.ts");
 
 /** Commands that walk trees and change nothing: most of what they take is to load and to walk. */
 const LOOKING: ReadonlySet<string> = new Set(["drift", "plan", "explain"]);
-if (process.argv.slice(2).some((word) => LOOKING.has(word))) beginThread();
+if (LOOKING.has(commandWord(process.argv.slice(2)) ?? "")) (await import("./host/real/thread.ts")).beginThread();
 
 const { run } = await import("./cli/run.ts");
 

@@ -25,7 +25,7 @@ function filesBelow(directory: string): readonly string[] {
 /** What a file imports, types left out: `import type` ties nothing at run time. */
 function importsOf(file: string, withTypes: boolean): readonly string[] {
   const statements = (text.get(file) ?? "").matchAll(/^(import|export)\s+(type\s)?[^;]*?from\s+"([^"]+)"/gm);
-  const bare = (text.get(file) ?? "").matchAll(/import\("([^"]+)"\)/g);
+  const bare = (text.get(file) ?? "").matchAll(/(?:import|getBuiltinModule)\("([^"]+)"\)/g);
   const found = [...statements].filter((match) => withTypes || match[2] === undefined).map((match) => match[3] ?? "");
   return [...found, ...[...bare].map((match) => match[1] ?? "")];
 }

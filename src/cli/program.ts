@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import type { Flags } from "../configuration.ts";
 import type { CommandDefinition, Given } from "./command.ts";
+import { commandWord, GLOBAL_OPTIONS } from "./global-options.ts";
 import { commands } from "./table.ts";
 
 /** What argv asks for. `shown`: help or version was printed, or the command line was refused; the code says which. */
@@ -9,24 +10,6 @@ export type Parsed =
   | { readonly type: "shown"; readonly exitCode: number };
 
 export type GlobalFlags = Flags & { readonly color?: boolean };
-
-/** Global options; each is also a variable, but for --no-color. */
-const GLOBAL_OPTIONS: readonly (readonly [string, string])[] = [
-  ["--desired <dir>", "the desired state (default ./desired)"],
-  ["--state <dir>", "what passes write (default ./state)"],
-  ["--cache <dir>", "what can be made again (default ./.cache/rootloom)"],
-  ["--repository <dir>", "a bare repository that holds the desired state"],
-  ["--ref <ref>", "the commit to converge to (default HEAD)"],
-  ["--path <path>", "where desired/ is inside a bare repository"],
-  ["--remote <url>", "a remote repository, fetched fast-forward only"],
-  ["--branch <branch>", "the branch of the remote (default main)"],
-  ["--interval <time>", "how often the daemon looks again: 30s, 5m"],
-  ["--mount-namespace <file>", "the namespace of host mounts (default that of PID 1)"],
-  ["--offline", "fetch nothing for roots: use only what the cache has"],
-  ["--ca-file <file>", "certificates that servers of roots may prove their name by (default the system's)"],
-  ["--log-level <level>", "trace, debug, info, warn, error, silent"],
-  ["--no-color", "plain text on a terminal too"],
-];
 
 /** Reads argv (without node and script); loads only the command that it names, or all of them for help. */
 export async function parseArguments(
@@ -80,10 +63,7 @@ function addCommand(
 
 /** The one command that argv names; all of them when it names none, for help and for suggestions. */
 async function commandsFor(argv: readonly string[]): Promise<readonly CommandDefinition[]> {
-  const takesValue = new Set(
-    GLOBAL_OPTIONS.filter(([syntax]) => syntax.includes("<")).map(([syntax]) => syntax.split(" ")[0]),
-  );
-  const first = argv.find((word, index) => !word.startsWith("-") && !takesValue.has(argv[index - 1] ?? ""));
+  const first = commandWord(argv);
   const load = first === undefined || !Object.hasOwn(commands, first) ? undefined : commands[first];
   if (load !== undefined) return [await load()];
   return Promise.all(Object.values(commands).map((each) => each()));

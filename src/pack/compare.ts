@@ -9,9 +9,8 @@ import { recallManifest } from "./last-manifest.ts";
 import { nameLinkSets } from "./links.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
 import { comparePaths, joinPath, sortByPath } from "./paths.ts";
-import { scanEntries } from "./scan-layer.ts";
 import type { KeptOriginal, ManifestEntry, PackEntry } from "./types.ts";
-import { wholeOptions, wholeTree } from "./whole-tree.ts";
+import { scanWhole } from "./whole-scan.ts";
 
 const LINES_MAX = 20;
 
@@ -35,7 +34,7 @@ export async function compareWithManifest(
 
 /** Writes what a tree holds now, all of it. */
 export function recordTree(context: JobContext, input: JobMap["record"]["input"]): JobMap["record"]["output"] {
-  const { entries } = scanEntries(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
+  const { entries } = scanWhole(context, input);
   const originals = sortByPath((input.originals ?? []).flatMap((original) => entriesOf(context, input, original)));
   const leftOut = new Set([...input.leaveOut, ...originals.map(({ path }) => path)]);
   const kept = nameLinkSets(EntryList.of(withOriginals(without(entries, leftOut), originals)));
@@ -68,8 +67,7 @@ function entriesOf(
 ): readonly PackEntry[] {
   const { type, path } = facts;
   if (type === "directory" && file !== "") {
-    const input = { path: file, identity, cache, manifest: "", leaveOut: [] };
-    const { entries } = scanEntries(context, wholeTree(input), { ...wholeOptions(input), attributes: "values" });
+    const { entries } = scanWhole(context, { path: file, identity, cache });
     return Array.from(entries, (entry) => ({
       ...entry,
       path: entry.path === "" ? path : joinPath(path, entry.path),

@@ -1,6 +1,5 @@
 import type { Entry, TreePath } from "../core/entry.ts";
 import { comparePaths } from "./paths.ts";
-import type { ManifestEntry } from "./types.ts";
 
 /** What a correction is told of a file whose extended attributes differ. */
 export const ATTRIBUTES = "extended attributes";
@@ -67,13 +66,4 @@ export function whatDiffersAtAll(before: Entry, after: Entry): string {
 
 function added<E extends Entry>(entry: E): Difference<E> {
   return { path: entry.path, change: "added", what: entry.type, before: undefined, after: entry };
-}
-
-/** What a correction would change: attributes of a file with one name, where both sides were looked at. */
-export function whatDrifted(before: ManifestEntry, after: ManifestEntry): string {
-  const what = whatDiffers(before, after);
-  const sides = [before, after];
-  const isAsked = sides.every((side) => side.attributes !== undefined && side.linkSet === "" && side.type === "file");
-  if (!isAsked || before.attributes === after.attributes) return what;
-  return what === "" ? ATTRIBUTES : `${what}, ${ATTRIBUTES}`;
 }

@@ -1,19 +1,17 @@
 import type { TreePath } from "../core/entry.ts";
 import type { JobMap } from "../host/jobs.ts";
 import type { JobContext } from "../host/ports.ts";
-import { type Change, differences, whatDrifted } from "./differences.ts";
+import { ATTRIBUTES, type Change, differences, whatDiffers } from "./differences.ts";
 import { readManifest } from "./manifest.ts";
 import { isWithin } from "./paths.ts";
-import { scanEntries } from "./scan-layer.ts";
-import { wholeOptions, wholeTree } from "./whole-tree.ts";
+import type { ManifestEntry } from "./types.ts";
+import { scanWhole } from "./whole-scan.ts";
 
 const PATHS_MAX = 1_000;
 
-/** Reads a tree and its record side by side; extended attributes are read with them. */
+/** Reads a tree and its record side by side. */
 export function scanForDrift(context: JobContext, input: JobMap["drift"]["input"]): JobMap["drift"]["output"] {
-  // Attributes are asked for only here: setting one changes the ctime that a look sees.
-  const options = { ...wholeOptions(input), attributes: "values" } as const;
-  const { entries, mountPoints } = scanEntries(context, wholeTree(input), options);
+  const { entries, mountPoints } = scanWhole(context, input);
   const leftOut = new Set(input.leaveOut);
   // A mount point comes before all that stands below it.
   const isHidden = (path: TreePath) => [...mountPoints].some((mountPoint) => isWithin(path, mountPoint));
@@ -25,4 +23,13 @@ export function scanForDrift(context: JobContext, input: JobMap["drift"]["input"
     if (paths.length < PATHS_MAX) paths.push({ path: each.path, change: each.change, what: each.what });
   }
   return { count, paths };
+}
+
+/** What a correction would change: attributes of a file with one name, where both sides were looked at. */
+function whatDrifted(before: ManifestEntry, after: ManifestEntry): string {
+  const what = whatDiffers(before, after);
+  const sides = [before, after];
+  const isAsked = sides.every((side) => side.attributes !== undefined && side.linkSet === "" && side.type === "file");
+  if (!isAsked || before.attributes === after.attributes) return what;
+  return what === "" ? ATTRIBUTES : `${what}, ${ATTRIBUTES}`;
 }

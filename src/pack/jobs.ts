@@ -7,6 +7,7 @@ const modules = {
   compare: () => import("./compare.ts"),
   digestLayers: () => import("./digest-layers.ts"),
   drift: () => import("./drift.ts"),
+  driftScan: () => import("./drift-scan.ts"),
   fileHash: () => import("./file-hash.ts"),
   layout: () => import("./layout.ts"),
   look: () => import("./look.ts"),

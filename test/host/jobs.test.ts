@@ -1,10 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RootloomError } from "../../src/core/error.ts";
 import { createJobs } from "../../src/host/real/jobs.ts";
@@ -50,7 +49,7 @@ describe("jobs", () => {
     expect(spawnSync(process.execPath, ["-e", script], { timeout: 20_000 }).status).toBe(0);
   });
 
-  it("take a thread that was begun before there were any, if it is still there", async () => {
+  it("take a thread that was begun before there were any", async () => {
     const { threadId: last } = await obedientJobs()("thread");
     beginThread();
     const jobs = createJobs({ mountNamespace });
@@ -58,17 +57,29 @@ describe("jobs", () => {
     expect(takeBegun()).toBeUndefined();
     expect((await obedientJobs()("thread")).threadId).toBe(last + 1 + Math.min(2, availableParallelism()));
     expect(await jobs.run("hash", { path: directory, cache: directory, trustCache: false })).toBeUndefined();
-    const gone = new URL("data:text/javascript,process.exit()");
-    beginThread(gone);
-    // Another that was started later has ended, too.
-    await once(new Worker(gone), "exit");
-    await delay(300);
+  });
+
+  it("take none that is gone, or could not be begun", async () => {
+    const begun = beginThread(new URL("data:text/javascript,process.exit()")) as Worker;
+    await once(begun, "exit");
     expect(takeBegun()).toBeUndefined();
-    beginThread(new URL("http://nowhere.example/"));
+    expect(beginThread(new URL("http://nowhere.example/"))).toBeUndefined();
     expect(takeBegun()).toBeUndefined();
+  });
+
+  it("leave a thread that nobody takes, and that keeps no process alive", () => {
     const url = new URL("../../src/host/real/thread.ts", import.meta.url).href;
-    const script = `import(${JSON.stringify(url)}).then(({ beginThread }) => beginThread());`;
+    const script = `import(${JSON.stringify(url)}).then(({ beginThread }) => void beginThread());`;
     expect(spawnSync(process.execPath, ["-e", script], { timeout: 20_000 }).status).toBe(0);
+  });
+
+  it("see the mounts of the namespace that they are given", async () => {
+    const path = join(directory, "tree");
+    mkdirSync(path);
+    const input = { path, inode: statSync(path).ino };
+    const removed = createJobs({ mountNamespace: "/no/such/namespace" }).run("remove", input);
+    await expect(removed).rejects.toThrow("cannot look into the mount namespace /no/such/namespace");
+    expect(existsSync(path)).toBe(true);
   });
 
   it("hand an error over with its hint and kind, and the thread goes on", async () => {

@@ -1,5 +1,6 @@
 import { appendFileSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { LookOptions } from "../../src/host/ports.ts";
 import { compileExcludes, type Excludes } from "../../src/pack/excludes.ts";
@@ -23,7 +24,7 @@ beforeEach(() => {
 const later = { ...context, now_ms: () => Date.now() + 60_000 };
 const VIEWS = [[], ["usr/share/*"], ["usr/lib/b"]].map(compileExcludes);
 const look = (turn?: Int32Array): readonly SeenShare[] => lookAtViews(later, { path: root }, VIEWS, turn);
-const alone = () => VIEWS.map((_, view) => joinShares(look().slice(view, view + 1)));
+const alone = () => VIEWS.map((view) => joinShares(lookAtViews(later, { path: root }, [view])));
 const joined = (...shares: (readonly SeenShare[])[]) =>
   VIEWS.map((_, view) => joinShares(shares.map((share) => share[view] as SeenShare)));
 
@@ -51,24 +52,25 @@ describe("views that look together", () => {
     mayLeaveOut: excludes.mayCoverIn,
   });
 
-  it("see each what it sees alone, wherever they part, in directories of any size", () => {
+  it("see each what it sees alone, wherever they part, in directories of any size", async () => {
     const wide = join(root, "usr/share/a/deep/wide");
     mkdirSync(wide);
     // More than one piece of records, by names of all lengths.
     for (let file = 0; file < 4_000; file++) writeFileSync(join(wide, `${file % 7}${"n".repeat(file % 9)}${file}`), "");
-    const patterns = [
-      "usr/share/a/deep/wide/3*",
-      "usr/share/b",
-      "usr/lib/*/deep/*",
-      "var/**/file",
-      "srv/*",
-      "usr/s*/tool",
-    ];
-    const views = [...subsets(patterns)].map((excludes) => options(compileExcludes(excludes)));
-    const together = context.files.look(root, views);
-    expect(together).toEqual(views.map((view) => context.files.look(root, [view])[0]));
-    const digests = together.map(({ upper, parts }) => JSON.stringify([upper, parts]));
-    expect(new Set(digests).size).toBe(views.length);
+    // Later than all else, and left out by some.
+    await delay(30);
+    appendFileSync(join(wide, "3nnn3"), "!");
+    const plain = ["usr/share/a/deep/wide/3*", "usr/share/b", "usr/s*/tool"];
+    // Where a pattern fits anywhere, every name of every directory is asked for.
+    for (const patterns of [plain, [...plain, "var/**/file"]]) {
+      const views = [...subsets(patterns)].map((excludes) => options(compileExcludes(excludes)));
+      const together = context.files.look(root, views);
+      expect(together).toEqual(views.map((view) => context.files.look(root, [view])[0]));
+      const digests = together.map(({ upper, parts }) => JSON.stringify([upper, ...parts].map(({ digest }) => digest)));
+      expect(new Set(digests).size).toBe(views.length);
+      const latest = together.map(({ parts }) => parts.find(({ path }) => path === "usr/share/a")?.changed_ms);
+      expect(new Set(latest).size).toBe(2);
+    }
   });
 });
 

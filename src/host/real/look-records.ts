@@ -3,14 +3,16 @@ import type { GlancePart } from "../ports.ts";
 import { type RawFacts, rawFactWords, writeRawFacts } from "./system-calls.ts";
 
 const chunk_bytes = 1 << 17;
+/** More of a text than that, in whole words, is recorded piece by piece. */
+const text_bytes = 1 << 16;
 /** The longest name, what stands beside it, and room to align. */
 const node_bytes = 256 + rawFactWords * 4 + 16;
 
 /** What some of the views have seen alike since the part began. */
 interface Strand<View> {
   readonly views: readonly View[];
-  /** Of what is no longer in the chunk. */
-  readonly hash: Hash | undefined;
+  /** Of what is no longer in the chunk; undefined where nothing is. */
+  readonly sum: Hash | undefined;
   readonly changed_ms: number;
 }
 
@@ -33,7 +35,7 @@ export class LookRecords<View> {
 
   /** Begins a part, for all who see anything of it. */
   begin(views: readonly View[]): void {
-    this.#strands = [{ views, hash: undefined, changed_ms: 0 }];
+    this.#strands = [{ views, sum: undefined, changed_ms: 0 }];
     this.#selected = views;
   }
 
@@ -46,9 +48,12 @@ export class LookRecords<View> {
   }
 
   text(text: string): void {
-    if (this.#length + text.length + 4 > chunk_bytes) this.#flush();
-    this.#length += this.#chunk.write(text, this.#length, "latin1");
-    this.#align();
+    for (let at = 0; at < text.length; at += text_bytes) {
+      const piece = text.slice(at, at + text_bytes);
+      if (this.#length + piece.length + 4 > chunk_bytes) this.#flush();
+      this.#length += this.#chunk.write(piece, this.#length, "latin1");
+      while (this.#length % 4 !== 0) this.#chunk[this.#length++] = 0;
+    }
   }
 
   /** The node last visited; its name ends with a NUL. */
@@ -69,11 +74,11 @@ export class LookRecords<View> {
   /** Ends the part. */
   end(): readonly RecordedPart<View>[] {
     const [first, ...others] = this.#strands;
-    if (first !== undefined && first.hash === undefined && others.length === 0) return [this.#endAtOnce(first.views)];
+    if (first !== undefined && first.sum === undefined && others.length === 0) return [this.#endAtOnce(first.views)];
     this.#flush();
-    return this.#strands.map(({ views, hash, changed_ms }) => ({
+    return this.#strands.map(({ views, sum, changed_ms }) => ({
       views,
-      digest: (hash ?? createHash("sha256")).digest("hex"),
+      digest: (sum ?? createHash("sha256")).digest("hex"),
       changed_ms,
     }));
   }
@@ -86,18 +91,14 @@ export class LookRecords<View> {
     return part;
   }
 
-  #align(): void {
-    while (this.#length % 4 !== 0) this.#chunk[this.#length++] = 0;
-  }
-
   #flush(): void {
     if (this.#length === 0) return;
     const bytes = this.#chunk.subarray(0, this.#length);
     const [changed_ms, selected] = [this.#changed_ms, this.#selected];
     this.#strands = this.#strands.map((strand) => {
       if (!strand.views.some((view) => selected.includes(view))) return strand;
-      const hash = (strand.hash ?? createHash("sha256")).update(bytes);
-      return { views: strand.views, hash, changed_ms: Math.max(changed_ms, strand.changed_ms) };
+      const sum = (strand.sum ?? createHash("sha256")).update(bytes);
+      return { views: strand.views, sum, changed_ms: Math.max(changed_ms, strand.changed_ms) };
     });
     this.#empty();
   }
@@ -115,6 +116,6 @@ function split<View>(strand: Strand<View>, seeing: readonly View[]): readonly St
   const others = strand.views.filter((view) => !seeing.includes(view));
   return [
     { ...strand, views },
-    { ...strand, views: others, hash: strand.hash?.copy() },
+    { ...strand, views: others, sum: strand.sum?.copy() },
   ];
 }

@@ -24,7 +24,7 @@ export const currentDirectory = -100;
 const closeOnExec = 0o2000000;
 const openat2Number = 437n;
 const openTreeNumber = 428n;
-const [statxNumber, getdentsNumber] = process.arch === "arm64" ? [291n, 61n] : [332n, 217n];
+const [statxNumber, getdentsNumber] = process.arch === "x64" ? [332n, 217n] : [291n, 61n];
 const openTreeClone = 1;
 const emptyPath = 0x1000n;
 const symlinkNoFollow = 0x100n;
@@ -408,7 +408,7 @@ function check(syscall: string, result: number): void {
 
 function lastErrorCode(): string {
   const number = ffi.getInt32(errnoPointer);
-  return errorCodes.get(number) ?? `E${number}`;
+  return errorCodes.get(number) ?? `Unknown system error ${number}`;
 }
 
 function systemCallError(syscall: string, code: string): Error {

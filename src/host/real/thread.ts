@@ -24,7 +24,7 @@ export function startThread(ahead: ThreadData["ahead"], module = ours): Worker {
  * nothing to do. The host that is made takes it; it keeps no process alive. Never fails: where no thread can be started, the first
  * job says so.
  */
-export function beginThread(module = ours): void {
+export function beginThread(module = ours): Worker | undefined {
   try {
     const worker = startThread("looks", module);
     worker.unref();
@@ -35,6 +35,7 @@ export function beginThread(module = ours): void {
   } catch {
     begun = undefined;
   }
+  return begun;
 }
 
 /** The thread that was begun, if it is alive and nobody has it. */
