@@ -1,3 +1,4 @@
+import { RootloomError } from "../core/error.ts";
 import type { Host } from "../host/ports.ts";
 
 /**
@@ -11,7 +12,7 @@ export function interruption(
   const controller = new AbortController();
   const abort = () => {
     if (!controller.signal.aborted) onInterrupt();
-    controller.abort();
+    controller.abort(new RootloomError("cannot go on: interrupted", { retry: "transient" }));
   };
   const releases = (["SIGINT", "SIGTERM"] as const).map((name) => host.events.onSignal(name, abort));
   return {
