@@ -5,7 +5,8 @@ const { commandWord } = await import("./cli/global-options.ts");
 
 /** Commands that walk trees and change nothing: most of what they take is to load and to walk. */
 const LOOKING: ReadonlySet<string> = new Set(["drift", "plan", "explain"]);
-if (LOOKING.has(commandWord(process.argv.slice(2)) ?? "")) (await import("./host/real/thread.ts")).beginThread();
+const argv = process.argv.slice(2);
+if (LOOKING.has(commandWord(argv) ?? "")) (await import("./host/real/thread.ts")).beginThread();
 
 const { run } = await import("./cli/run.ts");
 
@@ -13,7 +14,7 @@ const { run } = await import("./cli/run.ts");
 const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
 
 process.exitCode = await run({
-  argv: process.argv.slice(2),
+  argv,
   environment: process.env,
   directory: process.cwd(),
   stdout: process.stdout,

@@ -156,9 +156,7 @@ const KEPT: Readonly<Record<string, Kept>> = {
   answer: {
     path: "answers/",
     sealed: true,
-    write: async (path) => {
-      await remembered({ files, now_ms: () => 1e13 }, dirname(path), {}, seen, { answer: () => "kept", look });
-    },
+    write: (path) => remembered({ files, now_ms: () => 1e13 }, dirname(path), {}, seen, { answer: () => "kept", look }),
     read: (path) =>
       remembered(
         { files, now_ms: () => 1e13 },

@@ -382,16 +382,15 @@ function readFacts(): NodeFacts {
 }
 
 function changedAt_ms(): number {
-  const seconds = ((factWords[25] ?? 0) | 0) * 2 ** 32 + (factWords[24] ?? 0);
-  return seconds * 1_000 + (factWords[26] ?? 0) / 1e6;
+  return signed64(96) * 1_000 + (factWords[26] ?? 0) / 1e6;
 }
 
 function unsigned64(offset: number): number {
-  return factsView.getUint32(offset + 4, true) * 2 ** 32 + factsView.getUint32(offset, true);
+  return (factWords[offset / 4 + 1] ?? 0) * 2 ** 32 + (factWords[offset / 4] ?? 0);
 }
 
 function signed64(offset: number): number {
-  return factsView.getInt32(offset + 4, true) * 2 ** 32 + factsView.getUint32(offset, true);
+  return ((factWords[offset / 4 + 1] ?? 0) | 0) * 2 ** 32 + (factWords[offset / 4] ?? 0);
 }
 
 function fillPath(into: Buffer, path: string, encoding: "latin1" | "utf8"): void {
